@@ -1,0 +1,219 @@
+//! What a token says, once opened: plain data, and the strict reader of the plaintext.
+
+use alloc::{
+    borrow::{Cow, ToOwned},
+    string::String,
+};
+
+use serde::Serialize;
+
+use crate::{
+    envelope::Version,
+    error::TokenError,
+    id::{AppId, UserId},
+    json::{self, Fault, Node, Object},
+    privilege::Privileges,
+    rights::{self, Denied, Rights, RoomScope, StreamScope, WirePrivileges},
+    time::UnixSeconds,
+};
+
+/// What a token carries beside its user, as asked for at mint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Payload {
+    /// Nothing: the token proves who the user is, and no more.
+    Identity,
+    /// Rights for rooms and streams.
+    Rights(Rights),
+    /// Any text, carried byte for byte. The gateway takes only the privilege JSON; other readers may want more.
+    Text(String),
+}
+
+/// What a verified token says.
+///
+/// The user id is whatever was sealed: readers take ids that [`UserId`] would not, and compare them byte for byte.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claims {
+    /// The app the token is for.
+    pub app_id: AppId,
+    /// The user it names; never empty.
+    pub user_id: String,
+    /// When it was minted, by the minting machine's clock.
+    pub issued_at: UnixSeconds,
+    /// The first second at which it is no longer good.
+    pub expire_at: UnixSeconds,
+    /// A random number that makes tokens differ; nothing follows from it.
+    pub nonce: i64,
+    content: Content,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Content {
+    Token04 { payload: String },
+    Token03 { room_id: String, privileges: Privileges },
+}
+
+impl Claims {
+    /// Reads the plaintext of a token, with objects and arrays nested at most `max_depth` deep.
+    ///
+    /// This is the stage after decryption: it checks types and ranges, not the app and not the time. Tools that
+    /// have opened a token themselves may call it; everybody else wants [`crate::Verifier`].
+    ///
+    /// # Errors
+    /// [`TokenError::Undecryptable`] for what is not one JSON text in UTF-8, and the claim errors.
+    pub fn from_plaintext(version: Version, plaintext: &[u8], max_depth: usize) -> Result<Self, TokenError> {
+        let text = core::str::from_utf8(plaintext).map_err(|_| TokenError::Undecryptable)?;
+        let node = json::parse(text, max_depth).map_err(|fault| match fault {
+            Fault::Syntax => TokenError::Undecryptable,
+            Fault::DuplicateMember => TokenError::DuplicateMember,
+        })?;
+        let Node::Object(mut object) = node else {
+            return Err(TokenError::ClaimsNotAnObject);
+        };
+        let (issued_at_name, expire_at_name) = match version {
+            Version::Token04 => ("ctime", "expire"),
+            Version::Token03 => ("create_time", "expire_time"),
+        };
+        let app_id = integer(&mut object, "app_id")?;
+        let app_id = u32::try_from(app_id)
+            .ok()
+            .and_then(|app_id| AppId::new(app_id).ok())
+            .ok_or(TokenError::ClaimRange("app_id"))?;
+        Ok(Self {
+            app_id,
+            user_id: name(&mut object, "user_id")?,
+            issued_at: integer(&mut object, issued_at_name)?.into(),
+            expire_at: integer(&mut object, expire_at_name)?.into(),
+            nonce: integer(&mut object, "nonce")?,
+            content: match version {
+                Version::Token04 => Content::Token04 {
+                    payload: match object.take("payload") {
+                        None | Some(Node::Null) => String::new(),
+                        Some(Node::String(payload)) => payload.into_owned(),
+                        Some(_) => return Err(TokenError::ClaimType("payload")),
+                    },
+                },
+                Version::Token03 => Content::Token03 {
+                    room_id: name(&mut object, "room_id")?,
+                    privileges: match object.take("privilege") {
+                        None | Some(Node::Null) => return Err(TokenError::ClaimMissing("privilege")),
+                        Some(Node::Object(privilege)) => {
+                            rights::read_privileges(privilege).ok_or(TokenError::ClaimRange("privilege"))?
+                        }
+                        Some(_) => return Err(TokenError::ClaimType("privilege")),
+                    },
+                },
+            },
+        })
+    }
+
+    /// Whether the token is past its time at `now`. The second `expire_at` itself is past.
+    pub fn is_expired(&self, now: UnixSeconds) -> bool {
+        now >= self.expire_at
+    }
+
+    /// The payload of a token04, byte for byte; empty for an identity token. `None` for a token03, which has none.
+    pub fn payload(&self) -> Option<&str> {
+        match &self.content {
+            Content::Token04 { payload } => Some(payload),
+            Content::Token03 { .. } => None,
+        }
+    }
+
+    /// The rights the token carries, or `None` for an identity token, which carries none of its own.
+    ///
+    /// # Errors
+    /// [`TokenError::PayloadNotAnObject`] and [`TokenError::PayloadMember`]: the token is genuine, but its payload
+    /// is not of the privilege form. Such a token opens no room.
+    pub fn rights(&self) -> Result<Option<Rights>, TokenError> {
+        match &self.content {
+            Content::Token04 { payload } if payload.is_empty() => Ok(None),
+            Content::Token04 { payload } => {
+                Rights::from_payload(payload, crate::verify::Limits::STRICT.max_depth).map(Some)
+            }
+            Content::Token03 { room_id, privileges } => Ok(Some(Rights::of_token03(room_id, *privileges))),
+        }
+    }
+
+    /// Whether the token lets its user log in to `room_id`. An identity token does.
+    ///
+    /// # Errors
+    /// The outer error as in [`Claims::rights`]; the inner one is a [`Denied`] with the rule that says no.
+    pub fn permit_login(&self, room_id: &str) -> Result<Result<(), Denied>, TokenError> {
+        Ok(self.rights()?.map_or(Ok(()), |rights| rights.permit_login(room_id)))
+    }
+
+    /// Whether the token lets its user publish `stream_id` in `room_id`. An identity token does.
+    ///
+    /// # Errors
+    /// As [`Claims::permit_login`].
+    pub fn permit_publish(&self, room_id: &str, stream_id: &str) -> Result<Result<(), Denied>, TokenError> {
+        Ok(self.rights()?.map_or(Ok(()), |rights| rights.permit_publish(room_id, stream_id)))
+    }
+}
+
+fn integer(object: &mut Object<'_>, name: &'static str) -> Result<i64, TokenError> {
+    match object.take(name) {
+        None | Some(Node::Null) => Err(TokenError::ClaimMissing(name)),
+        Some(Node::Int(value)) => Ok(value),
+        Some(_) => Err(TokenError::ClaimType(name)),
+    }
+}
+
+/// A string that is not empty.
+fn name(object: &mut Object<'_>, name: &'static str) -> Result<String, TokenError> {
+    match object.take(name) {
+        None | Some(Node::Null) => Err(TokenError::ClaimMissing(name)),
+        Some(Node::String(text)) if text.is_empty() => Err(TokenError::ClaimRange(name)),
+        Some(Node::String(Cow::Borrowed(text))) => Ok(text.to_owned()),
+        Some(Node::String(Cow::Owned(text))) => Ok(text),
+        Some(_) => Err(TokenError::ClaimType(name)),
+    }
+}
+
+/// The plaintext of a token04, members in the order of the public Node.js and Python generators.
+#[derive(Serialize)]
+pub(crate) struct Token04Claims<'a> {
+    pub(crate) app_id: u32,
+    pub(crate) user_id: &'a str,
+    pub(crate) nonce: i64,
+    pub(crate) ctime: i64,
+    pub(crate) expire: i64,
+    pub(crate) payload: &'a str,
+}
+
+/// The plaintext of a token03, members in the order of all public generators but Java's.
+#[derive(Serialize)]
+pub(crate) struct Token03Claims<'a> {
+    app_id: u32,
+    room_id: &'a str,
+    user_id: &'a str,
+    privilege: WirePrivileges,
+    create_time: i64,
+    expire_time: i64,
+    nonce: i64,
+}
+
+impl<'a> Token03Claims<'a> {
+    /// The claims of a token03, or `None` where `rights` say what that format cannot.
+    pub(crate) fn new(
+        app_id: AppId,
+        user_id: &'a UserId,
+        rights: &'a Rights,
+        [issued_at, expire_at]: [UnixSeconds; 2],
+        nonce: i64,
+    ) -> Option<Self> {
+        let (RoomScope::Only(room_id), StreamScope::Any) = (rights.room(), rights.streams()) else {
+            return None;
+        };
+        Some(Self {
+            app_id: app_id.get(),
+            room_id,
+            user_id: user_id.as_str(),
+            privilege: rights.privileges().into(),
+            create_time: issued_at.get(),
+            expire_time: expire_at.get(),
+            nonce,
+        })
+    }
+}

@@ -1,0 +1,38 @@
+#![no_std]
+#![doc = include_str!("../README.md")]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod app_sign;
+mod cipher;
+mod claims;
+mod envelope;
+mod error;
+mod id;
+mod json;
+mod kit;
+mod mint;
+mod privilege;
+mod rights;
+mod secret;
+mod time;
+mod token_id;
+mod unverified;
+mod verify;
+
+pub use app_sign::{CHALLENGE_LEN, LoginProof, PROOF_LEN};
+pub use claims::{Claims, Payload};
+pub use envelope::{Cipher, Format, Version};
+pub use error::{IdFault, PublicRefusal, RefusalClass, Refused, TokenError};
+pub use id::{AppId, RoomId, StreamId, UserId, UserName};
+pub use kit::{KitInfo, KitToken};
+pub use mint::{Minted, Minter, TokenRequest};
+pub use privilege::{Privilege, Privileges, UnknownPrivilege};
+pub use rights::{Denied, Rights, RightsBuilder, RoomScope, StreamScope};
+pub use secret::{AppSign, ServerSecret};
+pub use time::{MAX_LIFETIME, UnixSeconds};
+pub use token_id::TokenId;
+pub use unverified::{expire_at_unverified, version_unverified};
+pub use verify::{Accept, Limits, Verified, Verifier, VerifierBuilder};

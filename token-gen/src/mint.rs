@@ -1,0 +1,218 @@
+//! Making tokens.
+
+use alloc::{borrow::Cow, string::String};
+use core::{fmt, time::Duration};
+
+use rand_core::TryCryptoRng;
+
+use crate::{
+    cipher::{self, SealingKey},
+    claims::{Payload, Token03Claims, Token04Claims},
+    envelope::{CBC_IV_LEN, Cipher, Format, GCM_NONCE_LEN, MAX_CIPHERTEXT_LEN, Writer},
+    error::TokenError,
+    id::{AppId, UserId},
+    secret::ServerSecret,
+    time::{MAX_LIFETIME, UnixSeconds},
+    token_id::TokenId,
+};
+
+/// What a token shall say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TokenRequest {
+    /// The user who will show it.
+    pub user_id: UserId,
+    /// How long it is good for, in whole seconds (a fraction is cut off): at least 1 s, at most the minter's limit.
+    pub ttl: Duration,
+    /// What it carries.
+    pub payload: Payload,
+}
+
+/// A new token, and what its caller wants to know about it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Minted {
+    /// The token's text. Whoever has it can use it: keep it out of logs and URLs.
+    pub token: String,
+    /// When it was issued.
+    pub issued_at: UnixSeconds,
+    /// The first second at which it is no longer good.
+    pub expire_at: UnixSeconds,
+}
+
+impl Minted {
+    /// The token's id, which may be logged.
+    pub fn token_id(&self) -> TokenId {
+        TokenId::of(&self.token)
+    }
+}
+
+impl fmt::Debug for Minted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minted")
+            .field("token_id", &self.token_id())
+            .field("issued_at", &self.issued_at)
+            .field("expire_at", &self.expire_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Mints tokens for one app with one secret. Make it once: it holds the prepared key.
+///
+/// ```
+/// use std::time::Duration;
+/// use token_gen::{AppId, Minter, Payload, Privilege, Rights, RoomId, ServerSecret, TokenRequest, UserId};
+///
+/// let secret = ServerSecret::new("fa94dd0f974cf2e293728a526b028271")?;
+/// let minter = Minter::new(AppId::new(1234567890)?, &secret);
+/// let rights = Rights::builder(&RoomId::new("room1")?).allow(Privilege::Login).allow(Privilege::Publish).build();
+/// let request = TokenRequest {
+///     user_id: UserId::new("alice")?,
+///     ttl: Duration::from_secs(3600),
+///     payload: Payload::Rights(rights),
+/// };
+/// # let now = 1_795_440_112.into();
+/// let minted = minter.mint(&request, now, &mut rand::rngs::SysRng)?;
+/// assert!(minted.token.starts_with("04"));
+/// # Ok::<(), token_gen::TokenError>(())
+/// ```
+#[derive(Clone)]
+pub struct Minter {
+    app_id: AppId,
+    key: SealingKey,
+    format: Format,
+    max_ttl: Duration,
+    max_payload_bytes: usize,
+}
+
+impl Minter {
+    /// A minter of token04-GCM, with lifetimes up to [`MAX_LIFETIME`] and payloads up to 4 KiB.
+    pub fn new(app_id: AppId, secret: &ServerSecret) -> Self {
+        Self {
+            app_id,
+            key: SealingKey::new(secret),
+            format: Format::default(),
+            max_ttl: MAX_LIFETIME,
+            max_payload_bytes: crate::verify::Limits::STRICT.max_payload_bytes,
+        }
+    }
+
+    /// The same minter for another format.
+    #[must_use]
+    pub fn with_format(mut self, format: Format) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// The same minter with a smaller longest lifetime; [`MAX_LIFETIME`] stays the ceiling.
+    #[must_use]
+    pub fn with_max_ttl(mut self, max_ttl: Duration) -> Self {
+        self.max_ttl = max_ttl.min(MAX_LIFETIME);
+        self
+    }
+
+    /// The same minter with another limit for payloads, in bytes. What does not fit the format is refused anyway.
+    #[must_use]
+    pub fn with_max_payload_bytes(mut self, max_payload_bytes: usize) -> Self {
+        self.max_payload_bytes = max_payload_bytes;
+        self
+    }
+
+    /// The app it mints for.
+    pub fn app_id(&self) -> AppId {
+        self.app_id
+    }
+
+    /// The format it writes.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Mints one token, issued at `now`. `rng` is asked once, for IV and claim nonce together; pass the operating
+    /// system's generator (`rand::rngs::SysRng`), because a copied generator state would repeat a nonce.
+    ///
+    /// # Errors
+    /// [`TokenError::TtlInvalid`], [`TokenError::PayloadTooLong`], [`TokenError::Token03Content`] and
+    /// [`TokenError::Randomness`]. Nothing is cut to fit.
+    pub fn mint<R: TryCryptoRng + ?Sized>(
+        &self,
+        request: &TokenRequest,
+        now: UnixSeconds,
+        rng: &mut R,
+    ) -> Result<Minted, TokenError> {
+        if request.ttl.as_secs() == 0 || request.ttl > self.max_ttl {
+            return Err(TokenError::TtlInvalid { max: self.max_ttl });
+        }
+        let expire_at = now.saturating_add(request.ttl);
+
+        let mut random = [0u8; CBC_IV_LEN + 8];
+        rng.try_fill_bytes(&mut random).map_err(|_| TokenError::Randomness)?;
+        let (iv, nonce) = random.split_at(CBC_IV_LEN);
+        let nonce = nonce.first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes));
+
+        let plaintext = match self.format {
+            Format::Token04Gcm | Format::Token04Cbc => {
+                let payload = match &request.payload {
+                    Payload::Identity => Cow::Borrowed(""),
+                    Payload::Rights(rights) => Cow::Owned(rights.to_payload()),
+                    Payload::Text(text) => Cow::Borrowed(text.as_str()),
+                };
+                if payload.len() > self.max_payload_bytes {
+                    return Err(TokenError::PayloadTooLong { max_bytes: self.max_payload_bytes });
+                }
+                serde_json::to_vec(&Token04Claims {
+                    app_id: self.app_id.get(),
+                    user_id: request.user_id.as_str(),
+                    nonce,
+                    ctime: now.get(),
+                    expire: expire_at.get(),
+                    payload: &payload,
+                })
+            }
+            Format::Token03 => {
+                let Payload::Rights(rights) = &request.payload else {
+                    return Err(TokenError::Token03Content);
+                };
+                let claims =
+                    Token03Claims::new(self.app_id, &request.user_id, rights, [now, expire_at], nonce)
+                        .ok_or(TokenError::Token03Content)?;
+                serde_json::to_vec(&claims)
+            }
+        }
+        // Strings and numbers into memory: serde_json has no way to fail here.
+        .map_err(|_| TokenError::PayloadTooLong { max_bytes: self.max_payload_bytes })?;
+
+        let token = self
+            .seal(&plaintext, expire_at, iv)
+            .ok_or(TokenError::PayloadTooLong { max_bytes: MAX_CIPHERTEXT_LEN })?;
+        Ok(Minted { token, issued_at: now, expire_at })
+    }
+
+    /// Seals `plaintext` with as many bytes of `iv` as the cipher wants. `None` when it does not fit the format.
+    pub(crate) fn seal(&self, plaintext: &[u8], expire_at: UnixSeconds, iv: &[u8]) -> Option<String> {
+        match self.format.cipher() {
+            Cipher::Gcm => {
+                let nonce = iv.first_chunk::<GCM_NONCE_LEN>()?;
+                let mut writer = Writer::new(self.format, expire_at, nonce, plaintext);
+                let tag = self.key.seal_gcm(nonce, writer.content_mut())?;
+                writer.push(&tag);
+                writer.finish()
+            }
+            Cipher::Cbc => {
+                let iv = iv.first_chunk::<CBC_IV_LEN>()?;
+                let mut writer = Writer::new(self.format, expire_at, iv, plaintext);
+                writer.push(cipher::padding(plaintext.len()));
+                self.key.seal_cbc(iv, writer.content_mut());
+                writer.finish()
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Minter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Minter")
+            .field("app_id", &self.app_id)
+            .field("format", &self.format)
+            .field("max_ttl", &self.max_ttl)
+            .finish_non_exhaustive()
+    }
+}
