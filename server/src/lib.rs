@@ -1,0 +1,4 @@
+//! The Roompass service.
+
+pub mod apps;
+pub mod clock;

@@ -162,17 +162,11 @@ mod tests {
     #[test]
     fn ids_end_at_their_limit_and_name_the_offending_character() {
         assert!(UserId::new("u".repeat(64)).is_ok());
-        assert_eq!(
-            UserId::new("u".repeat(65)),
-            Err(TokenError::UserIdInvalid(IdFault::TooLong { max_bytes: 64 }))
-        );
+        assert_eq!(UserId::new("u".repeat(65)), Err(TokenError::UserIdInvalid(IdFault::TooLong { max_bytes: 64 })));
         assert!(RoomId::new("r".repeat(128)).is_ok());
         assert!(RoomId::new("r".repeat(129)).is_err());
         assert!(StreamId::new("s".repeat(256)).is_ok());
-        assert_eq!(
-            StreamId::new("a b"),
-            Err(TokenError::StreamIdInvalid(IdFault::Character(' ')))
-        );
+        assert_eq!(StreamId::new("a b"), Err(TokenError::StreamIdInvalid(IdFault::Character(' '))));
         assert_eq!(RoomId::new(""), Err(TokenError::RoomIdInvalid(IdFault::Empty)));
         assert!(UserId::new("~!@#$%^&*()_+=-`;',.<>\\").is_ok());
         for bad in ["用户", "a/b", "a\u{2019}b", "a\0b", "a\nb", "a\u{202e}b", "a\"b"] {

@@ -42,7 +42,13 @@ pub struct KitInfo {
 
 impl KitToken {
     /// Joins `token` and the readable half, byte for byte as the public kit does.
-    pub fn compose(token: &str, app_id: AppId, user_id: &UserId, room_id: &RoomId, user_name: Option<&UserName>) -> String {
+    pub fn compose(
+        token: &str,
+        app_id: AppId,
+        user_id: &UserId,
+        room_id: &RoomId,
+        user_name: Option<&UserName>,
+    ) -> String {
         let info = WireInfo {
             user_id: user_id.as_str(),
             room_id: room_id.as_str(),

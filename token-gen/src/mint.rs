@@ -171,18 +171,16 @@ impl Minter {
                 let Payload::Rights(rights) = &request.payload else {
                     return Err(TokenError::Token03Content);
                 };
-                let claims =
-                    Token03Claims::new(self.app_id, &request.user_id, rights, [now, expire_at], nonce)
-                        .ok_or(TokenError::Token03Content)?;
+                let claims = Token03Claims::new(self.app_id, &request.user_id, rights, [now, expire_at], nonce)
+                    .ok_or(TokenError::Token03Content)?;
                 serde_json::to_vec(&claims)
             }
         }
         // Strings and numbers into memory: serde_json has no way to fail here.
         .map_err(|_| TokenError::PayloadTooLong { max_bytes: self.max_payload_bytes })?;
 
-        let token = self
-            .seal(&plaintext, expire_at, iv)
-            .ok_or(TokenError::PayloadTooLong { max_bytes: MAX_CIPHERTEXT_LEN })?;
+        let token =
+            self.seal(&plaintext, expire_at, iv).ok_or(TokenError::PayloadTooLong { max_bytes: MAX_CIPHERTEXT_LEN })?;
         Ok(Minted { token, issued_at: now, expire_at })
     }
 

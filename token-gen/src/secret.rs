@@ -164,10 +164,7 @@ mod tests {
         assert!(ServerSecret::new("fa94dd0f974cf2e293728a526b028271").is_ok());
         assert!(ServerSecret::new(&"é".repeat(16)).is_ok_and(|secret| !secret.is_portable()));
         for bad in ["", "short", &"x".repeat(31), &"x".repeat(33), &"é".repeat(32)] {
-            assert_eq!(
-                ServerSecret::new(bad).map(|_| ()),
-                Err(TokenError::SecretLength { found: bad.len() })
-            );
+            assert_eq!(ServerSecret::new(bad).map(|_| ()), Err(TokenError::SecretLength { found: bad.len() }));
         }
     }
 

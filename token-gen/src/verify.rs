@@ -190,8 +190,7 @@ impl Verifier {
         user_id: Option<&str>,
         now: UnixSeconds,
     ) -> Result<(Verified, kit::KitInfo), Refused> {
-        let (token, encoded_info) =
-            kit::split(kit_token, self.limits).map_err(|reason| Refused::new(reason, false))?;
+        let (token, encoded_info) = kit::split(kit_token, self.limits).map_err(|reason| Refused::new(reason, false))?;
         self.known_version(token).map_err(|reason| Refused::new(reason, false))?;
         let info = KitToken::read_info(encoded_info).map_err(|reason| Refused::new(reason, false))?;
         let verified = self.check(token, None, now)?;

@@ -1,0 +1,119 @@
+//! Request and response bodies of the HTTP API, beside the paths they belong to.
+
+use serde::{Deserialize, Serialize};
+
+/// `POST`: mints a token. `{app_id}` is the app's number.
+pub const TOKENS_PATH: &str = "/v1/apps/{app_id}/tokens";
+/// `GET`: the process is alive.
+pub const HEALTH_PATH: &str = "/healthz";
+/// `GET`: the process can serve: its store answers.
+pub const READY_PATH: &str = "/readyz";
+
+/// A right to ask for. The words are those of the tokens: `login` and `publish`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PrivilegeName {
+    /// May log in to the room.
+    Login,
+    /// May publish in it.
+    Publish,
+}
+
+/// The version of a token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum FormatName {
+    /// token03: needs a room and privileges; must be enabled for the app.
+    #[serde(rename = "03")]
+    Token03,
+    /// token04: the default.
+    #[serde(rename = "04")]
+    Token04,
+}
+
+/// How a token04 is sealed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CipherName {
+    /// AES-256-GCM: the default.
+    Gcm,
+    /// AES-256-CBC: not authenticated; must be enabled for the app.
+    Cbc,
+}
+
+/// Asks for a token.
+///
+/// Without `room_id`, `privileges`, `stream_ids` and `payload` it is an identity token. With `room_id`, it carries
+/// exactly the `privileges` named (both, if the member is left out), for the streams named (any, if left out).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MintRequest {
+    /// The user who will show the token.
+    pub user_id: String,
+    /// The one room it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+    /// What it grants there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privileges: Option<Vec<PrivilegeName>>,
+    /// The streams it may publish; an empty list is refused as ambiguous.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_ids: Option<Vec<String>>,
+    /// A payload of your own, carried byte for byte instead of rights. The gateway does not take such a token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// How long it is good for, in seconds; the app's default if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ttl_secs: Option<u64>,
+    /// The version; `04` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<FormatName>,
+    /// The cipher; `gcm` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cipher: Option<CipherName>,
+    /// Display name for the Kit Token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// Whether to wrap the token as a Kit Token too; needs `room_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kit: Option<bool>,
+}
+
+/// A new token.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MintResponse {
+    /// The token: a secret of its user.
+    pub token: String,
+    /// Its name for logs and revocation.
+    pub token_id: String,
+    /// When it was issued, in Unix seconds.
+    pub issued_at: i64,
+    /// The first second at which it is no longer good.
+    pub expire_at: i64,
+    /// The server's clock when it answered, in Unix seconds.
+    pub server_time: i64,
+    /// The same token with room, user and name readable beside it, if asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kit_token: Option<String>,
+}
+
+impl std::fmt::Debug for MintResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MintResponse")
+            .field("token_id", &self.token_id)
+            .field("issued_at", &self.issued_at)
+            .field("expire_at", &self.expire_at)
+            .field("server_time", &self.server_time)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The answer of [`HEALTH_PATH`] and [`READY_PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthResponse {
+    /// `ok`, or what is missing.
+    pub status: String,
+    /// Whether the server runs in development mode, with demo credentials.
+    pub dev: bool,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}

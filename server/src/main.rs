@@ -1,0 +1,3 @@
+//! The `roompass` command.
+
+fn main() {}
