@@ -2,6 +2,7 @@
 //!
 //! Built from a store record, replaced whole when the record changes. Knows neither store nor HTTP.
 
+mod directory;
 mod settings;
 
 use std::{fmt, time::Duration};
@@ -10,6 +11,7 @@ use token_gen::{
     Accept, AppId, AppSign, Format, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds, Verified, Verifier,
 };
 
+pub use directory::Directory;
 pub use settings::{AppSettings, AuthMode, BothCredentials, DuplicateLogin, EmptyStreamList, ExpiryPolicy, FormatName};
 
 /// One secret of the ring, as read from the store.
