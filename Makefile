@@ -1,0 +1,38 @@
+# Everything people and CI run. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+export ROOMPASS_PYTHON ?= $(CURDIR)/target/venv/bin/python
+
+.PHONY: help run test check bench fuzz-smoke setup setup-test clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: setup ## Start the service on this machine with a demo app, and say what to do next
+	cargo run --locked --package roompass-server --bin roompass -- dev
+
+test: setup-test fuzz-smoke ## Install what is missing, then run every test
+	.ci/test
+
+check: setup ## Format, lints, docs, and (when installed) dependency rules
+	cargo fmt --all -- --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline --locked check bans licenses sources; \
+	else echo "cargo-deny is not installed: dependency rules not checked (cargo install cargo-deny --locked)"; fi
+
+bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one run
+	cargo bench --locked --package token-gen --bench token
+
+fuzz-smoke: setup-test ## Run each fuzz target for a few seconds
+	.ci/fuzz-smoke
+
+setup: ## Install what building needs (a C compiler)
+	.ci/setup build
+
+setup-test: ## Install what the tests need as well
+	.ci/setup test
+
+clean: ## Remove everything built
+	cargo clean
