@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// How far ahead of `now` a token may claim to be issued, unless set otherwise.
-const DEFAULT_SKEW: Duration = Duration::from_secs(30);
+pub(crate) const DEFAULT_SKEW: Duration = Duration::from_secs(30);
 
 /// The formats a verifier takes. The token never chooses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
