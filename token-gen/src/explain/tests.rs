@@ -13,7 +13,7 @@ use crate::{
 const SECRET: &str = "fa94dd0f974cf2e293728a526b028271";
 const NOW: i64 = 1_795_440_112;
 
-#[derive(Deserialize)]
+#[derive(Clone, Deserialize)]
 struct Vector {
     id: String,
     format: String,
@@ -62,12 +62,42 @@ fn valid_is_what_the_rules_admit_and_findings_are_what_they_refuse() {
                 assert_eq!(explanation.class.is_none(), admitted, "{}", vector.id);
                 let shown = serde_json::to_string(&explanation).unwrap();
                 assert!(!shown.contains(&vector.secret), "{}: the secret is in the explanation", vector.id);
+                for code in explanation.findings.iter().map(|finding| finding.code).chain(explanation.code) {
+                    assert!(documented(code), "{code}");
+                }
                 counts[usize::from(admitted)] += 1;
             }
         }
     }
     println!("explained: {} refused, {} admitted", counts[0], counts[1]);
     assert!(counts[0] > 600 && counts[1] > 300);
+}
+
+fn documented(code: &str) -> bool {
+    include_str!("../../README.md").contains(&format!("`{code}`"))
+}
+
+#[test]
+fn nothing_done_to_a_text_makes_it_panic_or_disagree_with_the_rules() {
+    let odd = ["", "=", "#", " ", "-", "%2", "\u{feff}", "é", "\"", "\0", "04", "A"];
+    let mut count = 0;
+    for vector in load("reference-tokens.json").iter().step_by(20) {
+        let ends: Vec<_> = vector.token.char_indices().map(|(at, _)| at).step_by(7).collect();
+        for at in ends {
+            for insert in odd {
+                let (head, tail) = vector.token.split_at(at);
+                let token = format!("{head}{insert}{tail}");
+                for text in [token.as_str(), &token[..at + insert.len()]] {
+                    let changed = Vector { token: text.into(), ..vector.clone() };
+                    let (explanation, admitted) = explain_vector(&changed, Accept::ALL);
+                    assert_eq!(explanation.valid, admitted, "{text:?}");
+                    assert_eq!(explanation.findings.is_empty(), admitted, "{text:?}");
+                    count += 1;
+                }
+            }
+        }
+    }
+    assert!(count > 5_000, "{count}");
 }
 
 /// The finding codes for a token04-GCM whose sealed claims are `plaintext`.
@@ -83,7 +113,9 @@ fn sealed_for(plaintext: &str, attempt: Attempt<'_>) -> Vec<&'static str> {
     let secrets = [KnownSecret { name: "current", secret: &secret, accepted: true }];
     let explanation = explain(&token, &Rules::new(app_id, &secrets), attempt, UnixSeconds::new(NOW));
     assert!(!explanation.valid, "{plaintext}");
-    explanation.findings.iter().map(|finding| finding.code).collect()
+    let codes: Vec<_> = explanation.findings.iter().map(|finding| finding.code).collect();
+    assert!(codes.iter().all(|code| documented(code)), "{codes:?}");
+    codes
 }
 
 fn claims(user_id: &str, times: [i64; 2], payload: &str) -> String {

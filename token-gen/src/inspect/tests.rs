@@ -7,7 +7,10 @@ use super::*;
 const GCM: &str = "04AAAAAGsETAAADEcIZ4GpUR9iotekbAB0kT2WJg/tfH2Qu2Y1l3TmuDR91jAHVp/sFFSIVCDuIRGtUljOjGkoFPzbvG5y7QlpGMf9XhVs9bcKfIOeWYDea5PUv99EOKPGnuFhtEasamJb/LDhI2GSVl0mv6WR8plKSZhXn0MI5T+Heq4qoNkleEnfuxwB";
 
 fn codes(text: &str) -> Vec<&'static str> {
-    inspect(text).findings.iter().map(|finding| finding.code).collect()
+    let codes: Vec<_> = inspect(text).findings.iter().map(|finding| finding.code).collect();
+    let readme = include_str!("../../README.md");
+    assert!(codes.iter().all(|code| readme.contains(&format!("`{code}`"))), "{codes:?}");
+    codes
 }
 
 #[test]
