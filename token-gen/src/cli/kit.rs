@@ -21,8 +21,7 @@ use super::{
 
 const HELP: &str = "\
 Examples:
-  token-gen kit mint --app-id 1234567890 --user-id alice --room-id room1 --user-name Alice \\
-      --privilege login,publish
+  token-gen kit mint --app-id 1234567890 --user-id alice --room-id room1 --user-name Alice
   token-gen kit parse \"$KIT_TOKEN\"
   token-gen kit verify \"$KIT_TOKEN\" --app-id 1234567890 --user-id alice
 
@@ -63,7 +62,7 @@ struct KitMintArgs {
     /// The display name; anything in UTF-8 [default: empty]
     #[arg(long, value_name = "NAME")]
     user_name: Option<UserName>,
-    /// What the token grants in the room: login, publish; repeat for both
+    /// What the token grants in the room: login, publish; repeat for both [default: both]
     #[arg(long, value_name = "P", value_delimiter = ',')]
     privilege: Vec<Privilege>,
     /// Seal no rights: the token proves the user only, and the room is a mere hint

@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use token_gen::{AppId, Format, Minted, Minter, Payload, Privilege, Rights, RoomId, StreamId, UserId};
+use token_gen::{AppId, Format, Minted, Minter, Payload, Privilege, Privileges, Rights, RoomId, StreamId, UserId};
 
 use super::{Done, Failure, batch, output, secret::SecretArgs};
 
@@ -21,8 +21,7 @@ Examples:
       one token for each line of users.txt, in its order
 
 --ttl is in seconds or with units (90, 1h10m, 7days), at most 24 days.
-A room without privileges would open nothing, and none are granted unasked: --room-id needs at least
-one --privilege, and --stream-id needs publish.
+--room-id without --privilege grants both, login and publish; --stream-id needs publish.
 JSON: token, token_id, issued_at, expire_at; for many users each line also has user_id.";
 
 #[derive(Args)]
@@ -57,13 +56,13 @@ pub(super) struct MintArgs {
 /// What a token carries.
 #[derive(Args)]
 struct ContentArgs {
-    /// The room the token is for; needs --privilege
+    /// The room the token is for
     #[arg(long, value_name = "R")]
     room_id: Option<RoomId>,
-    /// Every room of the app (an empty room_id); needs --privilege
+    /// Every room of the app (an empty room_id)
     #[arg(long, conflicts_with = "room_id")]
     any_room: bool,
-    /// What the token grants in the room: login, publish; repeat for both
+    /// What the token grants in the room: login, publish; repeat for both [default: both]
     #[arg(long, value_name = "P", value_delimiter = ',')]
     privilege: Vec<Privilege>,
     /// A stream that may be published; repeat for more; without any, every stream may
@@ -169,25 +168,23 @@ impl ContentArgs {
     }
 }
 
-/// Rights with `privileges`, of which there must be some.
+/// Rights with `privileges`; both, if none are named.
 pub(super) fn rights(
     builder: token_gen::RightsBuilder,
     privileges: &[Privilege],
     stream_ids: &[StreamId],
 ) -> Result<Payload, Failure> {
-    if privileges.is_empty() {
-        return Err(Failure::usage(
-            "a room was given without privileges: such a token would open nothing",
-            "Add --privilege login to let the user log in, and --privilege publish to let them publish as well.",
-        ));
-    }
-    if !stream_ids.is_empty() && !privileges.contains(&Privilege::Publish) {
+    let privileges = match privileges {
+        [] => Privileges::ALL,
+        named => named.iter().copied().collect(),
+    };
+    if !stream_ids.is_empty() && !privileges.contains(Privilege::Publish) {
         return Err(Failure::usage(
             "--stream-id says what may be published, and publishing is not granted",
             "Add --privilege publish, or leave --stream-id out.",
         ));
     }
-    let builder = builder.allow_all(privileges.iter().copied().collect());
+    let builder = builder.allow_all(privileges);
     Ok(Payload::Rights(stream_ids.iter().fold(builder, |builder, stream_id| builder.stream(stream_id)).build()))
 }
 

@@ -12,8 +12,8 @@ fn mint(args: &[&str]) -> String {
 }
 
 #[test]
-fn a_kit_token_seals_the_room_it_names() {
-    let kit = mint(&["--privilege", "login,publish"]);
+fn a_kit_token_seals_the_room_it_names_and_grants_both_privileges_unless_told() {
+    let kit = mint(&[]);
     let verified = run(&["kit", "verify", &kit, "--app-id", APP, "--user-id", "alice", "--room-id", "r1", "--json"]);
     assert_eq!(verified.code, Some(0), "{}", verified.stdout);
     let verified = verified.json();
