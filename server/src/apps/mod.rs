@@ -3,6 +3,7 @@
 //! Built from a store record, replaced whole when the record changes. Knows neither store nor HTTP.
 
 mod directory;
+pub(crate) mod names;
 mod settings;
 
 use std::{fmt, time::Duration};

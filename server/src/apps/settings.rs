@@ -5,10 +5,14 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use token_gen::{AppId, Format, MAX_LIFETIME, Privileges};
 
+use super::names;
+
 /// The settings of one app.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct AppSettings {
     /// The app's number.
+    #[serde(with = "names::app_id")]
     pub app_id: AppId,
     /// What people call it.
     pub name: String,
@@ -29,8 +33,10 @@ pub struct AppSettings {
     /// How long before expiry the warning comes, in seconds: 5 … 300, default 30.
     pub will_expire_lead_secs: u64,
     /// What a login by AppSign alone may do. Default login and publish.
+    #[serde(with = "names::privileges")]
     pub app_sign_privileges: Privileges,
     /// What an identity token (empty payload) may do. Default login and publish.
+    #[serde(with = "names::privileges")]
     pub identity_privileges: Privileges,
     /// Whether identity tokens are refused.
     pub require_privilege_token: bool,
@@ -63,6 +69,49 @@ impl AppSettings {
             duplicate_login: DuplicateLogin::NewestWins,
             max_room_users: 0,
         }
+    }
+
+    /// Reads stored JSON. A setting that is not in it, because it is newer, gets its default.
+    ///
+    /// # Errors
+    /// What is unreadable, with the name of the setting.
+    pub fn from_json(app_id: AppId, stored: &str) -> Result<Self, serde_json::Error> {
+        let mut settings = serde_json::to_value(Self::new(app_id, ""))?;
+        let stored: serde_json::Map<String, serde_json::Value> = serde_json::from_str(stored)?;
+        if let Some(settings) = settings.as_object_mut() {
+            settings.extend(stored);
+        }
+        serde_json::from_value(settings)
+    }
+
+    /// The JSON to store.
+    pub fn to_json(&self) -> String {
+        // Names, numbers and lists into memory: serde_json has no way to fail here.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The first setting that makes no sense, and why.
+    ///
+    /// # Errors
+    /// The setting's name and what it must be.
+    pub fn check(&self) -> Result<(), (&'static str, String)> {
+        let ceiling = MAX_LIFETIME.as_secs();
+        if self.name.is_empty() || self.name.len() > 255 || self.name.chars().any(char::is_control) {
+            return Err(("name", "must be 1 to 255 bytes without control characters".to_owned()));
+        }
+        if self.formats.is_empty() {
+            return Err(("formats", "must name at least one format".to_owned()));
+        }
+        if !(1..=ceiling).contains(&self.max_ttl_secs) {
+            return Err(("max_ttl_secs", format!("must be 1 to {ceiling}")));
+        }
+        if !(1..=self.max_ttl_secs).contains(&self.default_ttl_secs) {
+            return Err(("default_ttl_secs", format!("must be 1 to max_ttl_secs, {}", self.max_ttl_secs)));
+        }
+        if !(5..=300).contains(&self.will_expire_lead_secs) {
+            return Err(("will_expire_lead_secs", "must be 5 to 300".to_owned()));
+        }
+        Ok(())
     }
 
     /// The longest lifetime minted and accepted.
@@ -150,5 +199,39 @@ impl From<FormatName> for Format {
             FormatName::Token04Cbc => Self::Token04Cbc,
             FormatName::Token03 => Self::Token03,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_survive_storage_and_new_ones_get_defaults() {
+        let app_id = AppId::new(7).unwrap();
+        let mut settings = AppSettings::new(app_id, "name");
+        settings.mode = AuthMode::TokenOnly;
+        settings.identity_privileges = Privileges::NONE;
+        settings.formats.push(FormatName::Token03);
+        assert_eq!(AppSettings::from_json(app_id, &settings.to_json()).unwrap(), settings);
+        let sparse = AppSettings::from_json(app_id, r#"{"name":"name"}"#).unwrap();
+        assert_eq!(sparse, AppSettings::new(app_id, "name"));
+        assert!(AppSettings::from_json(app_id, r#"{"nmae":"name"}"#).is_err());
+    }
+
+    #[test]
+    fn senseless_settings_are_named() {
+        let check = |change: fn(&mut AppSettings)| {
+            let mut settings = AppSettings::new(AppId::new(7).unwrap(), "name");
+            change(&mut settings);
+            settings.check().map_err(|(field, _)| field)
+        };
+        assert_eq!(check(|_| {}), Ok(()));
+        assert_eq!(check(|settings| settings.name = "a\nb".to_owned()), Err("name"));
+        assert_eq!(check(|settings| settings.formats.clear()), Err("formats"));
+        assert_eq!(check(|settings| settings.max_ttl_secs = 24 * 86_400 + 1), Err("max_ttl_secs"));
+        assert_eq!(check(|settings| settings.default_ttl_secs = 0), Err("default_ttl_secs"));
+        assert_eq!(check(|settings| settings.default_ttl_secs = 86_401), Err("default_ttl_secs"));
+        assert_eq!(check(|settings| settings.will_expire_lead_secs = 4), Err("will_expire_lead_secs"));
     }
 }

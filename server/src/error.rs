@@ -1,0 +1,108 @@
+//! What can go wrong with a request, and which public code that is. Knows no status numbers and no HTTP.
+
+use std::borrow::Cow;
+
+use roompass_wire::ErrorCode;
+use token_gen::TokenError;
+
+use crate::{keys::Right, sealing::SealError, store::StoreError};
+
+/// Why a request was not done. The text is for the caller; causes of failures on our side stay in `source`.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It cannot be read.
+    #[error("{0}")]
+    BadRequest(String),
+    /// A field is not acceptable.
+    #[error("{reason}")]
+    Field {
+        /// Which code says so: mostly [`ErrorCode::FieldInvalid`].
+        code: ErrorCode,
+        /// The field, as written in the body.
+        field: Cow<'static, str>,
+        /// What it must be. Never repeats the value.
+        reason: String,
+    },
+    /// The body is too large.
+    #[error("the body may have {max_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        max_bytes: usize,
+    },
+    /// The body is not said to be JSON.
+    #[error("the body must be `application/json`")]
+    UnsupportedMediaType,
+    /// No caller, or none that we know. One refusal for every reason.
+    #[error("no known caller")]
+    Unauthorized,
+    /// The caller lacks a right.
+    #[error("the key lacks the right `{0}`")]
+    Forbidden(Right),
+    /// There is no such app, or none the caller may know of.
+    #[error("no such app")]
+    AppUnknown,
+    /// The app is switched off.
+    #[error("the app is switched off")]
+    AppDisabled,
+    /// No such path.
+    #[error("no such path")]
+    NotFound,
+    /// The path does not take this method.
+    #[error("the path does not take this method")]
+    MethodNotAllowed,
+    /// The answer took too long.
+    #[error("the request took too long")]
+    TimedOut,
+    /// The store did not do it.
+    #[error("the store did not do it")]
+    Store(#[from] StoreError),
+    /// A stored secret does not open.
+    #[error("a stored secret cannot be used")]
+    Sealed(#[from] SealError),
+    /// Something that the code rules out; the text names it.
+    #[error("internal: {0}")]
+    Internal(&'static str),
+    /// The system gives no random numbers.
+    #[error("the random source failed")]
+    Randomness,
+}
+
+impl Error {
+    /// An unacceptable field without a code of its own.
+    pub fn field(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
+        Self::Field { code: ErrorCode::FieldInvalid, field: field.into(), reason: reason.into() }
+    }
+
+    /// What token-gen says about the value of `field`.
+    pub fn of_field(field: &'static str, error: &TokenError) -> Self {
+        let code = match error {
+            TokenError::Randomness => return Self::Randomness,
+            TokenError::UserIdInvalid(_) => ErrorCode::UserIdInvalid,
+            TokenError::RoomIdInvalid(_) => ErrorCode::RoomIdInvalid,
+            TokenError::StreamIdInvalid(_) => ErrorCode::StreamIdInvalid,
+            TokenError::UserNameInvalid(_) => ErrorCode::UserNameInvalid,
+            _ => ErrorCode::FieldInvalid,
+        };
+        Self::Field { code, field: field.into(), reason: error.to_string() }
+    }
+
+    /// The public code.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::BadRequest(_) => ErrorCode::BadRequest,
+            Self::Field { code, .. } => *code,
+            Self::TooLarge { .. } => ErrorCode::TooLarge,
+            Self::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
+            Self::Unauthorized => ErrorCode::Unauthorized,
+            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::AppUnknown => ErrorCode::AppUnknown,
+            Self::AppDisabled => ErrorCode::AppDisabled,
+            Self::NotFound | Self::Store(StoreError::Missing) => ErrorCode::NotFound,
+            Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
+            Self::Store(StoreError::Conflict) => ErrorCode::Conflict,
+            Self::TimedOut | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => ErrorCode::Unavailable,
+            Self::Store(_) | Self::Sealed(_) | Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What every store promises, as one suite. `run` it with a way to make an empty store.
+
+use futures_util::future::join_all;
+use token_gen::{AppId, UnixSeconds};
+
+use super::{AppRecord, KeyRecord, SecretRecord, Store, StoreError};
+
+/// Every promise, each on a store of its own.
+pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
+    an_empty_store_has_nothing_even_before_migration(&empty().await).await;
+    for promise in 0..8 {
+        let store = empty().await;
+        store.migrate().await.unwrap();
+        store.migrate().await.unwrap();
+        match promise {
+            0 => meta_is_written_once(&store).await,
+            1 => an_app_comes_back_as_it_was(&store).await,
+            2 => an_app_id_is_taken_once(&store).await,
+            3 => an_update_needs_the_version_it_read(&store).await,
+            4 => a_ring_has_one_active_secret(&store).await,
+            5 => one_of_many_racing_updates_wins(&store).await,
+            6 => keys_belong_to_apps(&store).await,
+            _ => last_use_never_goes_back(&store).await,
+        }
+    }
+}
+
+async fn an_empty_store_has_nothing_even_before_migration(store: &impl Store) {
+    store.ping().await.unwrap();
+    assert_eq!(store.meta("anything").await.unwrap(), None);
+}
+
+async fn meta_is_written_once(store: &impl Store) {
+    assert_eq!(store.meta("name").await.unwrap(), None);
+    store.insert_meta("name", b"\0value").await.unwrap();
+    assert!(matches!(store.insert_meta("name", b"other").await, Err(StoreError::Conflict)));
+    assert_eq!(store.meta("name").await.unwrap().as_deref(), Some(&b"\0value"[..]));
+}
+
+async fn an_app_comes_back_as_it_was(store: &impl Store) {
+    let apps = [app(1), app(70_000), app(u32::MAX)];
+    for app in apps.iter().rev() {
+        store.insert_app(app.clone()).await.unwrap();
+    }
+    assert_eq!(store.apps().await.unwrap(), apps);
+    assert_eq!(store.app(apps[1].app_id).await.unwrap().as_ref(), Some(&apps[1]));
+    assert_eq!(store.app(AppId::new(2).unwrap()).await.unwrap(), None);
+}
+
+async fn an_app_id_is_taken_once(store: &impl Store) {
+    let outcomes = join_all((0..20).map(|_| store.insert_app(app(1)))).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(()) | Err(StoreError::Conflict))));
+}
+
+async fn an_update_needs_the_version_it_read(store: &impl Store) {
+    let mut changed = app(1);
+    assert!(matches!(store.update_app(changed.clone()).await, Err(StoreError::Conflict)));
+    store.insert_app(changed.clone()).await.unwrap();
+    changed.settings = r#"{"name":"new"}"#.to_owned();
+    changed.secrets.pop();
+    changed.updated_at = UnixSeconds::new(99);
+    store.update_app(changed.clone()).await.unwrap();
+    assert!(matches!(store.update_app(changed.clone()).await, Err(StoreError::Conflict)));
+    changed.version = 2;
+    assert_eq!(store.app(changed.app_id).await.unwrap(), Some(changed));
+}
+
+async fn a_ring_has_one_active_secret(store: &impl Store) {
+    let mut two = app(1);
+    for secret in &mut two.secrets {
+        secret.valid_until = None;
+    }
+    assert!(matches!(store.insert_app(two).await, Err(StoreError::Conflict)));
+    assert_eq!(store.apps().await.unwrap(), []);
+}
+
+async fn one_of_many_racing_updates_wins(store: &impl Store) {
+    store.insert_app(app(1)).await.unwrap();
+    for version in 1..=20 {
+        let racers = (0..10).map(|_| store.update_app(AppRecord { version, ..app(1) }));
+        assert_eq!(join_all(racers).await.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    }
+    assert_eq!(store.app(app(1).app_id).await.unwrap().unwrap().version, 21);
+}
+
+async fn keys_belong_to_apps(store: &impl Store) {
+    assert!(matches!(store.insert_key(key("k1", 1)).await, Err(StoreError::Missing)));
+    store.insert_app(app(1)).await.unwrap();
+    store.insert_app(app(2)).await.unwrap();
+    for key in [key("k2", 2), key("k1", 1)] {
+        store.insert_key(key.clone()).await.unwrap();
+        assert!(matches!(store.insert_key(key).await, Err(StoreError::Conflict)));
+    }
+    assert_eq!(store.keys().await.unwrap(), [key("k1", 1), key("k2", 2)]);
+    let app_id = AppId::new(1).unwrap();
+    assert!(!store.delete_key(app_id, "k2").await.unwrap(), "a key of another app");
+    assert!(store.delete_key(app_id, "k1").await.unwrap());
+    assert!(!store.delete_key(app_id, "k1").await.unwrap());
+    assert_eq!(store.keys().await.unwrap(), [key("k2", 2)]);
+}
+
+async fn last_use_never_goes_back(store: &impl Store) {
+    store.insert_app(app(1)).await.unwrap();
+    store.insert_key(key("k1", 1)).await.unwrap();
+    for at in [50, 40] {
+        let used = vec![("k1".to_owned(), UnixSeconds::new(at)), ("gone".to_owned(), UnixSeconds::new(at))];
+        store.touch_keys(used).await.unwrap();
+        assert_eq!(store.keys().await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
+    }
+}
+
+fn app(app_id: u32) -> AppRecord {
+    let secret = |secret_id: &str, valid_until: Option<i64>| SecretRecord {
+        secret_id: secret_id.to_owned(),
+        sealed: vec![0, 1, 255],
+        valid_until: valid_until.map(UnixSeconds::new),
+        created_at: UnixSeconds::new(-5),
+    };
+    AppRecord {
+        app_id: AppId::new(app_id).unwrap(),
+        version: 1,
+        settings: r#"{"name":"name"}"#.to_owned(),
+        app_sign: vec![7; 93],
+        secrets: vec![secret("a", None), secret("b", Some(1000))],
+        created_at: UnixSeconds::new(10),
+        updated_at: UnixSeconds::new(11),
+    }
+}
+
+fn key(key_id: &str, app_id: u32) -> KeyRecord {
+    KeyRecord {
+        key_id: key_id.to_owned(),
+        app_id: AppId::new(app_id).unwrap(),
+        hash: [9; 32],
+        name: "name".to_owned(),
+        scope: "{}".to_owned(),
+        expire_at: Some(UnixSeconds::new(i64::MAX)),
+        last_used_at: None,
+        created_at: UnixSeconds::new(12),
+    }
+}

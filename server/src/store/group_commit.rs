@@ -1,0 +1,197 @@
+//! One thread, one SQLite connection. Writes that queue up while a commit is under way share the next transaction;
+//! each is answered after COMMIT, so one fsync serves many callers. Knows no tables.
+
+use std::{
+    io,
+    sync::{Arc, mpsc},
+    thread,
+};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::oneshot;
+
+use super::StoreError;
+
+/// Keeps the wait of the first caller of a group bounded.
+const MAX_GROUP: usize = 256;
+
+/// A connection that lives on its own thread. The thread ends with the last clone of this.
+#[derive(Debug, Clone)]
+pub(super) struct ConnectionThread(mpsc::Sender<Job>);
+
+enum Job {
+    Read(Box<dyn FnOnce(&Connection) + Send>),
+    Write(Box<dyn Write>),
+    Alone(Box<dyn FnOnce(&mut Connection) + Send>),
+}
+
+/// A write with its caller: done inside a group, answered after it.
+trait Write: Send {
+    /// Whether the work succeeded; if not, it is rolled back alone.
+    fn run(&mut self, connection: &Connection) -> bool;
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>);
+}
+
+struct PendingWrite<W, T> {
+    work: Option<W>,
+    result: Result<T, StoreError>,
+    caller: oneshot::Sender<Result<T, StoreError>>,
+}
+
+impl<W, T> Write for PendingWrite<W, T>
+where
+    W: FnOnce(&Connection) -> Result<T, StoreError> + Send,
+    T: Send,
+{
+    fn run(&mut self, connection: &Connection) -> bool {
+        if let Some(work) = self.work.take() {
+            self.result = work(connection);
+        }
+        self.result.is_ok()
+    }
+
+    fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
+        // A caller that has gone away wants no answer.
+        let _ = self.caller.send(committed.and(self.result));
+    }
+}
+
+impl ConnectionThread {
+    pub(super) fn spawn(name: &str, mut connection: Connection) -> Result<Self, StoreError> {
+        let (sender, jobs) = mpsc::channel();
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || serve(&mut connection, &jobs))
+            .map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
+        Ok(Self(sender))
+    }
+
+    /// Reads. On the writing thread, sees everything acknowledged before.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        self.submit(Job::Read(Box::new(move |connection| drop(caller.send(work(connection))))), answer).await
+    }
+
+    /// Writes, together with whatever else is waiting. Returns once it is durable.
+    pub(super) async fn write<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        let write = PendingWrite { work: Some(work), result: Err(thread_ended()), caller };
+        self.submit(Job::Write(Box::new(write)), answer).await
+    }
+
+    /// Runs outside any group, with the connection to itself: for transactions of its own.
+    pub(super) async fn alone<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (caller, answer) = oneshot::channel();
+        self.submit(Job::Alone(Box::new(move |connection| drop(caller.send(work(connection))))), answer).await
+    }
+
+    async fn submit<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
+        self.0.send(job).map_err(|_| thread_ended())?;
+        answer.await.map_err(|_| thread_ended())?
+    }
+}
+
+fn thread_ended() -> StoreError {
+    StoreError::Unavailable(Arc::new(io::Error::other("the store's thread has ended")))
+}
+
+fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
+    let mut carried = None;
+    while let Some(job) = carried.take().or_else(|| jobs.recv().ok()) {
+        match job {
+            Job::Read(read) => read(connection),
+            Job::Alone(work) => work(connection),
+            Job::Write(first) => {
+                let mut group = vec![first];
+                while group.len() < MAX_GROUP {
+                    match jobs.try_recv() {
+                        Ok(Job::Write(write)) => group.push(write),
+                        Ok(other) => {
+                            carried = Some(other);
+                            break;
+                        }
+                        Err(_) => break,
+                    }
+                }
+                let committed = commit(connection, &mut group).map_err(StoreError::from);
+                for write in group {
+                    write.answer(committed.clone());
+                }
+            }
+        }
+    }
+}
+
+/// Runs every write of the group in a savepoint of its own, then commits them all.
+fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
+    let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    for write in group {
+        let savepoint = transaction.savepoint()?;
+        if write.run(&savepoint) {
+            savepoint.commit()?;
+        }
+    }
+    transaction.commit()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+
+    use super::*;
+
+    fn count(connection: &Connection) -> Result<i64, StoreError> {
+        Ok(connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0))?)
+    }
+
+    #[tokio::test]
+    async fn a_failing_write_takes_none_of_its_group_with_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").unwrap();
+        let thread = ConnectionThread::spawn("test", connection).unwrap();
+        let writes = (0..100).map(|n| {
+            thread.write(move |connection| {
+                connection.execute("INSERT INTO t VALUES (?1)", [n])?;
+                if n % 10 == 9 { Err(StoreError::Conflict) } else { Ok(n) }
+            })
+        });
+        let answers = join_all(writes).await;
+        assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 90);
+        assert_eq!(thread.read(count).await.unwrap(), 90);
+    }
+
+    #[tokio::test]
+    async fn writes_that_wait_share_a_commit() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").unwrap();
+        let commits = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&commits);
+        connection
+            .commit_hook(Some(move || {
+                counted.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                false
+            }))
+            .unwrap();
+        let thread = ConnectionThread::spawn("test", connection).unwrap();
+        // Holds the thread until everything below is queued.
+        let (go, wait) = mpsc::channel::<()>();
+        let held = thread.read(move |_| Ok(wait.recv().is_ok()));
+        let writes =
+            (0..100).map(|n| thread.write(move |connection| Ok(connection.execute("INSERT INTO t VALUES (?1)", [n])?)));
+        let mut all = std::pin::pin!(futures_util::future::join(held, join_all(writes)));
+        assert!(futures_util::poll!(&mut all).is_pending());
+        go.send(()).unwrap();
+        let (_, answers) = all.await;
+        assert!(answers.iter().all(Result::is_ok));
+        assert_eq!(commits.load(std::sync::atomic::Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,130 @@
+//! Durable state: the [`Store`] trait, its records, its errors. A store keeps what it is given: it knows nothing of
+//! HTTP, rooms, rules or keys to open what is sealed.
+
+#[cfg(test)]
+pub(crate) mod contract;
+mod group_commit;
+mod migrations;
+mod sqlite;
+
+use std::{error::Error as StdError, sync::Arc};
+
+use async_trait::async_trait;
+use token_gen::{AppId, UnixSeconds};
+
+pub use sqlite::{Location, SqliteStore};
+
+/// Keeps records. A write that has returned survives the loss of the process and of power.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Brings the schema up to this binary's version.
+    async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// Whether the store answers.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// A small named value. `None`, too, while the schema does not exist yet.
+    async fn meta(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Adds a small named value; [`StoreError::Conflict`] if there is one by that name.
+    async fn insert_meta(&self, name: &str, value: &[u8]) -> Result<(), StoreError>;
+
+    /// Every app, by number.
+    async fn apps(&self) -> Result<Vec<AppRecord>, StoreError>;
+
+    /// One app.
+    async fn app(&self, app_id: AppId) -> Result<Option<AppRecord>, StoreError>;
+
+    /// Adds an app; [`StoreError::Conflict`] if the number is taken.
+    async fn insert_app(&self, app: AppRecord) -> Result<(), StoreError>;
+
+    /// Replaces an app and its ring if the stored version is still `app.version`, and counts the version up;
+    /// [`StoreError::Conflict`] if it is not, or if there is no such app.
+    async fn update_app(&self, app: AppRecord) -> Result<(), StoreError>;
+
+    /// Every backend key, by id.
+    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// Adds a backend key; [`StoreError::Conflict`] if the id is taken, [`StoreError::Missing`] without its app.
+    async fn insert_key(&self, key: KeyRecord) -> Result<(), StoreError>;
+
+    /// Removes a backend key of `app_id`. `false` if there is none by that id.
+    async fn delete_key(&self, app_id: AppId, key_id: &str) -> Result<bool, StoreError>;
+
+    /// Notes when keys were last used; a key that is gone is passed over, and time never goes back.
+    async fn touch_keys(&self, used: Vec<(String, UnixSeconds)>) -> Result<(), StoreError>;
+}
+
+/// An app as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppRecord {
+    /// The app's number.
+    pub app_id: AppId,
+    /// Counts its changes, from 1.
+    pub version: i64,
+    /// The settings, as JSON.
+    pub settings: String,
+    /// The AppSign, sealed.
+    pub app_sign: Vec<u8>,
+    /// The ring of server secrets, by id.
+    pub secrets: Vec<SecretRecord>,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+    /// When it was last changed.
+    pub updated_at: UnixSeconds,
+}
+
+/// A server secret as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretRecord {
+    /// Names it within its app.
+    pub secret_id: String,
+    /// The secret, sealed.
+    pub sealed: Vec<u8>,
+    /// Until when it verifies; `None` for the active one, of which an app has at most one.
+    pub valid_until: Option<UnixSeconds>,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+}
+
+/// A backend key as stored: enough to recognise the key, not to know it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Names it; part of the key's text.
+    pub key_id: String,
+    /// The app it is of.
+    pub app_id: AppId,
+    /// SHA-256 of the key's text.
+    pub hash: [u8; 32],
+    /// What people call it.
+    pub name: String,
+    /// What it may do, as JSON.
+    pub scope: String,
+    /// When it ends.
+    pub expire_at: Option<UnixSeconds>,
+    /// When it was last used.
+    pub last_used_at: Option<UnixSeconds>,
+    /// When it was made.
+    pub created_at: UnixSeconds,
+}
+
+/// Why a store did not do it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// It exists already, or was changed meanwhile.
+    #[error("it exists already, or was changed meanwhile")]
+    Conflict,
+    /// It refers to something that is not there.
+    #[error("it refers to something that is not there")]
+    Missing,
+    /// The store could not be reached or failed. Whether a write has happened is unknown.
+    #[error("the store does not answer")]
+    Unavailable(#[source] Arc<dyn StdError + Send + Sync>),
+    /// What is stored makes no sense to this binary.
+    #[error("the store holds something unreadable: {0}")]
+    Unreadable(String),
+    /// The store cannot be used from the start; the text says what to do.
+    #[error("{0}")]
+    Unusable(String),
+}

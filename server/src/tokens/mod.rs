@@ -1,0 +1,210 @@
+//! Every rule about minting: what a caller may ask for, what the app allows. Knows no HTTP, no sockets, no store.
+
+use std::{sync::Arc, time::Duration};
+
+use rand::TryCryptoRng;
+use roompass_wire::http::{CipherName, FormatName, MintRequest, PrivilegeName};
+use token_gen::{
+    Format, KitToken, Minted, Payload, Privileges, Rights, RoomId, StreamId, TokenError, TokenRequest, UnixSeconds,
+    UserId, UserName,
+};
+
+use crate::{
+    apps::{App, Directory, names::privileges},
+    error::Error,
+    keys::{Caller, Scope},
+};
+
+/// Mints room tokens for callers.
+#[derive(Debug)]
+pub struct Tokens {
+    directory: Arc<Directory>,
+}
+
+/// A new token, and its Kit Token if one was asked for.
+#[derive(Debug)]
+pub struct MintedToken {
+    /// The token.
+    pub minted: Minted,
+    /// The same token with its readable half.
+    pub kit_token: Option<KitText>,
+}
+
+/// The text of a Kit Token.
+pub struct KitText(pub String);
+
+impl std::fmt::Debug for KitText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KitText(..)")
+    }
+}
+
+impl Tokens {
+    /// Mints for the apps of `directory`.
+    pub fn new(directory: Arc<Directory>) -> Self {
+        Self { directory }
+    }
+
+    /// Mints what `request` asks for, in the caller's own app.
+    ///
+    /// # Errors
+    /// [`Error::Field`] with the field that is at fault, [`Error::AppUnknown`], [`Error::AppDisabled`],
+    /// [`Error::Randomness`].
+    pub fn mint<R: TryCryptoRng>(
+        &self,
+        caller: &Caller,
+        request: &MintRequest,
+        now: UnixSeconds,
+        rng: &mut R,
+    ) -> Result<MintedToken, Error> {
+        let app = self.directory.app(caller.app_id).ok_or(Error::AppUnknown)?;
+        if !app.settings().enabled {
+            return Err(Error::AppDisabled);
+        }
+        let user_id = UserId::new(&*request.user_id).map_err(|error| Error::of_field("user_id", &error))?;
+        let room_id = request.room_id.as_deref().map(|room_id| room_in_reach(&caller.scope, room_id)).transpose()?;
+        let payload = payload(&app, &caller.scope, request, room_id.as_ref())?;
+        let (format, format_field) = format(request)?;
+        let minter = app
+            .minter(format)
+            .ok_or_else(|| Error::field(format_field, format!("this app does not use {}", name_of(format))))?;
+        let ttl = ttl(&app, &caller.scope, request.ttl_secs)?;
+        let kit_of = kit(request, room_id.as_ref())?;
+
+        let what = TokenRequest { user_id, ttl, payload };
+        let minted = minter.mint(&what, now, rng).map_err(|error| {
+            let field = match error {
+                TokenError::PayloadTooLong { .. } if request.stream_ids.is_some() => "stream_ids",
+                TokenError::PayloadTooLong { .. } => "payload",
+                TokenError::Token03Content => "format",
+                _ => "ttl_secs",
+            };
+            Error::of_field(field, &error)
+        })?;
+        let kit_token = kit_of.map(|(room_id, user_name)| {
+            KitText(KitToken::compose(&minted.token, app.app_id(), &what.user_id, room_id, user_name.as_ref()))
+        });
+        Ok(MintedToken { minted, kit_token })
+    }
+}
+
+fn room_in_reach(scope: &Scope, room_id: &str) -> Result<RoomId, Error> {
+    let room_id = RoomId::new(room_id).map_err(|error| Error::of_field("room_id", &error))?;
+    if !room_id.as_str().starts_with(&scope.room_prefix) {
+        return Err(Error::field("room_id", format!("must begin with `{}` for this key", scope.room_prefix)));
+    }
+    Ok(room_id)
+}
+
+fn payload(app: &App, scope: &Scope, request: &MintRequest, room_id: Option<&RoomId>) -> Result<Payload, Error> {
+    let rights_field = [("privileges", request.privileges.is_some()), ("stream_ids", request.stream_ids.is_some())]
+        .into_iter()
+        .find_map(|(field, present)| present.then_some(field));
+    match (room_id, &request.payload) {
+        (None, None) => match rights_field {
+            Some(field) => Err(Error::field("room_id", format!("is needed with `{field}`: rights are for one room"))),
+            None => identity(app, scope),
+        },
+        (None, Some(text)) => match rights_field {
+            Some(field) => Err(Error::field("payload", format!("cannot go together with `{field}`"))),
+            None => free_payload(scope, text),
+        },
+        (Some(_), Some(_)) => Err(Error::field("payload", "cannot go together with `room_id`")),
+        (Some(room_id), None) => rights(scope, request, room_id).map(Payload::Rights),
+    }
+}
+
+/// An identity token opens every room with the app's `identity_privileges`, so a narrower key may not mint it.
+fn identity(app: &App, scope: &Scope) -> Result<Payload, Error> {
+    if app.settings().require_privilege_token {
+        return Err(Error::field("room_id", "is needed: this app refuses identity tokens"));
+    }
+    if !scope.room_prefix.is_empty() || !app.settings().identity_privileges.is_subset(scope.privileges) {
+        return Err(Error::field("room_id", "is needed: this key is bound to rooms or privileges"));
+    }
+    Ok(Payload::Identity)
+}
+
+/// A free payload can say anything, rights included, so only an unbounded key may mint it.
+fn free_payload(scope: &Scope, text: &str) -> Result<Payload, Error> {
+    if !scope.is_unbounded() {
+        return Err(Error::field("payload", "is not for this key: it is bound to rooms or privileges"));
+    }
+    if text.is_empty() {
+        return Err(Error::field("payload", "is empty: leave it out for an identity token"));
+    }
+    Ok(Payload::Text(text.to_owned()))
+}
+
+fn rights(scope: &Scope, request: &MintRequest, room_id: &RoomId) -> Result<Rights, Error> {
+    let asked: Privileges = match &request.privileges {
+        Some(names) if names.is_empty() => {
+            return Err(Error::field("privileges", "is empty: name at least one, or leave it out for both"));
+        }
+        Some(names) => names.iter().copied().map(privileges::privilege).collect(),
+        None => Privileges::ALL,
+    };
+    if let Some(beyond) = asked.iter().find(|&privilege| !scope.privileges.contains(privilege)) {
+        return Err(Error::field("privileges", format!("this key may not grant `{beyond}`")));
+    }
+    let mut rights = Rights::builder(room_id).allow_all(asked);
+    if let Some(stream_ids) = &request.stream_ids {
+        if stream_ids.is_empty() {
+            return Err(Error::field("stream_ids", "is empty: name the streams, or leave it out for any stream"));
+        }
+        if !asked.iter().any(|privilege| privileges::name(privilege) == PrivilegeName::Publish) {
+            return Err(Error::field("stream_ids", "needs the privilege `publish`"));
+        }
+        for stream_id in stream_ids {
+            rights =
+                rights.stream(&StreamId::new(&**stream_id).map_err(|error| Error::of_field("stream_ids", &error))?);
+        }
+    }
+    Ok(rights.build())
+}
+
+/// The format asked for, and the field to blame if the app does not use it.
+fn format(request: &MintRequest) -> Result<(Format, &'static str), Error> {
+    match (request.format, request.cipher) {
+        (None | Some(FormatName::Token04), None | Some(CipherName::Gcm)) => {
+            Ok((Format::Token04Gcm, if request.format.is_some() { "format" } else { "cipher" }))
+        }
+        (None | Some(FormatName::Token04), Some(CipherName::Cbc)) => Ok((Format::Token04Cbc, "cipher")),
+        (Some(FormatName::Token03), None | Some(CipherName::Cbc)) => Ok((Format::Token03, "format")),
+        (Some(FormatName::Token03), Some(CipherName::Gcm)) => Err(Error::field("cipher", "a token03 has only `cbc`")),
+    }
+}
+
+fn name_of(format: Format) -> &'static str {
+    match format {
+        Format::Token04Gcm => "token04 with gcm",
+        Format::Token04Cbc => "token04 with cbc",
+        Format::Token03 => "token03",
+    }
+}
+
+fn ttl(app: &App, scope: &Scope, asked: Option<u64>) -> Result<Duration, Error> {
+    let max = scope.max_ttl().map_or(app.settings().max_ttl(), |max| max.min(app.settings().max_ttl()));
+    let Some(asked) = asked else { return Ok(app.default_ttl().min(max)) };
+    if asked == 0 || Duration::from_secs(asked) > max {
+        return Err(Error::field("ttl_secs", format!("must be 1 to {}", max.as_secs())));
+    }
+    Ok(Duration::from_secs(asked))
+}
+
+/// What the readable half of a Kit Token says, if one was asked for.
+fn kit<'a>(
+    request: &MintRequest,
+    room_id: Option<&'a RoomId>,
+) -> Result<Option<(&'a RoomId, Option<UserName>)>, Error> {
+    let user_name = request.user_name.as_deref().map(UserName::new).transpose();
+    let user_name = user_name.map_err(|error| Error::of_field("user_name", &error))?;
+    if request.kit != Some(true) {
+        return Ok(None);
+    }
+    let room_id = room_id.ok_or_else(|| Error::field("room_id", "is needed for a Kit Token"))?;
+    Ok(Some((room_id, user_name)))
+}
+
+#[cfg(test)]
+mod tests;
