@@ -106,3 +106,9 @@ impl Error {
         }
     }
 }
+
+/// The message of `error` and of every cause below it, in one line.
+pub(crate) fn with_causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let chain = std::iter::successors(Some(error), |&error| error.source());
+    chain.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

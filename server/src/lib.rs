@@ -1,9 +1,36 @@
-//! The Roompass service.
+//! The Roompass service: mints room tokens for backends over HTTP, and is the gateway that clients log in to.
+//!
+//! A mint request takes four hops: the route table in `http` (policy, layers) → the handler (`http/tokens.rs`:
+//! caller and body are proven before it runs) → [`tokens::Tokens::mint`] (every rule) → `token_gen` (bytes).
+//!
+//! | Module | What lives there | What it must not know |
+//! |---|---|---|
+//! | [`config`] | every knob; the only reader of environment and files | |
+//! | [`app`] | the composition root: builds everything once, runs it | |
+//! | `http` | routes with their policies, extractors, problem documents | rules, SQL |
+//! | [`tokens`] | the rules of minting | HTTP, sockets, SQL |
+//! | [`apps`] | apps as the hot path needs them | the store, HTTP |
+//! | [`keys`] | backend keys and who holds them | the store, HTTP |
+//! | [`admin`] | what operators do | HTTP |
+//! | [`sealing`] | secrets at rest | the store |
+//! | [`store`] | durable records | rules, rooms, HTTP |
+//! | [`clock`] | the one clock | |
+//! | [`cli`] | the command `roompass` | |
 
+pub mod admin;
+pub mod app;
 pub mod apps;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod error;
+mod http;
 pub mod keys;
+mod private_file;
 pub mod sealing;
 pub mod store;
+pub mod telemetry;
 pub mod tokens;
+
+pub use app::{Credentials, Running, StartError, start};
+pub use config::Config;

@@ -1,3 +1,11 @@
 //! The `roompass` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use roompass_server::cli::{self, Cli};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::run(Cli::parse()).await
+}

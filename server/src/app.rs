@@ -1,0 +1,206 @@
+//! The composition root: opens the store, checks the master key, builds every part once, and runs the whole.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use roompass_wire::gateway::GATEWAY_PATH;
+use tokio::{
+    net::TcpListener,
+    sync::watch,
+    task::JoinHandle,
+    time::{MissedTickBehavior, interval},
+};
+
+use crate::{
+    admin::{Admin, AppCredentials, NewKey},
+    apps::{AppSettings, Directory},
+    clock::Clock,
+    config::{Callers, Config, ConfigError},
+    error::{Error, with_causes},
+    http,
+    keys::{KeyText, Keyring, Scope},
+    sealing::Sealer,
+    store::{SqliteStore, Store, StoreError},
+    tokens::Tokens,
+};
+
+/// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
+const LAST_USED_EVERY: Duration = Duration::from_secs(60);
+
+/// What request handlers can reach.
+pub struct Service {
+    /// The one clock.
+    pub clock: Arc<dyn Clock>,
+    /// Every app.
+    pub directory: Arc<Directory>,
+    /// Every backend key.
+    pub keyring: Arc<Keyring>,
+    /// Durable state.
+    pub store: Arc<dyn Store>,
+    /// The operators' side.
+    pub admin: Admin,
+    /// Minting.
+    pub tokens: Tokens,
+    /// The origin that clients address.
+    pub origin: String,
+    /// Whether this is a development server.
+    pub dev: bool,
+}
+
+impl Service {
+    /// Opens the store and builds everything on it. With a wrong master key or a store that cannot be used, nothing
+    /// has been written.
+    ///
+    /// # Errors
+    /// [`StartError`] naming what is at fault.
+    pub async fn open(config: &Config, origin: String, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+        let location = config.store.clone();
+        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&location)).await;
+        let store: Arc<dyn Store> = Arc::new(opened.map_err(io::Error::other)?.map_err(store_field)?);
+        let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
+        let sealer = Sealer::new(&config.master_key);
+        let admin = Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone());
+
+        match admin.is_sealed_with_our_key().await? {
+            Some(false) => {
+                let reason = "is not the key that the data in the store was sealed with";
+                return Err(ConfigError::new("master_key", reason).into());
+            }
+            Some(true) => store.migrate().await.map_err(store_field)?,
+            None => {
+                store.migrate().await.map_err(store_field)?;
+                admin.note_master_key().await?;
+            }
+        }
+        admin.load().await?;
+        if keyring.is_empty() && config.callers == Callers::Required {
+            let reason = "holds no backend key, so nobody could call: `roompass key create` makes one";
+            return Err(ConfigError::new("store.url", reason).into());
+        }
+        let tokens = Tokens::new(directory.clone());
+        Ok(Self { clock, directory, keyring, store, admin, tokens, origin, dev: config.dev })
+    }
+}
+
+/// Why the service does not start. Prints as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A field of the configuration is at fault.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The service failed while starting.
+    #[error("{}", with_causes(.0))]
+    Service(#[from] Error),
+    /// The system failed us.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+fn store_field(error: StoreError) -> StartError {
+    ConfigError::new("store.url", with_causes(&error)).into()
+}
+
+/// Binds, opens, and serves until told to stop.
+///
+/// # Errors
+/// [`StartError`]; nothing has been written when the configuration is at fault.
+pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
+    let listener = TcpListener::bind(config.listen).await.map_err(|error| cannot_listen(config.listen, &error))?;
+    let address = listener.local_addr()?;
+    let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let service = Arc::new(Service::open(&config, origin, clock).await?);
+    let (stop, stopped) = watch::channel(false);
+    let router = http::router(Arc::clone(&service));
+    tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
+    Ok(Running {
+        server: tokio::spawn(http::server::serve(listener, router, stopped.clone(), config.drain)),
+        chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped)),
+        service,
+        address,
+        stop,
+    })
+}
+
+fn cannot_listen(address: SocketAddr, error: &io::Error) -> ConfigError {
+    let reason = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            format!("{address} is taken: stop what listens there, or choose another with --listen {}:0", address.ip())
+        }
+        _ => format!("{address}: {error}"),
+    };
+    ConfigError::new("server.listen", reason)
+}
+
+async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    let mut ticks = interval(LAST_USED_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        let stopping = tokio::select! {
+            _ = ticks.tick() => false,
+            _ = stopped.changed() => true,
+        };
+        if let Err(error) = service.admin.note_last_used().await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot write down when keys were last used");
+        }
+        if stopping {
+            return;
+        }
+    }
+}
+
+/// A running server.
+pub struct Running {
+    service: Arc<Service>,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+    chores: JoinHandle<()>,
+}
+
+/// An app made for trying things out: all it takes to play every part.
+#[derive(Debug, Clone)]
+pub struct Credentials {
+    /// The app and its secrets.
+    pub app: AppCredentials,
+    /// A backend key with every right.
+    pub backend_key: KeyText,
+}
+
+impl Running {
+    /// Where the API is, such as `http://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where the room gateway is, such as `ws://127.0.0.1:8080/v1/gateway`.
+    pub fn gateway_url(&self) -> String {
+        format!("ws://{}{GATEWAY_PATH}", self.address)
+    }
+
+    /// The parts, for whoever embeds the server.
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Makes an app with these settings, and a backend key for it with every right.
+    ///
+    /// # Errors
+    /// As [`Admin::create_app`] and [`Admin::create_key`].
+    pub async fn create_app(&self, settings: AppSettings) -> Result<Credentials, Error> {
+        let app = self.service.admin.create_app(settings).await?;
+        let key =
+            NewKey { app_id: app.app_id, name: "everything".to_owned(), scope: Scope::everything(), expire_at: None };
+        Ok(Credentials { app, backend_key: self.service.admin.create_key(key).await? })
+    }
+
+    /// Stops taking connections, lets those under way finish for as long as the configuration says, and ends.
+    pub async fn shutdown(self) {
+        // Without receivers everything has ended already.
+        let _ = self.stop.send(true);
+        for (name, task) in [("server", self.server), ("chores", self.chores)] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "the {name} task failed");
+            }
+        }
+        tracing::info!("roompass has stopped");
+    }
+}

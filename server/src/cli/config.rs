@@ -1,0 +1,36 @@
+//! `roompass config`: the configuration, printed or checked.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+
+use super::Failure;
+use crate::config::{self, Overrides};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Print roompass.toml with every field, its meaning and its default
+    Default,
+    /// Print every field with its environment variable, as a Markdown table
+    Docs,
+    /// Check a configuration without starting anything
+    Check {
+        /// The configuration; the environment counts as well
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+    },
+}
+
+impl ConfigCommand {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        match self {
+            Self::Default => print!("{}", config::default_toml()),
+            Self::Docs => print!("{}", config::docs_markdown()),
+            Self::Check { config } => {
+                config::serve(config.as_deref(), &Overrides::default())?;
+                println!("the configuration is sound");
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,89 @@
+//! `roompass dev`: a server for this machine, with a demo app.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use clap::Args;
+use rand::rngs::SysRng;
+
+use super::{Failure, demo, print_json, serve::until_told_to_stop};
+use crate::{
+    app,
+    clock::SystemClock,
+    config::{self, Config, ConfigError},
+    private_file,
+    sealing::MasterKey,
+    store::Location,
+    telemetry,
+};
+
+/// Starts a development server: loopback only, everything in one directory, a demo app with all credentials shown.
+/// Never put it on a network: its secrets are printed.
+#[derive(Debug, Args)]
+pub(super) struct Dev {
+    /// The loopback address and port; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// Where data and demo credentials are kept, so that the next start has the same
+    #[arg(long, value_name = "DIR", default_value = ".roompass", conflicts_with = "ephemeral")]
+    data_dir: PathBuf,
+    /// Keep nothing: all data goes with the process
+    #[arg(long)]
+    ephemeral: bool,
+    /// Print one line of JSON when ready, for scripts
+    #[arg(long)]
+    json: bool,
+}
+
+impl Dev {
+    pub(super) async fn run(self) -> Result<(), Failure> {
+        if !self.listen.ip().is_loopback() {
+            let reason = "a development server shows its secrets, so it listens on loopback only; see `roompass serve`";
+            return Err(ConfigError::new("--listen", reason).into());
+        }
+        telemetry::start(&config::log_section()?);
+        let data_dir = (!self.ephemeral).then_some(&*self.data_dir);
+        let master_key = match data_dir {
+            Some(data_dir) => master_key_in(data_dir).map_err(|reason| ConfigError::new("--data-dir", reason))?,
+            None => MasterKey::generate(&mut SysRng).map_err(|error| error.to_string())?,
+        };
+        let mut config = Config::ephemeral(self.listen, master_key);
+        config.dev = true;
+        if let Some(data_dir) = data_dir {
+            config.store = Location::File(database_in(data_dir));
+        }
+
+        let running = app::start(config, Arc::new(SystemClock::new())).await?;
+        let demo = demo::prepare(&running, data_dir).await?;
+        if self.json {
+            print_json(&demo)
+        } else {
+            println!("{}", demo.tour(data_dir))
+        }
+        until_told_to_stop(&running).await?;
+        running.shutdown().await;
+        Ok(())
+    }
+}
+
+fn database_in(data_dir: &Path) -> PathBuf {
+    data_dir.join("roompass.db")
+}
+
+/// The master key of a data directory, made with it.
+fn master_key_in(data_dir: &Path) -> Result<MasterKey, String> {
+    let path = data_dir.join("master.key");
+    if path.exists() {
+        return config::read_master_key(&path);
+    }
+    if database_in(data_dir).exists() {
+        return Err(format!("{} is missing, and the data there cannot be read without it", path.display()));
+    }
+    private_file::make_directory(data_dir)?;
+    let key = MasterKey::generate(&mut SysRng).map_err(|error| error.to_string())?;
+    private_file::write(&path, &format!("{}\n", *key.expose()))?;
+    Ok(key)
+}

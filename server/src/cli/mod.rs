@@ -1,0 +1,172 @@
+//! The command `roompass`: arguments in, exit code out.
+
+mod app;
+mod config;
+mod demo;
+mod dev;
+mod key;
+mod serve;
+
+use std::{fmt, io, path::PathBuf, process::ExitCode, sync::Arc};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use serde::Serialize;
+
+use crate::{
+    app::Service,
+    app::StartError,
+    clock::SystemClock,
+    config::{Callers, ConfigError, Overrides},
+    error::{Error, with_causes},
+    store::Location,
+};
+
+/// Room tokens, self-hosted: mints them for your backends, and lets clients into rooms with them.
+///
+/// Try it:  `roompass dev` starts a server on this machine with a demo app and prints what to do next.
+#[derive(Debug, Parser)]
+#[command(name = "roompass", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+From nothing to production:
+  openssl rand -hex 32 > master.key && chmod 600 master.key
+  roompass config default > roompass.toml      # then set store.url and master_key.file
+  roompass config check --config roompass.toml
+  roompass app create --config roompass.toml --name \"My app\"
+  roompass key create --config roompass.toml --app-id N --name backend
+  roompass serve --config roompass.toml";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start a server for development, with a demo app, on this machine only
+    Dev(dev::Dev),
+    /// Start a server for real
+    Serve(serve::Serve),
+    /// Make and look at apps
+    #[command(subcommand)]
+    App(app::AppCommand),
+    /// Make, list and end the keys that backends call with
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// Print or check the configuration
+    #[command(subcommand)]
+    Config(config::ConfigCommand),
+    /// Print completions for your shell: source them, or put them where it looks
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Runs the command line of this process.
+pub async fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Dev(dev) => dev.run().await,
+        Command::Serve(serve) => serve.run().await,
+        Command::App(command) => command.run().await,
+        Command::Key(command) => command.run().await,
+        Command::Config(command) => command.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "roompass", &mut io::stdout());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("roompass: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a command failed, in one line.
+#[derive(Debug)]
+struct Failure(String);
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match &error {
+            Error::Field { field, reason, .. } => Self(format!("{field}: {reason}")),
+            error => Self(with_causes(error)),
+        }
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(error: ConfigError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl From<String> for Failure {
+    fn from(line: String) -> Self {
+        Self(line)
+    }
+}
+
+/// Where a command finds its store.
+#[derive(Debug, Args)]
+struct StoreArgs {
+    /// The configuration; the environment alone will do as well
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl StoreArgs {
+    /// Opens the store for a command that works on it directly. A running server sees the change when it is told to
+    /// read again (SIGHUP) or restarts.
+    async fn open(&self) -> Result<Service, Failure> {
+        let (mut config, log) = crate::config::serve(self.config.as_deref(), &Overrides::default())?;
+        crate::telemetry::start(&crate::config::LogSection { filter: "warn".to_owned(), ..log });
+        config.callers = Callers::Optional;
+        if let Location::ExistingFile(path) = config.store {
+            config.store = Location::File(path);
+        }
+        Ok(Service::open(&config, String::new(), Arc::new(SystemClock::new())).await?)
+    }
+
+    /// Prints `answer` as JSON, or as `text` for people.
+    fn print(&self, answer: &impl Serialize, text: impl FnOnce() -> String) {
+        if self.json {
+            print_json(answer);
+        } else {
+            println!("{}", text().trim_end());
+        }
+    }
+}
+
+/// Prints one line of JSON.
+fn print_json(answer: &impl Serialize) {
+    // Names, numbers and texts into memory: serde_json has no way to fail here.
+    println!("{}", serde_json::to_string(answer).unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,103 @@
+//! Every knob, once: its section, name, type, default and documentation. The typed sections, `config default`,
+//! `config docs`, the environment names and the defaults themselves all come from this table.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use serde::Deserialize;
+
+/// A knob, for listings.
+#[derive(Debug, Clone, Copy)]
+pub struct Field {
+    /// The table of `roompass.toml` it is in.
+    pub section: &'static str,
+    /// Its key there.
+    pub name: &'static str,
+    /// Its default as TOML; empty if it has none.
+    pub default: &'static str,
+    /// What it is for, line by line.
+    pub docs: &'static [&'static str],
+}
+
+impl Field {
+    /// The environment variable that overrides it.
+    pub fn env_name(&self) -> String {
+        format!("ROOMPASS_{}_{}", self.section, self.name).to_uppercase()
+    }
+
+    /// Whether values are text, which needs no quotes in the environment.
+    pub fn is_text(&self) -> bool {
+        self.default.is_empty() || self.default.starts_with('"')
+    }
+}
+
+macro_rules! sections {
+    ($($(#[doc = $section_doc:literal])* $section:ident: $Section:ident {
+        $($(#[doc = $doc:literal])* $name:ident: $type:ty = $default:literal,)*
+    })*) => {
+        /// What the file, the environment and the flags say, read but not judged yet.
+        #[derive(Debug, Clone, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Sections { $(pub(super) $section: $Section,)* }
+
+        $(
+            $(#[doc = $section_doc])*
+            #[derive(Debug, Clone, Deserialize)]
+            #[serde(deny_unknown_fields)]
+            pub struct $Section {
+                $(
+                    $(#[doc = $doc])*
+                    #[doc = concat!("\n\nDefault: `", $default, "`.")]
+                    pub $name: $type,
+                )*
+            }
+        )*
+
+        /// Every knob, in the order of the documentation.
+        pub const FIELDS: &[Field] = &[$($(
+            Field { section: stringify!($section), name: stringify!($name), default: $default, docs: &[$($doc),*] },
+        )*)*];
+    };
+}
+
+sections! {
+    /// Where the service listens, and how it is reached.
+    server: ServerSection {
+        /// The address and port to listen on. Anything but loopback needs `behind_tls_proxy`.
+        listen: SocketAddr = "\"127.0.0.1:8080\"",
+        /// The origin that clients address, such as `https://rtc.example.com`. AppSign proofs are bound to it.
+        /// Needed unless the service listens on loopback without a proxy.
+        public_url: Option<String> = "",
+        /// Says that a proxy on a trusted network stands in front and terminates TLS.
+        behind_tls_proxy: bool = "false",
+        /// How long a stopping server waits for requests and rooms to end, in seconds: 0 to 300.
+        drain_secs: u64 = "30",
+    }
+    /// Where everything durable is kept.
+    store: StoreSection {
+        /// `sqlite:PATH`: a file in a directory that only this user can write to.
+        url: Option<String> = "",
+    }
+    /// The key that seals every secret in the store. Without it the store is useless, so back it up elsewhere.
+    master_key: MasterKeySection {
+        /// A file of mode 0400 or 0600 with 64 hexadecimal characters, from `openssl rand -hex 32`.
+        /// The environment variable ROOMPASS_MASTER_KEY can hold the key itself instead.
+        file: Option<PathBuf> = "",
+    }
+    /// What is written to standard error.
+    log: LogSection {
+        /// `pretty` for people, `json` for machines.
+        format: LogFormat = "\"pretty\"",
+        /// Levels by module: `info`, or `warn,roompass_server=debug`.
+        filter: String = "\"info\"",
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}

@@ -1,0 +1,361 @@
+//! Reads the file, the environment and the key file, merges them over the defaults, and judges the result.
+
+use std::{
+    collections::HashMap,
+    env, fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use axum::http::Uri;
+use serde::Deserialize;
+use toml::{Table, Value};
+use tracing_subscriber::EnvFilter;
+
+use super::{
+    Callers, Config, ConfigError, FIELDS, Field, LogSection,
+    fields::{Sections, ServerSection},
+};
+use crate::{private_file, sealing::MasterKey, store::Location};
+
+/// Holds the master key itself.
+const MASTER_KEY_ENV: &str = "ROOMPASS_MASTER_KEY";
+
+/// What flags say; they win over file and environment.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    /// `server.listen`.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The configuration of `roompass serve` and of the commands that work on its store, with what to log.
+///
+/// # Errors
+/// The first field that is missing or makes no sense. Nothing has been written then.
+pub fn serve(file: Option<&Path>, overrides: &Overrides) -> Result<(Config, LogSection), ConfigError> {
+    let env = environment();
+    let text = file.map(read_config_file).transpose()?;
+    judge(merge(text.as_deref(), &env, overrides)?, env.get(MASTER_KEY_ENV).map(String::as_str))
+}
+
+/// What to log, where there is no configuration file: defaults and environment.
+///
+/// # Errors
+/// A variable that makes no sense.
+pub fn log_section() -> Result<LogSection, ConfigError> {
+    let sections = merge(None, &environment(), &Overrides::default())?;
+    check_log(&sections.log)?;
+    Ok(sections.log)
+}
+
+fn environment() -> HashMap<String, String> {
+    env::vars().filter(|(name, _)| name.starts_with("ROOMPASS_")).collect()
+}
+
+fn read_config_file(path: &Path) -> Result<String, ConfigError> {
+    fs::read_to_string(path).map_err(|error| ConfigError::new(path.display().to_string(), error.to_string()))
+}
+
+/// Lays file, environment and flags over the defaults, and reads the result.
+fn merge(file: Option<&str>, env: &HashMap<String, String>, overrides: &Overrides) -> Result<Sections, ConfigError> {
+    let mut table = defaults();
+    if let Some(text) = file {
+        let given: Table = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text[..span.start].lines().count().max(1));
+            ConfigError::new(format!("configuration file, line {line}"), error.message())
+        })?;
+        overlay(&mut table, given)?;
+    }
+    for field in FIELDS {
+        if let Some(text) = env.get(&field.env_name()) {
+            set(&mut table, field, parse_env(field, text)?);
+        }
+    }
+    refuse_unknown_variables(env)?;
+    if let (Some(listen), Some(field)) = (overrides.listen, FIELDS.iter().find(|field| field.name == "listen")) {
+        set(&mut table, field, Value::String(listen.to_string()));
+    }
+    serde_path_to_error::deserialize(table).map_err(|error| {
+        let field = error.path().to_string();
+        let source = FIELDS
+            .iter()
+            .find(|known| format!("{}.{}", known.section, known.name) == field && env.contains_key(&known.env_name()));
+        let field = source.map_or(field.clone(), |known| format!("{field} (from {})", known.env_name()));
+        ConfigError::new(field, error.into_inner().message().to_owned())
+    })
+}
+
+fn defaults() -> Table {
+    let mut table = Table::new();
+    for field in FIELDS {
+        let section = table.entry(field.section).or_insert_with(|| Value::Table(Table::new()));
+        if let (Value::Table(section), Ok(mut default)) =
+            (section, toml::from_str::<Table>(&format!("default = {}", field.default)))
+            && let Some(default) = default.remove("default")
+        {
+            section.insert(field.name.to_owned(), default);
+        }
+    }
+    table
+}
+
+fn overlay(table: &mut Table, given: Table) -> Result<(), ConfigError> {
+    for (name, value) in given {
+        match (table.get_mut(&name), value) {
+            (Some(Value::Table(section)), Value::Table(given)) => section.extend(given),
+            (Some(_), _) => return Err(ConfigError::new(name, "must be a table")),
+            (None, _) => {
+                let mut known: Vec<&str> = FIELDS.iter().map(|field| field.section).collect();
+                known.dedup();
+                return Err(ConfigError::new(name, format!("is not known; there are {}", known.join(", "))));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn set(table: &mut Table, field: &Field, value: Value) {
+    if let Some(Value::Table(section)) = table.get_mut(field.section) {
+        section.insert(field.name.to_owned(), value);
+    }
+}
+
+fn parse_env(field: &Field, text: &str) -> Result<Value, ConfigError> {
+    if field.is_text() {
+        return Ok(Value::String(text.to_owned()));
+    }
+    let parsed = Value::deserialize(toml::de::ValueDeserializer::parse(text).map_err(|_| bad_env(field))?);
+    parsed.map_err(|_| bad_env(field))
+}
+
+fn bad_env(field: &Field) -> ConfigError {
+    ConfigError::new(field.env_name(), format!("must be written like the default, {}", field.default))
+}
+
+/// A misspelt variable would silently leave a default in place. Other variables with our prefix, such as those of
+/// the tour, are none of our business.
+fn refuse_unknown_variables(env: &HashMap<String, String>) -> Result<(), ConfigError> {
+    let ours = |name: &str| {
+        FIELDS.iter().any(|field| name.starts_with(&format!("ROOMPASS_{}_", field.section.to_uppercase())))
+    };
+    let known = |name: &str| FIELDS.iter().any(|field| field.env_name() == name);
+    match env.keys().filter(|name| ours(name) && !known(name)).min() {
+        Some(name) => Err(ConfigError::new(name.clone(), "is no field's variable; see `roompass config docs`")),
+        None => Ok(()),
+    }
+}
+
+fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, LogSection), ConfigError> {
+    let public_url = judge_server(&sections.server)?;
+    let store = judge_store(sections.store.url.as_deref())?;
+    check_log(&sections.log)?;
+    let config = Config {
+        listen: sections.server.listen,
+        public_url,
+        drain: Duration::from_secs(sections.server.drain_secs),
+        store,
+        master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
+        dev: false,
+        callers: Callers::Required,
+    };
+    Ok((config, sections.log))
+}
+
+/// Returns the public origin.
+fn judge_server(server: &ServerSection) -> Result<Option<String>, ConfigError> {
+    let loopback = server.listen.ip().is_loopback();
+    if !loopback && !server.behind_tls_proxy {
+        return Err(ConfigError::new(
+            "server.listen",
+            format!(
+                "{} can be reached from other machines, and plain HTTP is served on loopback only; put a TLS proxy \
+                 in front and set server.behind_tls_proxy = true",
+                server.listen
+            ),
+        ));
+    }
+    if server.drain_secs > 300 {
+        return Err(ConfigError::new("server.drain_secs", "must be 0 to 300"));
+    }
+    match &server.public_url {
+        Some(url) => parse_origin(url).map(Some).map_err(|reason| ConfigError::new("server.public_url", reason)),
+        None if loopback && !server.behind_tls_proxy => Ok(None),
+        None => Err(ConfigError::new("server.public_url", "is needed: the origin clients address, https://…")),
+    }
+}
+
+/// Takes `https://host[:port]`, or `http://` for a loopback host, and nothing after it.
+fn parse_origin(text: &str) -> Result<String, &'static str> {
+    const SHAPE: &str = "must be an origin such as https://rtc.example.com, without a path";
+    let uri: Uri = text.parse().map_err(|_| SHAPE)?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(SHAPE) };
+    let bare = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")) == Some(authority.as_str());
+    if !bare || authority.as_str().contains('@') {
+        return Err(SHAPE);
+    }
+    match scheme {
+        "https" => Ok(text.to_ascii_lowercase()),
+        "http" if ["localhost", "127.0.0.1", "[::1]"].contains(&authority.host()) => Ok(text.to_ascii_lowercase()),
+        "http" => Err("must be https: clients would send tokens in clear"),
+        _ => Err(SHAPE),
+    }
+}
+
+/// A server starts on the store it has; making one is for the commands that fill it.
+fn judge_store(url: Option<&str>) -> Result<Location, ConfigError> {
+    let fault = |reason: &str| Err(ConfigError::new("store.url", reason));
+    match url.and_then(|url| url.split_once(':')) {
+        None if url.is_none() => fault("is needed, such as sqlite:/var/lib/roompass/roompass.db"),
+        Some(("sqlite", path)) if path.is_empty() || path.starts_with(':') => fault("needs a file: sqlite:PATH"),
+        Some(("sqlite", path)) => Ok(Location::ExistingFile(PathBuf::from(path))),
+        Some(("postgres" | "postgresql", _)) => fault("PostgreSQL is not supported by this version; use sqlite:PATH"),
+        _ => fault("must be sqlite:PATH"),
+    }
+}
+
+fn judge_master_key(file: Option<&Path>, text: Option<&str>) -> Result<MasterKey, ConfigError> {
+    match (file, text) {
+        (Some(_), Some(_)) => {
+            Err(ConfigError::new("master_key.file", format!("is set, and {MASTER_KEY_ENV} too: keep one of them")))
+        }
+        (None, None) => Err(ConfigError::new("master_key.file", format!("is needed, or {MASTER_KEY_ENV}"))),
+        (None, Some(text)) => {
+            MasterKey::parse(text).map_err(|fault| ConfigError::new(MASTER_KEY_ENV, fault.to_string()))
+        }
+        (Some(path), None) => read_master_key(path).map_err(|reason| ConfigError::new("master_key.file", reason)),
+    }
+}
+
+/// Reads a key file that is closed to other users.
+pub(crate) fn read_master_key(path: &Path) -> Result<MasterKey, String> {
+    let text = private_file::read(path)?;
+    MasterKey::parse(&text).map_err(|fault| format!("{} {fault}", path.display()))
+}
+
+fn check_log(log: &LogSection) -> Result<(), ConfigError> {
+    match EnvFilter::try_new(&log.filter) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(ConfigError::new("log.filter", error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{default_toml, docs_markdown};
+
+    const KEY: &str = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
+
+    fn load(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {
+        let env: HashMap<_, _> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let sections = merge(Some(file), &env, &Overrides::default()).map_err(|error| error.to_string())?;
+        let judged = judge(sections, env.get(MASTER_KEY_ENV).map(String::as_str));
+        judged.map(|(config, _)| config).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_environment_overrides_the_file_and_the_file_the_defaults() {
+        let key = (MASTER_KEY_ENV, KEY);
+        let file = "[store]\nurl = \"sqlite:a.db\"\n[server]\nlisten = \"127.0.0.1:1\"\ndrain_secs = 5";
+        let config = load(file, &[key, ("ROOMPASS_SERVER_LISTEN", "[::1]:2")]).unwrap();
+        assert_eq!(config.listen.to_string(), "[::1]:2");
+        assert_eq!(config.drain, Duration::from_secs(5));
+        assert_eq!(config.store, Location::ExistingFile("a.db".into()));
+        let config = load("", &[key, ("ROOMPASS_STORE_URL", "sqlite:b.db"), ("ROOMPASS_SERVER_DRAIN_SECS", "7")]);
+        assert_eq!(config.unwrap().drain, Duration::from_secs(7));
+    }
+
+    // proves F14 (what needs no process)
+    #[test]
+    fn every_bad_configuration_names_its_field() {
+        let good = "[store]\nurl = \"sqlite:a.db\"\n";
+        let key = (MASTER_KEY_ENV, KEY);
+        let file = |rest: &str| format!("{good}{rest}");
+        type Row<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
+        let matrix: &[Row<'_>] = &[
+            (String::new(), &[key], "store.url: is needed"),
+            ("[store]\nurl = \"\"".to_owned(), &[key], "store.url: must be sqlite:PATH"),
+            ("[store]\nurl = \"sqlite:\"".to_owned(), &[key], "store.url: needs a file"),
+            ("[store]\nurl = \"sqlite::memory:\"".to_owned(), &[key], "store.url: needs a file"),
+            ("[store]\nurl = \"postgres://h/d\"".to_owned(), &[key], "store.url: PostgreSQL is not"),
+            ("[store]\nurl = \"mysql://h/d\"".to_owned(), &[key], "store.url: must be sqlite:PATH"),
+            ("[store]\nurl = 7".to_owned(), &[key], "store.url: invalid type"),
+            ("[store]\nurl = ".to_owned(), &[key], "configuration file, line 2: "),
+            ("[store\n".to_owned(), &[key], "configuration file, line 1: "),
+            ("store = 1".to_owned(), &[key], "store: must be a table"),
+            ("[stroe]\nurl = \"x\"".to_owned(), &[key], "stroe: is not known"),
+            ("[store]\nulr = \"x\"".to_owned(), &[key], "store.ulr: unknown field"),
+            (file(""), &[], "master_key.file: is needed"),
+            (file(""), &[(MASTER_KEY_ENV, "")], "ROOMPASS_MASTER_KEY: must be 64"),
+            (file(""), &[(MASTER_KEY_ENV, "short")], "ROOMPASS_MASTER_KEY: must be 64"),
+            (file("[master_key]\nfile = \"/nowhere/key\""), &[key], "master_key.file: is set, and"),
+            (file("[master_key]\nfile = \"/nowhere/key\""), &[], "master_key.file: /nowhere/key: No such file"),
+            (file("[master_key]\nfile = \"/dev\""), &[], "master_key.file: /dev is not a small file"),
+            (file("[server]\nlisten = \"8080\""), &[key], "server.listen: invalid socket address"),
+            (file("[server]\nlisten = \"localhost:8080\""), &[key], "server.listen: invalid socket address"),
+            (file("[server]\nlisten = \"0.0.0.0:8080\""), &[key], "server.listen: 0.0.0.0:8080 can be reached"),
+            (file("[server]\nlisten = \"[::]:8080\""), &[key], "server.listen: [::]:8080 can be reached"),
+            (
+                file("[server]\nlisten = \"0.0.0.0:80\"\nbehind_tls_proxy = true"),
+                &[key],
+                "server.public_url: is needed",
+            ),
+            (file("[server]\nbehind_tls_proxy = \"yes\""), &[key], "server.behind_tls_proxy: invalid type"),
+            (file("[server]\npublic_url = \"rtc.example.com\""), &[key], "server.public_url: must be an origin"),
+            (file("[server]\npublic_url = \"https://a.example/x\""), &[key], "server.public_url: must be an origin"),
+            (file("[server]\npublic_url = \"https://u@a.example\""), &[key], "server.public_url: must be an origin"),
+            (file("[server]\npublic_url = \"http://a.example\""), &[key], "server.public_url: must be https"),
+            (file("[server]\npublic_url = \"ftp://a.example\""), &[key], "server.public_url: must be an origin"),
+            (file("[server]\ndrain_secs = 301"), &[key], "server.drain_secs: must be 0 to 300"),
+            (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
+            (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
+            (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
+            (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),
+            (file(""), &[key, ("ROOMPASS_SERVER_DRAIN_SECS", "x")], "ROOMPASS_SERVER_DRAIN_SECS: must be written"),
+            (file(""), &[key, ("ROOMPASS_SERVER_LISTNE", "x")], "ROOMPASS_SERVER_LISTNE: is no field"),
+        ];
+        for (file, env, expected) in matrix {
+            let line = load(file, env).map(|_| ()).unwrap_err();
+            assert!(line.starts_with(expected), "expected {expected:?}, got {line:?}");
+            assert!(!line.contains('\n') && !line.contains(KEY));
+        }
+    }
+
+    #[test]
+    fn origins_are_taken_in_one_spelling() {
+        for (good, origin) in [
+            ("https://RTC.example.com", "https://rtc.example.com"),
+            ("https://a.example:8443", "https://a.example:8443"),
+            ("http://127.0.0.1:9", "http://127.0.0.1:9"),
+            ("http://[::1]:9", "http://[::1]:9"),
+        ] {
+            assert_eq!(parse_origin(good).as_deref(), Ok(origin));
+        }
+    }
+
+    #[test]
+    fn the_printed_default_is_the_default() {
+        let env = HashMap::new();
+        let printed = merge(Some(&default_toml()), &env, &Overrides::default()).unwrap();
+        let built_in = merge(None, &env, &Overrides::default()).unwrap();
+        assert_eq!(format!("{printed:?}"), format!("{built_in:?}"));
+        assert_eq!(docs_markdown().lines().count(), FIELDS.len() + 2);
+    }
+
+    // proves T62 (key file)
+    #[test]
+    fn a_key_file_must_be_closed_to_others() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("master.key");
+        fs::write(&path, KEY).unwrap();
+        for (mode, accepted) in
+            [(0o400, true), (0o600, true), (0o644, false), (0o640, false), (0o604, false), (0o620, false)]
+        {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(read_master_key(&path).is_ok(), accepted, "{mode:o}");
+        }
+        assert!(read_master_key(&path).unwrap_err().contains("master.key"));
+    }
+}

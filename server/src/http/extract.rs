@@ -1,0 +1,147 @@
+//! Reads bodies. What cannot be read is a Problem that names the field or the place, and never repeats the value.
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, Request},
+    http::header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use super::MAX_BODY_BYTES;
+use crate::error::Error;
+
+/// A field that we do not know may have a name of any length.
+const MAX_FIELD_CHARS: usize = 64;
+
+/// A JSON body.
+#[derive(Debug)]
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
+        let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        if !media_type.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/json") {
+            return Err(Error::UnsupportedMediaType);
+        }
+        let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|bytes: u64| bytes > MAX_BODY_BYTES as u64) {
+            return Err(Error::TooLarge { max_bytes: MAX_BODY_BYTES });
+        }
+        // Fails when the body is longer, or ends before it is complete; then nobody reads the answer.
+        let body = to_bytes(request.into_body(), MAX_BODY_BYTES).await;
+        read(&body.map_err(|_| Error::TooLarge { max_bytes: MAX_BODY_BYTES })?).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+    let mut reader = serde_json::Deserializer::from_slice(body);
+    let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
+        let path = error.path().to_string();
+        refusal(&path, &error.into_inner())
+    })?;
+    reader.end().map_err(|error| refusal(".", &error))?;
+    Ok(value)
+}
+
+fn refusal(path: &str, error: &serde_json::Error) -> Error {
+    match error.classify() {
+        Category::Data => {
+            let text = error.to_string();
+            let (field, reason) = what_is_wrong(path, &text);
+            Error::field(field.chars().take(MAX_FIELD_CHARS).collect::<String>(), reason)
+        }
+        _ => Error::BadRequest(format!(
+            "the body is not JSON that we take: reading stopped at line {}, column {}",
+            error.line(),
+            error.column()
+        )),
+    }
+}
+
+/// Field and reason from serde's words, of which only names we know and expectations are passed on.
+fn what_is_wrong(path: &str, text: &str) -> (String, String) {
+    let quoted = || text.split('`').nth(1).unwrap_or_default().to_owned();
+    let field = if path == "." { "(body)".to_owned() } else { path.to_owned() };
+    if text.starts_with("missing field") {
+        return (quoted(), "is needed".to_owned());
+    }
+    if text.starts_with("duplicate field") {
+        return (quoted(), "occurs twice".to_owned());
+    }
+    let expected = text.rsplit_once("expected ").map(|(_, expected)| expected);
+    let expected = expected.and_then(|expected| expected.split(" at line ").next()).unwrap_or("something else");
+    if text.starts_with("unknown field") {
+        return (field, format!("is not known; expected {expected}"));
+    }
+    (field, format!("expected {expected}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use roompass_wire::http::MintRequest;
+
+    use super::*;
+
+    // proves T56 (bodies), T21 (unknown fields)
+    #[test]
+    fn a_bad_body_names_the_field_or_the_place() {
+        let deep = format!("{{\"user_id\":{}", "[".repeat(10_000));
+        let deep_unknown = format!("{{\"x\":{}", "[".repeat(10_000));
+        let many: String = (0..5_000).map(|number| format!("\"k{number}\":1,")).collect();
+        let many = format!("{{{many}\"user_id\":\"a\"}}");
+        for (body, expected) in [
+            ("", "bad_request"),
+            ("{", "bad_request"),
+            ("nul", "bad_request"),
+            ("{} {}", "user_id"),
+            (r#"{"user_id":"a"}x"#, "bad_request"),
+            (r#"{"user_id":"\ud800"}"#, "bad_request"),
+            (r#"{"user_id":"a","ttl_secs":1e999}"#, "bad_request"),
+            ("{\"user_id\":\"a\nb\"}", "bad_request"),
+            ("[]", "(body)"),
+            ("7", "(body)"),
+            ("{}", "user_id"),
+            (r#"{"user_id":7}"#, "user_id"),
+            (r#"{"user_id":null}"#, "user_id"),
+            (r#"{"user_id":"a","user_id":"b"}"#, "user_id"),
+            (r#"{"user_id":"a","role":"admin"}"#, "role"),
+            (r#"{"user_id":"a","app_id":7}"#, "app_id"),
+            (r#"{"user_id":"a","ttl_secs":-1}"#, "ttl_secs"),
+            (r#"{"user_id":"a","ttl_secs":1.5}"#, "ttl_secs"),
+            (r#"{"user_id":"a","ttl_secs":"60"}"#, "ttl_secs"),
+            (r#"{"user_id":"a","privileges":["play"]}"#, "privileges[0]"),
+            (r#"{"user_id":"a","privileges":"login"}"#, "privileges"),
+            (r#"{"user_id":"a","stream_ids":["s",7]}"#, "stream_ids[1]"),
+            (r#"{"user_id":"a","format":"05"}"#, "format"),
+            (r#"{"user_id":"a","kit":1}"#, "kit"),
+            (&deep, "user_id"),
+            (&deep_unknown, "x"),
+            (&many, "k0"),
+        ] {
+            let found = match read::<MintRequest>(body.as_bytes()) {
+                Err(Error::Field { field, .. }) => field.into_owned(),
+                Err(error) => error.code().to_string(),
+                Ok(read) => panic!("{body}: {read:?}"),
+            };
+            assert_eq!(found, expected, "{}", &body[..body.len().min(60)]);
+        }
+        assert!(read::<MintRequest>(b"{\"user_id\":\"\xff\"}").is_err());
+    }
+
+    // proves T16 (refusals)
+    #[test]
+    fn refusals_do_not_repeat_values() {
+        for body in [
+            r#"{"user_id":"a","ttl_secs":"canary"}"#,
+            r#"{"user_id":"a","format":"canary"}"#,
+            r#"{"user_id":"a","privileges":["canary"]}"#,
+            r#"{"user_id":"a","privileges":"canary, expected canary"}"#,
+        ] {
+            let error = read::<MintRequest>(body.as_bytes()).unwrap_err();
+            assert!(!format!("{error:?}").contains("canary"), "{error:?}");
+        }
+    }
+}

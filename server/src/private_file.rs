@@ -1,0 +1,43 @@
+//! Small files with secrets: closed to other users, or refused.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, Write},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
+    path::Path,
+};
+
+use zeroize::Zeroizing;
+
+const MAX_BYTES: u64 = 4096;
+
+/// Reads a file that other users can neither read nor write; says what is wrong with any other.
+pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, String> {
+    let named = |error: io::Error| format!("{}: {error}", path.display());
+    let metadata = fs::metadata(path).map_err(named)?;
+    if !metadata.is_file() || metadata.len() > MAX_BYTES {
+        return Err(format!("{} is not a small file", path.display()));
+    }
+    if metadata.mode() & 0o077 != 0 {
+        return Err(format!("{} can be read or written by other users: chmod 600", path.display()));
+    }
+    fs::read_to_string(path).map(Zeroizing::new).map_err(named)
+}
+
+/// Writes or replaces a file that only this user can read, all of it or nothing.
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
+    let attempt = || {
+        let mut unfinished = path.as_os_str().to_owned();
+        unfinished.push(".new");
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&unfinished, path)
+    };
+    attempt().map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Makes a directory that only this user can enter, unless it is there.
+pub(crate) fn make_directory(path: &Path) -> Result<(), String> {
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| format!("{}: {error}", path.display()))
+}
