@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, RawPathParams, Request, State},
+    extract::{FromRequestParts, RawPathParams, Request, State, rejection::RawPathParamsRejection},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
     middleware::Next,
     response::Response,
 };
+
+use token_gen::AppId;
 
 use crate::{
     app::Service,
@@ -22,21 +24,24 @@ pub(super) struct AppCaller(pub(super) Arc<Caller>);
 /// The policy `AppKey(right)`.
 pub(super) async fn require_app_key(
     State((service, right)): State<(Arc<Service>, Right)>,
-    path: RawPathParams,
+    path: Result<RawPathParams, RawPathParamsRejection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     let now = service.clock.now();
     let caller = bearer(request.headers()).and_then(|key| service.keyring.authenticate(key, now));
     let caller = caller.ok_or(Error::Unauthorized)?;
-    let asked = path.iter().find_map(|(name, value)| (name == "app_id").then_some(value));
-    // Another app answers like one that does not exist.
-    if asked.and_then(|app_id| app_id.parse().ok()) != Some(caller.app_id) {
+    // Another app answers like one that does not exist, or could not.
+    if path.ok().and_then(|path| app_id_in(&path)) != Some(caller.app_id) {
         return Err(Error::AppUnknown);
     }
     caller.require(right)?;
     request.extensions_mut().insert(AppCaller(caller));
     Ok(next.run(request).await)
+}
+
+fn app_id_in(path: &RawPathParams) -> Option<AppId> {
+    path.iter().find_map(|(name, value)| (name == "app_id").then_some(value))?.parse().ok()
 }
 
 /// The text after `Bearer`, if there is exactly one such header.

@@ -34,7 +34,11 @@ fn routes() -> Vec<Route> {
 
 /// The whole HTTP face of `service`.
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    route::build(routes(), &service)
+    with_layers(route::build(routes(), &service))
+}
+
+fn with_layers(router: Router) -> Router {
+    router
         // The first layer here is the innermost.
         .layer(from_fn(layers::refuse_credentials_in_query))
         .layer(from_fn(layers::time_out))

@@ -1,0 +1,216 @@
+//! Starts `roompass`, talks HTTP to it by hand, and ends it.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+
+/// Far beyond what anything here takes; a test that needs it has failed.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// `roompass` with an environment of its own.
+pub(crate) fn roompass<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_roompass"));
+    command.args(arguments).env_clear();
+    command
+}
+
+/// Runs to the end.
+pub(crate) fn output<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Output {
+    roompass(arguments).output().unwrap()
+}
+
+/// Runs to the end, which must be a failure with one line on standard error. Returns the line.
+pub(crate) fn refusal(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(text.lines().count(), 1, "{text}");
+    text.strip_prefix("roompass: ").unwrap().trim_end().to_owned()
+}
+
+/// A server process; killed when dropped.
+pub(crate) struct Server {
+    child: Child,
+    /// The first line that said it was ready.
+    pub(crate) ready: Value,
+    pub(crate) address: SocketAddr,
+}
+
+impl Server {
+    /// `roompass dev --json` on a free port.
+    pub(crate) fn dev(arguments: &[&str]) -> Self {
+        let mut command = roompass(["dev", "--json", "--listen", "127.0.0.1:0"]);
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
+        Self { child, ready, address }
+    }
+
+    /// What `roompass dev` tells people, up to its last line.
+    pub(crate) fn dev_for_people(data_dir: &str) -> String {
+        let mut command = roompass(["dev", "--listen", "127.0.0.1:0", "--data-dir", data_dir]);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let tour: Vec<String> = lines.take_while(|line| !line.starts_with("Ctrl-C")).collect();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        tour.join("\n")
+    }
+
+    /// `roompass serve` on a free port.
+    pub(crate) fn serve(config: &Path) -> Self {
+        let mut command = roompass(["serve", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(config).env("ROOMPASS_LOG_FORMAT", "json");
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut line = String::new();
+        log.read_line(&mut line).unwrap();
+        let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
+        let address = ready["address"].as_str().unwrap().parse().unwrap();
+        // Keeps the pipe from filling up.
+        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        Self { child, ready, address }
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        let end = eventually(|| self.child.try_wait().unwrap());
+        end.code()
+    }
+
+    /// Mints as the demo app's backend.
+    pub(crate) fn mint(&self, body: &Value) -> Answer {
+        self.mint_with(self.ready["backend_key"].as_str().unwrap(), &self.ready["app_id"].to_string(), body)
+    }
+
+    pub(crate) fn mint_with(&self, key: &str, app_id: &str, body: &Value) -> Answer {
+        let headers = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
+        http(self.address, "POST", &format!("/v1/apps/{app_id}/tokens"), &headers, &body.to_string())
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Answer {
+        http(self.address, "GET", path, "", "")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: Value,
+}
+
+/// One request on a connection of its own.
+pub(crate) fn http(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> Answer {
+    let length = body.len();
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).unwrap();
+    read_answer(stream)
+}
+
+/// Reads until the server closes.
+pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+}
+
+/// Waits for a state.
+pub(crate) fn eventually<T>(mut state: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(state) = state() {
+            return state;
+        }
+        assert!(start.elapsed() < DEADLINE, "the state never came");
+        std::thread::yield_now();
+    }
+}
+
+/// A configuration with everything it needs, in a directory of its own.
+pub(crate) struct Installation {
+    pub(crate) directory: tempfile::TempDir,
+}
+
+pub(crate) const MASTER_KEY: &str = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
+
+impl Installation {
+    pub(crate) fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let installation = Self { directory };
+        installation.write_key(MASTER_KEY, 0o600);
+        let database = installation.path("roompass.db");
+        let config = format!(
+            "[store]\nurl = \"sqlite:{}\"\n[master_key]\nfile = \"{}\"\n",
+            database.display(),
+            installation.path("master.key").display()
+        );
+        fs::write(installation.config(), config).unwrap();
+        installation
+    }
+
+    pub(crate) fn write_key(&self, key: &str, mode: u32) {
+        fs::write(self.path("master.key"), key).unwrap();
+        fs::set_permissions(self.path("master.key"), fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub(crate) fn config(&self) -> PathBuf {
+        self.path("roompass.toml")
+    }
+
+    /// Runs an operator's command with `--json`, which must succeed.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> Value {
+        let config = self.config();
+        let output = output(arguments.iter().copied().chain(["--json", "--config", config.to_str().unwrap()]));
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// An app 77 and a key for it that may mint.
+    pub(crate) fn with_app(self) -> (Self, String) {
+        let app = self.operate(&["app", "create", "--name", "Shop", "--app-id", "77"]);
+        assert_eq!(app["app_id"], json!(77));
+        let key = self.operate(&["key", "create", "--app-id", "77"]);
+        let key = key["backend_key"].as_str().unwrap().to_owned();
+        (self, key)
+    }
+
+    /// `roompass serve`, not started.
+    pub(crate) fn serve(&self) -> Command {
+        let mut command = roompass(["serve", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(self.config());
+        command
+    }
+}

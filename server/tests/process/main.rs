@@ -1,0 +1,6 @@
+//! The `roompass` binary as its users meet it: processes, files, signals, raw HTTP.
+
+mod config;
+mod dev;
+mod harness;
+mod serve;
