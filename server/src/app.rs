@@ -2,12 +2,13 @@
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::Router;
 use roompass_wire::gateway::GATEWAY_PATH;
 use tokio::{
     net::TcpListener,
     sync::watch,
     task::JoinHandle,
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 use crate::{
@@ -115,7 +116,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let router = http::router(Arc::clone(&service));
     tracing::info!(%address, dev = service.dev, "roompass serves on {address}");
     Ok(Running {
-        server: tokio::spawn(http::server::serve(listener, router, stopped.clone(), config.drain)),
+        server: tokio::spawn(serve(listener, router, stopped.clone(), config.drain)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped)),
         service,
         address,
@@ -131,6 +132,14 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> ConfigError {
         _ => format!("{address}: {error}"),
     };
     ConfigError::new("server.listen", reason)
+}
+
+/// Serves until told to stop, then lets what is under way finish for at most `drain`.
+async fn serve(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>, drain: Duration) {
+    let connections = http::server::serve(listener, router, stopped).await;
+    if timeout(drain, connections.shutdown()).await.is_err() {
+        tracing::warn!("connections were still open after {} s", drain.as_secs());
+    }
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 
-use super::Failure;
+use super::{Failure, say};
 use crate::config::{self, Overrides};
 
 #[derive(Debug, Subcommand)]
@@ -24,11 +24,11 @@ pub(super) enum ConfigCommand {
 impl ConfigCommand {
     pub(super) fn run(self) -> Result<(), Failure> {
         match self {
-            Self::Default => print!("{}", config::default_toml()),
-            Self::Docs => print!("{}", config::docs_markdown()),
+            Self::Default => say(config::default_toml().trim_end()),
+            Self::Docs => say(config::docs_markdown().trim_end()),
             Self::Check { config } => {
                 config::serve(config.as_deref(), &Overrides::default())?;
-                println!("the configuration is sound");
+                say("the configuration is sound");
             }
         }
         Ok(())

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use rand::rngs::SysRng;
 
-use super::{Failure, demo, print_json, serve::until_told_to_stop};
+use super::{Failure, demo, print_json, say, serve::until_told_to_stop};
 use crate::{
     app,
     clock::SystemClock,
@@ -61,7 +61,7 @@ impl Dev {
         if self.json {
             print_json(&demo)
         } else {
-            println!("{}", demo.tour(data_dir))
+            say(&demo.tour(data_dir))
         }
         until_told_to_stop(&running).await?;
         running.shutdown().await;

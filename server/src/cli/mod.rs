@@ -7,14 +7,19 @@ mod dev;
 mod key;
 mod serve;
 
-use std::{fmt, io, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{
+    fmt,
+    io::{self, Write},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde::Serialize;
 
 use crate::{
-    app::Service,
-    app::StartError,
+    app::{Service, StartError},
     clock::SystemClock,
     config::{Callers, ConfigError, Overrides},
     error::{Error, with_causes},
@@ -64,6 +69,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub async fn run(cli: Cli) -> ExitCode {
+    forbid_core_dumps();
     let done = match cli.command {
         Command::Dev(dev) => dev.run().await,
         Command::Serve(serve) => serve.run().await,
@@ -71,7 +77,9 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Key(command) => command.run().await,
         Command::Config(command) => command.run(),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "roompass", &mut io::stdout());
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "roompass", &mut script);
+            say(String::from_utf8_lossy(&script).trim_end());
             Ok(())
         }
     };
@@ -150,7 +158,7 @@ impl StoreArgs {
         if self.json {
             print_json(answer);
         } else {
-            println!("{}", text().trim_end());
+            say(text().trim_end());
         }
     }
 }
@@ -158,7 +166,21 @@ impl StoreArgs {
 /// Prints one line of JSON.
 fn print_json(answer: &impl Serialize) {
     // Names, numbers and texts into memory: serde_json has no way to fail here.
-    println!("{}", serde_json::to_string(answer).unwrap_or_default());
+    say(&serde_json::to_string(answer).unwrap_or_default());
+}
+
+/// Prints one answer. A reader that has gone away, such as `head`, is no fault.
+fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Keeps the master key and every secret out of core files.
+fn forbid_core_dumps() {
+    use rustix::process::{Resource, Rlimit, setrlimit};
+    // Where the system refuses, dumps stay as they were set up there.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    #[cfg(target_os = "linux")]
+    let _ = rustix::process::set_dumpable_behavior(rustix::process::DumpableBehavior::NotDumpable);
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use std::{
     collections::HashMap,
-    env, fs,
+    env,
+    ffi::OsString,
+    fs,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -50,7 +52,9 @@ pub fn log_section() -> Result<LogSection, ConfigError> {
 }
 
 fn environment() -> HashMap<String, String> {
-    env::vars().filter(|(name, _)| name.starts_with("ROOMPASS_")).collect()
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    // What is not UTF-8 is no value of ours.
+    env::vars_os().filter_map(text).filter(|(name, _)| name.starts_with("ROOMPASS_")).collect()
 }
 
 fn read_config_file(path: &Path) -> Result<String, ConfigError> {

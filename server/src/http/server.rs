@@ -19,8 +19,12 @@ const MAX_STREAMS: u32 = 100;
 /// How long to wait for descriptors to become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// Serves until `stopped` says so; then takes nothing new, and lets requests under way finish for at most `drain`.
-pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiver<bool>, drain: Duration) {
+/// Serves until `stopped` says so. Returns the connections that are still open, to be shut down.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    router: Router,
+    mut stopped: watch::Receiver<bool>,
+) -> GracefulShutdown {
     let protocol = protocol();
     let connections = GracefulShutdown::new();
     loop {
@@ -52,10 +56,7 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, mut stopped: wa
             }
         });
     }
-    drop(listener);
-    if timeout(drain, connections.shutdown()).await.is_err() {
-        tracing::warn!("connections were still open after {} s", drain.as_secs());
-    }
+    connections
 }
 
 fn protocol() -> auto::Builder<TokioExecutor> {

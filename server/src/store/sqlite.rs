@@ -116,7 +116,24 @@ fn prepare_file(path: &Path, create: bool) -> Result<(), StoreError> {
     if fs::metadata(directory).map_err(unreadable)?.mode() & 0o022 != 0 {
         return unusable(directory, "can be written by other users: chmod 700");
     }
+    if is_on_network(directory).map_err(unreadable)? {
+        return unusable(directory, "is on a network file system, which loses committed writes: use a local disk");
+    }
     Ok(())
+}
+
+/// Whether the write-ahead log, which needs shared memory and honest locks, would live on NFS, SMB or Ceph.
+#[cfg(target_os = "linux")]
+fn is_on_network(directory: &Path) -> io::Result<bool> {
+    const NETWORK: [u32; 5] = [0x6969, 0x517B, 0xFF53_4D42, 0xFE53_4D42, 0x00C3_6400];
+    // The type is a number of 32 bits in a word whose width and sign differ between machines.
+    let kind = rustix::fs::statfs(directory)?.f_type as u32;
+    Ok(NETWORK.contains(&kind))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn is_on_network(_: &Path) -> io::Result<bool> {
+    Ok(false)
 }
 
 fn directory_of(path: &Path) -> Option<&Path> {

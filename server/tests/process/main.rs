@@ -1,4 +1,5 @@
 //! The `roompass` binary as its users meet it: processes, files, signals, raw HTTP.
+#![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod config;
 mod dev;
