@@ -15,7 +15,7 @@ use roompass_wire::{ErrorCode, Problem};
 use crate::error::{Error, with_causes};
 
 impl IntoResponse for Error {
-    /// Only marks the response: the body is written by [`render`], which knows the request's id.
+    /// Only marks the response: the body is written by `render`, which knows the request's id.
     fn into_response(self) -> Response {
         let mut response = StatusCode::INTERNAL_SERVER_ERROR.into_response();
         response.extensions_mut().insert(Arc::new(self));
