@@ -41,8 +41,8 @@ pub struct Service {
     pub admin: Admin,
     /// Minting.
     pub tokens: Tokens,
-    /// The origins under which clients reach this server. AppSign proofs are bound to one of them.
-    pub origins: Vec<String>,
+    /// The origin that clients address.
+    pub origin: String,
     /// Whether this is a development server.
     pub dev: bool,
 }
@@ -53,7 +53,7 @@ impl Service {
     ///
     /// # Errors
     /// [`StartError`] naming what is at fault.
-    pub async fn open(config: &Config, origins: Vec<String>, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
+    pub async fn open(config: &Config, origin: String, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let location = config.store.clone();
         let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&location)).await;
         let store: Arc<dyn Store> = Arc::new(opened.map_err(io::Error::other)?.map_err(store_field)?);
@@ -78,7 +78,7 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let tokens = Tokens::new(directory.clone());
-        Ok(Self { clock, directory, keyring, store, admin, tokens, origins, dev: config.dev })
+        Ok(Self { clock, directory, keyring, store, admin, tokens, origin, dev: config.dev })
     }
 }
 
@@ -107,14 +107,11 @@ fn store_field(error: StoreError) -> StartError {
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| cannot_listen(config.listen, &error))?;
     let address = listener.local_addr()?;
-    let origins = match &config.public_url {
-        Some(origin) => vec![origin.clone()],
-        None => vec![format!("http://{address}"), format!("http://localhost:{}", address.port())],
-    };
-    let service = Arc::new(Service::open(&config, origins, clock).await?);
+    let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let service = Arc::new(Service::open(&config, origin, clock).await?);
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service));
-    tracing::info!(%address, dev = service.dev, "roompass serves on {address}");
+    tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
     Ok(Running {
         server: tokio::spawn(serve(listener, router, stopped.clone(), config.drain)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped)),

@@ -150,7 +150,7 @@ impl StoreArgs {
         if let Location::ExistingFile(path) = config.store {
             config.store = Location::File(path);
         }
-        Ok(Service::open(&config, Vec::new(), Arc::new(SystemClock::new())).await?)
+        Ok(Service::open(&config, String::new(), Arc::new(SystemClock::new())).await?)
     }
 
     /// Prints `answer` as JSON, or as `text` for people.

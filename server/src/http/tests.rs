@@ -31,7 +31,7 @@ impl Server {
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
         let config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
-        let service = Service::open(&config, Vec::new(), clock.clone()).await.unwrap();
+        let service = Service::open(&config, String::new(), clock.clone()).await.unwrap();
         for app_id in [7, 8] {
             service.admin.create_app(AppSettings::new(AppId::new(app_id).unwrap(), "app")).await.unwrap();
         }
