@@ -15,9 +15,14 @@ use super::StoreError;
 /// Keeps the wait of the first caller of a group bounded.
 const MAX_GROUP: usize = 256;
 
-/// A connection that lives on its own thread. The thread ends with the last clone of this.
-#[derive(Debug, Clone)]
-pub(super) struct ConnectionThread(mpsc::Sender<Job>);
+/// A connection that lives on its own thread. Dropping this waits until the connection is closed, so that the
+/// database is left as one tidy file.
+#[derive(Debug)]
+pub(super) struct ConnectionThread {
+    /// `None` only while dropping.
+    jobs: Option<mpsc::Sender<Job>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
 
 enum Job {
     Read(Box<dyn FnOnce(&Connection) + Send>),
@@ -59,11 +64,11 @@ where
 impl ConnectionThread {
     pub(super) fn spawn(name: &str, mut connection: Connection) -> Result<Self, StoreError> {
         let (sender, jobs) = mpsc::channel();
-        thread::Builder::new()
+        let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || serve(&mut connection, &jobs))
             .map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
-        Ok(Self(sender))
+        Ok(Self { jobs: Some(sender), thread: Some(thread) })
     }
 
     /// Reads. On the writing thread, sees everything acknowledged before.
@@ -95,8 +100,18 @@ impl ConnectionThread {
     }
 
     async fn submit<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-        self.0.send(job).map_err(|_| thread_ended())?;
+        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(thread_ended)?;
         answer.await.map_err(|_| thread_ended())?
+    }
+}
+
+impl Drop for ConnectionThread {
+    fn drop(&mut self) {
+        drop(self.jobs.take());
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has told its callers.
+            let _ = thread.join();
+        }
     }
 }
 

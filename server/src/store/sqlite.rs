@@ -33,8 +33,9 @@ pub enum Location {
 /// A [`Store`] in one SQLite database.
 #[derive(Debug)]
 pub struct SqliteStore {
-    writer: ConnectionThread,
-    reader: ConnectionThread,
+    writer: Arc<ConnectionThread>,
+    /// The same as the writer for a database in memory, which has one connection.
+    reader: Arc<ConnectionThread>,
 }
 
 impl SqliteStore {
@@ -52,8 +53,8 @@ impl SqliteStore {
         }
         match location {
             Location::Memory => {
-                let writer = ConnectionThread::spawn("store", set_up(Connection::open_in_memory()?)?)?;
-                Ok(Self { reader: writer.clone(), writer })
+                let writer = Arc::new(ConnectionThread::spawn("store", set_up(Connection::open_in_memory()?)?)?);
+                Ok(Self { reader: Arc::clone(&writer), writer })
             }
             Location::File(path) => Self::open_file(path, true),
             Location::ExistingFile(path) => Self::open_file(path, false),
@@ -71,8 +72,8 @@ impl SqliteStore {
         let reader = connect(path)?;
         reader.pragma_update(None, "query_only", true)?;
         Ok(Self {
-            writer: ConnectionThread::spawn("store-writer", connection)?,
-            reader: ConnectionThread::spawn("store-reader", reader)?,
+            writer: Arc::new(ConnectionThread::spawn("store-writer", connection)?),
+            reader: Arc::new(ConnectionThread::spawn("store-reader", reader)?),
         })
     }
 }
