@@ -46,7 +46,8 @@ impl Client {
         let runtime = Handle::try_current().map_err(|error| Error::config("tokio runtime", error))?;
         let asked = Asked { app_id: self.0.app_id, room_id: RoomId::new(room_id)?, user };
         let token = token.map(|token| RoomToken::parse(token, &asked)).transpose()?;
-        session::log_in(&runtime, Arc::clone(&self.0), asked, token).await
+        // On the heap, so that the app's own futures stay small.
+        Box::pin(session::log_in(&runtime, Arc::clone(&self.0), asked, token)).await
     }
 
     pub(crate) fn new(options: Options) -> Self {

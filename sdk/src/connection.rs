@@ -31,7 +31,8 @@ impl Connection {
     /// Connects and takes the server's greeting.
     pub(crate) async fn open(options: &Options) -> Result<(Self, Hello), Error> {
         let limit = options.limits.connect;
-        within(&*options.environment, limit, Self::open_unhurried(options)).await
+        // On the heap: the state of connecting is tens of kilobytes, and callers embed it many times over.
+        within(&*options.environment, limit, Box::pin(Self::open_unhurried(options))).await
     }
 
     /// Sends a message, or fails if the server does not take it in time.

@@ -23,6 +23,7 @@ pub(crate) fn lead(life: Duration) -> Duration {
 pub(crate) struct Renewal {
     step: Step,
     failures: Backoff,
+    not_before: Duration,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,7 +39,7 @@ enum Step {
 impl Renewal {
     /// A plan with nothing to do.
     pub(crate) fn idle() -> Self {
-        Self { step: Step::Idle, failures: Backoff::for_hook() }
+        Self { step: Step::Idle, failures: Backoff::for_hook(), not_before: Duration::ZERO }
     }
 
     /// The server has accepted a token with `left` of its life to go.
@@ -46,15 +47,22 @@ impl Renewal {
     /// Chance shortens the lead by up to a quarter, so that clients whose tokens end together do not renew together.
     pub(crate) fn accepted(&mut self, now: Duration, left: Duration, chance: f64) {
         let lead = lead(left).mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0);
+        let at = now + left.saturating_sub(lead).max(LEAST_INTERVAL);
+        self.step = Step::Due(at.max(self.not_before));
+    }
+
+    /// A call gave a new token: earlier failures are forgotten.
+    pub(crate) fn succeeded(&mut self) {
         self.failures.reset();
-        self.step = Step::Due(now + left.saturating_sub(lead).max(LEAST_INTERVAL));
+        self.not_before = Duration::ZERO;
     }
 
     /// The server warns that `left` remains. Brings a later plan forward; one that is near already stands, since
     /// everybody is warned at the same moment.
     pub(crate) fn warned(&mut self, now: Duration, left: Duration, chance: f64) {
         if let Step::Due(at) = self.step {
-            self.step = Step::Due(at.min(now + (left / 2).mul_f64(chance.clamp(0.0, 1.0))));
+            let sooner = now + (left / 2).mul_f64(chance.clamp(0.0, 1.0));
+            self.step = Step::Due(at.min(sooner.max(self.not_before)));
         }
     }
 
@@ -66,13 +74,19 @@ impl Renewal {
     /// The call, or the token it gave, came to nothing. Returns the wait before the next call.
     pub(crate) fn failed(&mut self, now: Duration, chance: f64) -> Duration {
         let wait = self.failures.next(chance);
-        self.step = Step::Due(now + wait);
+        self.not_before = now + wait;
+        self.step = Step::Due(self.not_before);
         wait
     }
 
     /// There is nothing to renew any more, or the app said no for good.
     pub(crate) fn stop(&mut self) {
         self.step = Step::Idle;
+    }
+
+    /// The moment before which no call may begin, on a connection or between two.
+    pub(crate) fn not_before(&self) -> Duration {
+        self.not_before
     }
 
     /// When the next call is due.
@@ -147,6 +161,21 @@ mod tests {
         assert_eq!(renewal.due_at(), Some(secs(25)));
         renewal.warned(secs(20), secs(30), 1.0);
         assert_eq!(renewal.due_at(), Some(secs(25)));
+    }
+
+    #[test]
+    fn a_login_with_the_old_token_does_not_forget_failures_but_a_new_token_does() {
+        let mut renewal = Renewal::idle();
+        for _ in 0..6 {
+            renewal.failed(secs(0), 1.0);
+        }
+        assert_eq!(renewal.not_before(), secs(32));
+        renewal.accepted(secs(1), secs(20), 0.0);
+        assert_eq!(renewal.due_at(), Some(secs(32)));
+        renewal.succeeded();
+        renewal.accepted(secs(1), secs(20), 0.0);
+        assert_eq!(renewal.due_at(), Some(secs(11)));
+        assert_eq!(renewal.failed(secs(11), 1.0), secs(1));
     }
 
     #[test]

@@ -110,19 +110,28 @@ impl Session {
             }
     }
 
-    /// Asks the provider for another token. A failure is one only if the present token cannot be used either.
+    /// Asks the provider for another token, but not sooner than its failures allow. A failure is one only if the present token cannot be used either.
     async fn replace_token(&mut self, cause: Cause) -> Result<(), Error> {
+        let not_before = self.renewal.not_before();
+        if self.now() < not_before {
+            if self.present_token_may_do() {
+                return Ok(());
+            }
+            self.options.environment.sleep_until(not_before).await;
+        }
         let Some(asking) = self.ask(cause) else { return Ok(()) };
         match asking.await.and_then(|token| self.judge(token)) {
             Ok(token) => {
                 self.token = Some(token);
                 self.token_refused = false;
                 self.token_is_fresh = true;
+                self.renewal.succeeded();
                 Ok(())
             }
-            Err(error @ Error::Provider { .. }) if self.present_token_may_do() => {
-                tracing::warn!(%error, "logging in with the present token");
-                Ok(())
+            Err(error @ Error::Provider { .. }) => {
+                self.renewal.failed(self.now(), self.chance());
+                tracing::warn!(%error, "no new token to log in with");
+                if self.present_token_may_do() { Ok(()) } else { Err(error) }
             }
             Err(error) => Err(error),
         }

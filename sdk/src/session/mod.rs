@@ -235,16 +235,14 @@ impl Session {
         self.mode != AuthMode::AppSign && self.options.provider.is_some()
     }
 
+    /// Tries until there is an answer that another token would not change. The caller limits the time.
     async fn enter_first(&mut self) -> Result<Entered, Error> {
-        let mut waits = Backoff::for_hook();
+        if self.mode != AuthMode::AppSign && self.token.is_none() && self.options.provider.is_none() {
+            return Err(Error::TokenRequired);
+        }
         loop {
             match self.try_enter(Cause::FirstLogin).await {
-                // The caller's limit on the whole login ends this.
-                Err(Error::Provider { fault }) => {
-                    tracing::debug!(fault, "no first token yet");
-                    let wait = waits.next(self.chance());
-                    self.options.environment.sleep_until(self.now() + wait).await;
-                }
+                Err(Error::Provider { .. }) => {}
                 Err(error) if self.another_token_may_help(&error) => self.token_refused = true,
                 result => return result,
             }

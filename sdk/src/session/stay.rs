@@ -241,6 +241,7 @@ impl Session {
         visit.asking = None;
         self.token = Some(token);
         self.token_refused = false;
+        self.renewal.succeeded();
         self.correct_time(renewed.server_time);
         let expire_at = UnixSeconds::new(renewed.expire_at);
         self.plan_renewal(Some(expire_at));
