@@ -84,7 +84,10 @@ async fn a_refusal_keeps_the_servers_code_and_is_not_answered_with_less() {
     let token = token(SERVER_TIME + 60);
     let (room, ()) = tokio::join!(client.login_room_with_token("lobby", alice(), &token), serve);
     let error = room.unwrap_err();
-    assert_eq!((error.kind(), error.code(), error.number()), (ErrorKind::Refused, Some(ErrorCode::TokenInvalid), Some(1002033)));
+    assert_eq!(
+        (error.kind(), error.code(), error.number()),
+        (ErrorKind::Refused, Some(ErrorCode::TokenInvalid), Some(1002033))
+    );
     assert!(!error.is_retryable());
 }
 
@@ -178,7 +181,11 @@ async fn who_is_no_gateway_is_named() {
     let peer = Peer::start().await;
     let client = peer.client().build().unwrap();
     let token = token(SERVER_TIME + 60);
-    for greeting in [r#"{"type":"ok","id":1}"#, "hello", r#"{"type":"hello","protocol":"roompass.v9","challenge":"","server_time":1,"login_timeout_secs":1}"#] {
+    for greeting in [
+        r#"{"type":"ok","id":1}"#,
+        "hello",
+        r#"{"type":"hello","protocol":"roompass.v9","challenge":"","server_time":1,"login_timeout_secs":1}"#,
+    ] {
         let serve = async {
             let mut talk = peer.accept().await;
             talk.send_text(greeting).await;

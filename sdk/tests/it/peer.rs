@@ -12,11 +12,12 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use roompass_sdk::{
-    AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, PrivilegeName, Room, Stream,
-    User,
+    AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, PrivilegeName, Room,
+    Stream, User,
 };
 use roompass_wire::gateway::{
-    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, SUBPROTOCOL, ServerMessage, StreamRequest, TokenRenewed,
+    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, SUBPROTOCOL, ServerMessage, StreamRequest,
+    TokenRenewed,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::{
@@ -81,7 +82,9 @@ impl Peer {
 
     /// A client of this peer whose time the test moves, and who does not mind silence.
     pub(crate) fn client(&self) -> ClientBuilder {
-        Client::builder(APP_ID, &self.url).environment(self.environment.clone()).keep_alive(Duration::from_secs(100_000))
+        Client::builder(APP_ID, &self.url)
+            .environment(self.environment.clone())
+            .keep_alive(Duration::from_secs(100_000))
     }
 
     /// The next connection, upgraded but not greeted.

@@ -29,8 +29,13 @@ async fn the_first_listener_hears_the_whole_stay_in_order() {
     talk.send(&room_users(2, Change::Add, "bob")).await;
     let stream = Stream { stream_id: "s9".into(), user_id: "bob".into() };
     let streams = vec![stream.clone()];
-    talk.send(&ServerMessage::RoomStreams(RoomStreams { room_id: "lobby".into(), seq: 3, change: Change::Add, streams }))
-        .await;
+    talk.send(&ServerMessage::RoomStreams(RoomStreams {
+        room_id: "lobby".into(),
+        seq: 3,
+        change: Change::Add,
+        streams,
+    }))
+    .await;
     talk.send(&room_users(4, Change::Delete, "bob")).await;
     let mut events = room.events();
     let mut heard = Vec::new();
@@ -103,8 +108,13 @@ async fn without_a_provider_the_app_is_warned_and_renews_by_hand() {
     let mut events = room.events();
     let (room_id, expire_at) = ("lobby".to_owned(), SERVER_TIME + 60);
     let server_time = SERVER_TIME + 30;
-    talk.send(&ServerMessage::TokenWillExpire(TokenWillExpire { room_id: room_id.clone(), remain_secs: 30, expire_at, server_time }))
-        .await;
+    talk.send(&ServerMessage::TokenWillExpire(TokenWillExpire {
+        room_id: room_id.clone(),
+        remain_secs: 30,
+        expire_at,
+        server_time,
+    }))
+    .await;
     let left = event(&mut events, |event| match event {
         Event::TokenWillExpire { left, .. } => Some(left),
         _ => None,
