@@ -11,6 +11,8 @@ use crate::backoff::Backoff;
 pub(crate) const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 /// Enough to fetch a token over a bad network, with a retry.
 const LEAST_LEAD: Duration = Duration::from_secs(30);
+/// The share of the lead that chance leaves.
+const LEAST_SHARE: f64 = 0.75;
 
 /// How long before its expiry a token that lives for `life` is renewed, at the earliest: 30 s or a fifth of its life,
 /// whichever is more, but never more than half of it.
@@ -46,7 +48,7 @@ impl Renewal {
     ///
     /// Chance shortens the lead by up to a quarter, so that clients whose tokens end together do not renew together.
     pub(crate) fn accepted(&mut self, now: Duration, left: Duration, chance: f64) {
-        let lead = lead(left).mul_f64(1.0 - chance.clamp(0.0, 1.0) / 4.0);
+        let lead = lead(left).mul_f64(1.0 - chance.clamp(0.0, 1.0) * (1.0 - LEAST_SHARE));
         let at = now + left.saturating_sub(lead).max(LEAST_INTERVAL);
         self.step = Step::Due(at.max(self.not_before));
     }
@@ -57,12 +59,15 @@ impl Renewal {
         self.not_before = Duration::ZERO;
     }
 
-    /// The server warns that `left` remains. Brings a later plan forward; one that is near already stands, since
-    /// everybody is warned at the same moment.
+    /// The server warns that `left` remains. Brings forward a plan that is later than any made for such a token; others
+    /// stand, since everybody is warned at the same moment.
     pub(crate) fn warned(&mut self, now: Duration, left: Duration, chance: f64) {
-        if let Step::Due(at) = self.step {
+        let latest = now + left.saturating_sub(lead(left).mul_f64(LEAST_SHARE));
+        if let Step::Due(at) = self.step
+            && at > latest
+        {
             let sooner = now + (left / 2).mul_f64(chance.clamp(0.0, 1.0));
-            self.step = Step::Due(at.min(sooner.max(self.not_before)));
+            self.step = Step::Due(sooner.max(self.not_before));
         }
     }
 
@@ -159,8 +164,19 @@ mod tests {
         renewal.accepted(secs(0), secs(3600), 0.0);
         renewal.warned(secs(10), secs(30), 1.0);
         assert_eq!(renewal.due_at(), Some(secs(25)));
-        renewal.warned(secs(20), secs(30), 1.0);
+        renewal.warned(secs(20), secs(30), 0.0);
         assert_eq!(renewal.due_at(), Some(secs(25)));
+    }
+
+    #[test]
+    fn a_short_token_that_is_warned_of_at_once_is_not_renewed_sooner() {
+        for chance in [0.0, 0.5, 1.0] {
+            let mut renewal = Renewal::idle();
+            renewal.accepted(secs(0), secs(20), chance);
+            let due_at = renewal.due_at();
+            renewal.warned(secs(0), secs(20), 0.0);
+            assert_eq!(renewal.due_at(), due_at);
+        }
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use std::{
     future::Future,
+    io,
     sync::{
-        Arc,
+        Arc, Mutex, Once,
         atomic::{AtomicU8, Ordering},
     },
     time::Duration,
@@ -67,6 +68,37 @@ pub(crate) async fn event<T>(events: &mut Events, pick: impl Fn(Event) -> Option
     .await
 }
 
+/// What all tests of this process have logged so far, at the finest level.
+static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
+
+struct LogWriter;
+
+impl io::Write for LogWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        LOG.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The log as text.
+pub(crate) fn logged() -> String {
+    String::from_utf8(LOG.lock().unwrap().clone()).unwrap()
+}
+
+/// One subscriber for the process: a level that any test's threads turn off stays off for all.
+fn start_log() {
+    static STARTED: Once = Once::new();
+    STARTED.call_once(|| {
+        let level = tracing::Level::TRACE;
+        let subscriber = tracing_subscriber::fmt().with_max_level(level).with_writer(|| LogWriter).finish();
+        tracing::subscriber::set_global_default(subscriber).unwrap();
+    });
+}
+
 pub(crate) struct Peer {
     listener: TcpListener,
     pub(crate) url: String,
@@ -75,6 +107,7 @@ pub(crate) struct Peer {
 
 impl Peer {
     pub(crate) async fn start() -> Self {
+        start_log();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         Self { listener, url, environment: Arc::new(ManualEnvironment::new(0.5)) }

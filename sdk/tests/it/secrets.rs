@@ -1,10 +1,5 @@
 //! What must never be seen: the AppSign on the wire, tokens in logs and in what is printed.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-};
-
 use base64::{
     Engine,
     engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD},
@@ -57,29 +52,8 @@ async fn the_app_sign_is_never_on_the_wire() {
     }
 }
 
-/// Collects what a subscriber writes.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn no_token_and_no_app_sign_is_logged_or_printed() {
-    let log = Log::default();
-    let writer = log.clone();
-    let subscriber =
-        tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(move || writer.clone()).finish();
-    let _guard = tracing::subscriber::set_default(subscriber);
-
     let peer = Peer::start().await;
     let client = peer.client().app_sign(AppSign::new(APP_SIGN).unwrap()).build().unwrap();
     let (first, second) = (token(SERVER_TIME + 60), token(SERVER_TIME + 120));
@@ -95,7 +69,7 @@ async fn no_token_and_no_app_sign_is_logged_or_printed() {
         talk.refuse(Some(id), ErrorCode::TokenInvalid).await;
     });
     let printed = format!("{client:?} {room:?} {:?} {:?}", refused.unwrap_err(), room.admission());
-    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let log = logged();
     assert!(log.contains("logged in"), "{log}");
     for secret in [&*first, &*second, APP_SIGN] {
         assert!(!log.contains(&secret[10..40]) && !printed.contains(&secret[10..40]));
