@@ -3,17 +3,16 @@
 use alloc::{
     borrow::{Cow, ToOwned},
     string::String,
+    vec::Vec,
 };
-
-use serde::Serialize;
 
 use crate::{
     envelope::Version,
     error::TokenError,
-    id::{AppId, UserId},
-    json::{self, Fault, Node, Object},
+    id::AppId,
+    json::{self, Fault, Node, Object, write},
     privilege::Privileges,
-    rights::{self, Denied, Rights, RoomScope, StreamScope, WirePrivileges},
+    rights::{self, Denied, Rights},
     time::UnixSeconds,
 };
 
@@ -31,7 +30,7 @@ pub enum Payload {
 
 /// What a verified token says.
 ///
-/// The user id is whatever was sealed: readers take ids that [`UserId`] would not, and compare them byte for byte.
+/// The user id is whatever was sealed: readers take ids that [`crate::UserId`] would not, and compare them byte for byte.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// The app the token is for.
@@ -172,48 +171,60 @@ fn name(object: &mut Object<'_>, name: &'static str) -> Result<String, TokenErro
 }
 
 /// The plaintext of a token04, members in the order of the public Node.js and Python generators.
-#[derive(Serialize)]
 pub(crate) struct Token04Claims<'a> {
-    pub(crate) app_id: u32,
+    pub(crate) app_id: AppId,
     pub(crate) user_id: &'a str,
     pub(crate) nonce: i64,
-    pub(crate) ctime: i64,
-    pub(crate) expire: i64,
+    pub(crate) issued_at: UnixSeconds,
+    pub(crate) expire_at: UnixSeconds,
     pub(crate) payload: &'a str,
 }
 
-/// The plaintext of a token03, members in the order of all public generators but Java's.
-#[derive(Serialize)]
-pub(crate) struct Token03Claims<'a> {
-    app_id: u32,
-    room_id: &'a str,
-    user_id: &'a str,
-    privilege: WirePrivileges,
-    create_time: i64,
-    expire_time: i64,
-    nonce: i64,
+impl Token04Claims<'_> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"app_id\":");
+        write::integer(out, self.app_id.get());
+        out.extend_from_slice(b",\"user_id\":");
+        write::string(out, self.user_id);
+        out.extend_from_slice(b",\"nonce\":");
+        write::integer(out, self.nonce);
+        out.extend_from_slice(b",\"ctime\":");
+        write::integer(out, self.issued_at.get());
+        out.extend_from_slice(b",\"expire\":");
+        write::integer(out, self.expire_at.get());
+        out.extend_from_slice(b",\"payload\":");
+        write::string(out, self.payload);
+        out.push(b'}');
+    }
 }
 
-impl<'a> Token03Claims<'a> {
-    /// The claims of a token03, or `None` where `rights` say what that format cannot.
-    pub(crate) fn new(
-        app_id: AppId,
-        user_id: &'a UserId,
-        rights: &'a Rights,
-        [issued_at, expire_at]: [UnixSeconds; 2],
-        nonce: i64,
-    ) -> Option<Self> {
-        let (RoomScope::Only(room_id), StreamScope::Any) = (rights.room(), rights.streams()) else {
-            return None;
-        };
-        Some(Self {
-            app_id: app_id.get(),
-            room_id,
-            user_id: user_id.as_str(),
-            privilege: rights.privileges().into(),
-            create_time: issued_at.get(),
-            expire_time: expire_at.get(),
-            nonce,
-        })
+/// The plaintext of a token03, members in the order of all public generators but Java's.
+pub(crate) struct Token03Claims<'a> {
+    pub(crate) app_id: AppId,
+    pub(crate) room_id: &'a str,
+    pub(crate) user_id: &'a str,
+    pub(crate) privileges: Privileges,
+    pub(crate) issued_at: UnixSeconds,
+    pub(crate) expire_at: UnixSeconds,
+    pub(crate) nonce: i64,
+}
+
+impl Token03Claims<'_> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"{\"app_id\":");
+        write::integer(out, self.app_id.get());
+        out.extend_from_slice(b",\"room_id\":");
+        write::string(out, self.room_id);
+        out.extend_from_slice(b",\"user_id\":");
+        write::string(out, self.user_id);
+        out.extend_from_slice(b",\"privilege\":");
+        out.extend_from_slice(self.privileges.wire_object().as_bytes());
+        out.extend_from_slice(b",\"create_time\":");
+        write::integer(out, self.issued_at.get());
+        out.extend_from_slice(b",\"expire_time\":");
+        write::integer(out, self.expire_at.get());
+        out.extend_from_slice(b",\"nonce\":");
+        write::integer(out, self.nonce);
+        out.push(b'}');
     }
 }

@@ -1,11 +1,11 @@
 //! The outer form of a token: version, base64, length-prefixed fields. No secret, no claims.
 
-use alloc::{string::String, vec::Vec};
+use alloc::{string::String, vec, vec::Vec};
 use core::fmt;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::Engine;
 
-use crate::{error::TokenError, time::UnixSeconds};
+use crate::{base64::STANDARD, error::TokenError, time::UnixSeconds};
 
 /// The bytes of IV that AES-CBC needs.
 pub(crate) const CBC_IV_LEN: usize = 16;
@@ -60,6 +60,14 @@ impl Cipher {
         match self {
             Self::Gcm => "gcm",
             Self::Cbc => "cbc",
+        }
+    }
+
+    /// The bytes of its IV or nonce: nothing else is written or taken.
+    pub(crate) const fn iv_len(self) -> usize {
+        match self {
+            Self::Gcm => GCM_NONCE_LEN,
+            Self::Cbc => CBC_IV_LEN,
         }
     }
 }
@@ -146,11 +154,11 @@ impl Envelope {
             (&[mode], _) => return Err(TokenError::ModeByte(mode)),
             (rest, _) => return Err(TokenError::TrailingBytes(rest.len())),
         };
-        let (right_iv_len, possible) = match format.cipher() {
-            Cipher::Gcm => (GCM_NONCE_LEN, ciphertext_len > TAG_LEN),
-            Cipher::Cbc => (CBC_IV_LEN, ciphertext_len > 0 && ciphertext_len.is_multiple_of(CBC_IV_LEN)),
+        let possible = match format.cipher() {
+            Cipher::Gcm => ciphertext_len > TAG_LEN,
+            Cipher::Cbc => ciphertext_len > 0 && ciphertext_len.is_multiple_of(CBC_IV_LEN),
         };
-        if iv_len != right_iv_len {
+        if iv_len != format.cipher().iv_len() {
             return Err(TokenError::IvLength { found: iv_len });
         }
         if !possible {
@@ -192,7 +200,7 @@ impl Reader<'_> {
     }
 }
 
-/// Writes a token's body: head first, then the plaintext, which is sealed where it lies.
+/// Writes a token's body in one buffer: head first, then the plaintext, which is sealed where it lies.
 pub(crate) struct Writer {
     format: Format,
     body: Vec<u8>,
@@ -200,19 +208,23 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    /// Begins a body with the IV or nonce and the plaintext.
-    pub(crate) fn new(format: Format, expire_at: UnixSeconds, iv: &[u8], plaintext: &[u8]) -> Self {
-        let mut body = Vec::with_capacity(HEAD_LEN + iv.len() + 2 + plaintext.len() + TAG_LEN + 1);
+    /// Begins a body with the IV or nonce, and makes room for about `plaintext_len` bytes.
+    pub(crate) fn new(format: Format, expire_at: UnixSeconds, iv: &[u8], plaintext_len: usize) -> Self {
+        let mut body = Vec::with_capacity(HEAD_LEN + iv.len() + 2 + plaintext_len + TAG_LEN + 1);
         body.extend_from_slice(&expire_at.get().to_be_bytes());
         body.extend_from_slice(&(iv.len() as u16).to_be_bytes());
         body.extend_from_slice(iv);
         body.extend_from_slice(&[0; 2]);
         let ciphertext_at = body.len();
-        body.extend_from_slice(plaintext);
         Self { format, body, ciphertext_at }
     }
 
-    /// The plaintext, to be sealed in place.
+    /// Where the plaintext is to be appended.
+    pub(crate) fn plaintext(&mut self) -> &mut Vec<u8> {
+        &mut self.body
+    }
+
+    /// What has been appended so far, to be sealed in place.
     pub(crate) fn content_mut(&mut self) -> &mut [u8] {
         &mut self.body[self.ciphertext_at..]
     }
@@ -233,9 +245,10 @@ impl Writer {
             self.body.push(MODE_GCM);
         }
         let tag = self.format.version().tag();
-        let mut text = String::with_capacity(tag.len() + self.body.len().div_ceil(3) * 4);
-        text.push_str(tag);
-        STANDARD.encode_string(&self.body, &mut text);
-        Some(text)
+        let mut text = vec![0; tag.len() + self.body.len().div_ceil(3) * 4];
+        let (head, encoded) = text.split_at_mut(tag.len());
+        head.copy_from_slice(tag.as_bytes());
+        STANDARD.encode_slice(&self.body, encoded).ok()?;
+        String::from_utf8(text).ok()
     }
 }

@@ -5,13 +5,13 @@
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 use core::fmt::Write as _;
 
-use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::Serialize;
+use base64::Engine;
 
 use crate::{
+    base64::STANDARD,
     error::TokenError,
     id::{AppId, RoomId, UserId, UserName},
-    json::{self, Node},
+    json::{self, Node, write},
     verify::Limits,
 };
 
@@ -49,15 +49,17 @@ impl KitToken {
         room_id: &RoomId,
         user_name: Option<&UserName>,
     ) -> String {
-        let info = WireInfo {
-            user_id: user_id.as_str(),
-            room_id: room_id.as_str(),
-            user_name: &percent_encode(user_name.map_or("", UserName::as_str)),
-            app_id: app_id.get(),
-        };
-        // Strings and a number into memory: serde_json has no way to fail here. The ids are ASCII and the name is
-        // percent-encoded, so this text is the same bytes in the kit's Latin-1.
-        let info = serde_json::to_vec(&info).unwrap_or_default();
+        // The ids are ASCII and the name is percent-encoded, so this text is the same bytes in the kit's Latin-1.
+        let mut info = Vec::with_capacity(128);
+        info.extend_from_slice(b"{\"userID\":");
+        write::string(&mut info, user_id.as_str());
+        info.extend_from_slice(b",\"roomID\":");
+        write::string(&mut info, room_id.as_str());
+        info.extend_from_slice(b",\"userName\":");
+        write::string(&mut info, &percent_encode(user_name.map_or("", UserName::as_str)));
+        info.extend_from_slice(b",\"appID\":");
+        write::integer(&mut info, app_id.get());
+        info.push(b'}');
         let mut text = String::with_capacity(token.len() + 1 + info.len().div_ceil(3) * 4);
         text.push_str(token);
         text.push('#');
@@ -156,18 +158,6 @@ fn percent_decode(text: &str) -> Option<String> {
 
 fn hex_digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok())
-}
-
-#[derive(Serialize)]
-struct WireInfo<'a> {
-    #[serde(rename = "userID")]
-    user_id: &'a str,
-    #[serde(rename = "roomID")]
-    room_id: &'a str,
-    #[serde(rename = "userName")]
-    user_name: &'a str,
-    #[serde(rename = "appID")]
-    app_id: u32,
 }
 
 #[cfg(test)]

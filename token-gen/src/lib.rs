@@ -2,10 +2,11 @@
 #![doc = include_str!("../README.md")]
 
 extern crate alloc;
-#[cfg(test)]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 mod app_sign;
+mod base64;
 mod cipher;
 mod claims;
 mod envelope;
@@ -21,6 +22,8 @@ mod mint;
 mod privilege;
 mod rights;
 mod secret;
+#[cfg(test)]
+mod test_data;
 mod time;
 mod token_id;
 mod unverified;

@@ -86,6 +86,16 @@ impl Privileges {
         (other.login || !self.login) && (other.publish || !self.publish)
     }
 
+    /// The wire form: 1 under the keys of what is granted, 0 under the others.
+    pub(crate) const fn wire_object(self) -> &'static str {
+        match (self.login, self.publish) {
+            (false, false) => r#"{"1":0,"2":0}"#,
+            (false, true) => r#"{"1":0,"2":1}"#,
+            (true, false) => r#"{"1":1,"2":0}"#,
+            (true, true) => r#"{"1":1,"2":1}"#,
+        }
+    }
+
     /// The granted ones, in wire order.
     pub fn iter(self) -> impl Iterator<Item = Privilege> {
         Privilege::ALL.into_iter().filter(move |&privilege| self.contains(privilege))

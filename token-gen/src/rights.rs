@@ -2,12 +2,10 @@
 
 use alloc::{borrow::ToOwned, string::String, vec::Vec};
 
-use serde::Serialize;
-
 use crate::{
     error::TokenError,
     id::{RoomId, StreamId},
-    json::{self, Node, Object},
+    json::{self, Node, Object, write},
     privilege::{Privilege, Privileges},
 };
 
@@ -170,19 +168,32 @@ impl Rights {
 
     /// The payload text that carries these rights, members in the order of the public documentation.
     pub fn to_payload(&self) -> String {
-        let payload = WirePayload {
-            room_id: match &self.room {
-                RoomScope::Any => "",
-                RoomScope::Only(room_id) => room_id,
-            },
-            privilege: WirePrivileges::from(self.privileges),
-            stream_id_list: match &self.streams {
-                StreamScope::Any => None,
-                StreamScope::Only(list) => Some(list),
-            },
+        let room_id = match &self.room {
+            RoomScope::Any => "",
+            RoomScope::Only(room_id) => room_id,
         };
-        // Strings and small numbers into memory: serde_json has no way to fail here.
-        serde_json::to_string(&payload).unwrap_or_default()
+        let mut out = Vec::with_capacity(128 + room_id.len());
+        out.extend_from_slice(b"{\"room_id\":");
+        write::string(&mut out, room_id);
+        out.extend_from_slice(b",\"privilege\":");
+        out.extend_from_slice(self.privileges.wire_object().as_bytes());
+        out.extend_from_slice(b",\"stream_id_list\":");
+        match &self.streams {
+            StreamScope::Any => out.extend_from_slice(b"null"),
+            StreamScope::Only(stream_ids) => {
+                out.push(b'[');
+                for (at, stream_id) in stream_ids.iter().enumerate() {
+                    if at > 0 {
+                        out.push(b',');
+                    }
+                    write::string(&mut out, stream_id);
+                }
+                out.push(b']');
+            }
+        }
+        out.push(b'}');
+        // Only strings and ASCII went in.
+        String::from_utf8(out).unwrap_or_default()
     }
 }
 
@@ -239,29 +250,4 @@ pub(crate) fn read_privileges(mut object: Object<'_>) -> Option<Privileges> {
             Some(_) => None,
         }
     })
-}
-
-#[derive(Serialize)]
-struct WirePayload<'a> {
-    room_id: &'a str,
-    privilege: WirePrivileges,
-    stream_id_list: Option<&'a [String]>,
-}
-
-/// `{"1":1,"2":0}`
-#[derive(Serialize)]
-pub(crate) struct WirePrivileges {
-    #[serde(rename = "1")]
-    login: u8,
-    #[serde(rename = "2")]
-    publish: u8,
-}
-
-impl From<Privileges> for WirePrivileges {
-    fn from(privileges: Privileges) -> Self {
-        Self {
-            login: privileges.contains(Privilege::Login).into(),
-            publish: privileges.contains(Privilege::Publish).into(),
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! What can be read from a token without the secret. It proves nothing: use it for timers, never for access.
 
-use base64::{Engine, engine::general_purpose::STANDARD};
+use base64::Engine;
 
-use crate::{envelope::Version, error::TokenError, time::UnixSeconds};
+use crate::{base64::STANDARD, envelope::Version, error::TokenError, time::UnixSeconds};
 
 /// The version a token claims by its first two characters.
 ///

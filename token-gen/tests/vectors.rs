@@ -1,6 +1,8 @@
 //! The published vectors: every reference token opens to exactly its fields, every invalid one is refused with its
 //! class. Sources and members: `token-formats.md`, section 14.
 
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
 use serde::Deserialize;
 use serde_json::Value;
 use std::{collections::BTreeMap, fs, path::Path};

@@ -109,7 +109,8 @@ fn sealed_for(plaintext: &str, attempt: Attempt<'_>) -> Vec<&'static str> {
     let secret = ServerSecret::new(SECRET).expect("it has 32 bytes");
     let app_id = AppId::new(1).expect("1 is an app");
     let expire_at = UnixSeconds::new(NOW + 3600);
-    let token = Minter::new(app_id, &secret).seal(plaintext.as_bytes(), expire_at, &[7; 16]).expect("it fits");
+    let token =
+        Minter::new(app_id, &secret).seal_plaintext(plaintext.as_bytes(), expire_at, &[7; 16]).expect("it fits");
     let secrets = [KnownSecret { name: "current", secret: &secret, accepted: true }];
     let explanation = explain(&token, &Rules::new(app_id, &secrets), attempt, UnixSeconds::new(NOW));
     assert!(!explanation.valid, "{plaintext}");

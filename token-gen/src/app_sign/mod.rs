@@ -72,3 +72,6 @@ fn field(mac: &mut Hmac<Sha256>, bytes: &[u8]) {
 fn decimal_field(mac: &mut Hmac<Sha256>, number: impl fmt::Display) {
     field(mac, alloc::format!("{number}").as_bytes());
 }
+
+#[cfg(test)]
+mod tests;

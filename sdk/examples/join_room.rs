@@ -1,0 +1,70 @@
+//! Enters a room, publishes a stream, tells what happens, and leaves on Ctrl-C.
+//!
+//! `cargo run -p roompass-sdk --example join_room -- alice room1`; run it twice, with two users.
+
+mod demo;
+
+use std::error::Error;
+
+use roompass_sdk::{BackendClient, Client, Event, LocalUser, MintRequest, TokenAnswer, TokenRequest};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let user_id = arguments.next().unwrap_or_else(|| "alice".to_owned());
+    let room_id = arguments.next().unwrap_or_else(|| "room1".to_owned());
+
+    let demo = demo::Demo::find()?;
+    let backend = demo.backend()?;
+    // A real client asks its app's backend here, for instance with `HttpTokenProvider`.
+    let client = Client::builder(demo.app_id, &demo.url)
+        .token_provider(move |request| mint(backend.clone(), request))
+        .build()?;
+
+    let room = client.login_room(&room_id, LocalUser::new(&user_id)?).await?;
+    let mut events = room.events();
+    let stream_id = format!("{user_id}-camera");
+    match room.start_publishing_stream(&stream_id).await {
+        Ok(()) => println!("publishing {stream_id}"),
+        Err(error) => println!("not publishing {stream_id}: {error}"),
+    }
+    println!("in {room_id} with {} user(s), {} stream(s); Ctrl-C leaves", room.users().len(), room.streams().len());
+
+    loop {
+        tokio::select! {
+            event = events.next() => match event {
+                Some(event) => tell(event),
+                None => break,
+            },
+            _ = tokio::signal::ctrl_c() => {
+                room.logout_room().await;
+                println!("left");
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn tell(event: Event) {
+    match event {
+        Event::UsersJoined(users) => users.iter().for_each(|user| println!("+ user {}", user.user_id)),
+        Event::UsersLeft(users) => users.iter().for_each(|user| println!("- user {}", user.user_id)),
+        Event::StreamsStarted(streams) => {
+            streams.iter().for_each(|stream| println!("+ stream {} of {}", stream.stream_id, stream.user_id));
+        }
+        Event::StreamsStopped(streams) => streams.iter().for_each(|stream| println!("- stream {}", stream.stream_id)),
+        Event::StateChanged(state) => println!("state: {state:?}"),
+        Event::TokenRenewed { expire_at, .. } => println!("token renewed until {expire_at}"),
+        other => println!("{other:?}"),
+    }
+}
+
+async fn mint(backend: BackendClient, request: TokenRequest) -> TokenAnswer {
+    let wanted = MintRequest { user_id: request.user_id, room_id: Some(request.room_id), ..MintRequest::default() };
+    match backend.mint(&wanted).await {
+        Ok(minted) => TokenAnswer::Token(minted.token),
+        Err(error) if error.is_retryable() => TokenAnswer::Retry,
+        Err(error) => TokenAnswer::Denied(error.to_string()),
+    }
+}

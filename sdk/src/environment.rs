@@ -1,0 +1,125 @@
+//! Time and chance, as the SDK sees them. The only file that reads a clock or the system's randomness.
+//!
+//! The date is never asked for: what matters is how much time has passed, and the server says what time it is.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    time::{Duration, Instant},
+};
+
+use rand::{TryRng, rngs::SysRng};
+use tokio::sync::watch;
+
+/// A wait that [`Environment::sleep_until`] returns.
+pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Where time and chance come from. Replace it in tests; see [`ManualEnvironment`].
+pub trait Environment: Send + Sync + 'static {
+    /// The time passed since some fixed moment; never goes back.
+    fn now(&self) -> Duration;
+
+    /// Ends once [`Environment::now`] is `at` or later.
+    fn sleep_until(&self, at: Duration) -> Sleep;
+
+    /// A number drawn evenly from 0 (included) to 1 (excluded), to spread clients in time.
+    fn random(&self) -> f64;
+}
+
+/// The machine's monotonic clock and the operating system's randomness.
+#[derive(Debug)]
+pub struct SystemEnvironment {
+    started: Instant,
+}
+
+impl SystemEnvironment {
+    /// Starts counting now.
+    pub fn new() -> Self {
+        Self { started: Instant::now() }
+    }
+}
+
+impl Default for SystemEnvironment {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Environment for SystemEnvironment {
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where the SDK waits for time")]
+    fn sleep_until(&self, at: Duration) -> Sleep {
+        Box::pin(tokio::time::sleep(at.saturating_sub(self.started.elapsed())))
+    }
+
+    fn random(&self) -> f64 {
+        // Without randomness clients still wait, all for the middle of the range.
+        SysRng.try_next_u64().map_or(0.5, |bits| (bits >> 11) as f64 / (1u64 << 53) as f64)
+    }
+}
+
+/// Time that stands still until it is moved, and a chance that is always the same. For tests.
+#[derive(Debug)]
+pub struct ManualEnvironment {
+    now: watch::Sender<Duration>,
+    random: f64,
+}
+
+impl ManualEnvironment {
+    /// Starts at zero; every draw is `random`.
+    pub fn new(random: f64) -> Self {
+        Self { now: watch::Sender::new(Duration::ZERO), random }
+    }
+
+    /// Moves time forward and wakes whoever waited for that.
+    pub fn advance(&self, by: Duration) {
+        self.now.send_modify(|now| *now = now.saturating_add(by));
+    }
+}
+
+impl Environment for ManualEnvironment {
+    fn now(&self) -> Duration {
+        *self.now.borrow()
+    }
+
+    fn sleep_until(&self, at: Duration) -> Sleep {
+        let mut now = self.now.subscribe();
+        Box::pin(async move {
+            if now.wait_for(|&now| now >= at).await.is_err() {
+                // The clock is gone: time will never come.
+                std::future::pending::<()>().await;
+            }
+        })
+    }
+
+    fn random(&self) -> f64 {
+        self.random
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chance_stays_in_its_range_and_varies() {
+        let environment = SystemEnvironment::new();
+        let draws: Vec<f64> = (0..100).map(|_| environment.random()).collect();
+        assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
+        assert!(draws.iter().any(|&draw| draw != draws[0]));
+    }
+
+    #[tokio::test]
+    async fn manual_time_wakes_sleepers_when_it_gets_there() {
+        let environment = ManualEnvironment::new(0.5);
+        let mut sleep = environment.sleep_until(Duration::from_secs(2));
+        environment.advance(Duration::from_secs(1));
+        assert!(futures_util::poll!(&mut sleep).is_pending());
+        environment.advance(Duration::from_secs(1));
+        sleep.await;
+        assert_eq!(environment.now(), Duration::from_secs(2));
+    }
+}
