@@ -2,3 +2,6 @@
 
 pub mod apps;
 pub mod clock;
+pub mod gateway;
+pub mod login;
+pub mod rooms;
