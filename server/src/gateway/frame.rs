@@ -95,7 +95,7 @@ mod tests {
             (r#"{"type":"publish","id":1,"stream_id":["s"]}"#, Some(1)),
             (r#"{"type":"publish","id":1,"stream_id":"s","stream_id":"s"}"#, Some(1)),
             (r#"{"type":"publish","id":1,"stream_id":"s","user_id":"bob"}"#, Some(1)),
-            (r#"{"type":"publish","id":1,"stream_id":"\ud800"}"#, None),
+            (r#"{"type":"publish","id":1,"stream_id":"\ud800"}"#, Some(1)),
             (r#"{"type":"login","id":1,"app_id":-7,"user_id":"u","room_id":"r"}"#, Some(1)),
             (r#"{"type":"login","id":1,"app_id":4294967296,"user_id":"u","room_id":"r"}"#, Some(1)),
         ] {

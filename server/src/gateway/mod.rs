@@ -22,7 +22,7 @@ use std::{
 use axum::{
     Extension, Router,
     extract::{ConnectInfo, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -137,6 +137,7 @@ impl Gateway {
 async fn upgrade(
     State(gateway): State<Arc<Gateway>>,
     peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    uri: Uri,
     headers: HeaderMap,
     ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
@@ -148,6 +149,10 @@ async fn upgrade(
     }
     if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
         return refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
+    }
+    if uri.query().is_some() {
+        // A token in an address would end up in somebody's log: nobody shall get used to it.
+        return refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
     }
     let Ok(ws) = ws else {
         return refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");

@@ -1,1 +1,6 @@
-//! Tests.
+//! The rules as scripts, and the gateway over real sockets.
+
+mod abuse;
+mod harness;
+mod journey;
+mod session;

@@ -3,6 +3,9 @@
 //! Pure: `now` and everything else it needs come in as arguments. [`decide`] is the mode table of the wire
 //! reference. Every refusal carries the exact reason, for the log, beside the code that the client may be told.
 
+#[cfg(test)]
+mod tests;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use roompass_wire::{
     ErrorCode,
