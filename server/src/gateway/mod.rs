@@ -122,7 +122,8 @@ impl Gateway {
     }
 
     /// The route of the gateway. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limit on
-    /// connections without a login is kept by source address, and all that lack one share one.
+    /// connections without a login is kept by source address, and all that lack one share one. Set `TCP_NODELAY` on
+    /// the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
         Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
     }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use axum::serve::ListenerExt;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use rand::rngs::SysRng;
@@ -29,7 +30,7 @@ pub(super) const ORIGIN: &str = "https://rtc.example.com";
 const SECRET: &str = "fa94dd0f974cf2e293728a526b028271";
 const APP_SIGN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 /// Long enough for a busy machine, short enough to notice a message that never comes.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running gateway.
 pub(super) struct TestGateway {
@@ -55,6 +56,7 @@ impl TestGateway {
         let gateway = Arc::new(Gateway::new(Arc::clone(&directory), clock.clone(), config));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = Arc::clone(&gateway).router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
         let test = Self { address, gateway, clock, directory };
@@ -98,6 +100,7 @@ impl TestGateway {
         let mut request = format!("ws://{}/v1/gateway", self.address).into_client_request().unwrap();
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
         let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         let (ws, _) = client_async(request, stream).await.unwrap();
         let mut client = TestClient { ws, hello: Value::Null, next_id: 0 };
         client.hello = client.hear().await;
