@@ -206,7 +206,7 @@ impl CloseCode {
 pub struct Hello {
     /// The protocol spoken, [`SUBPROTOCOL`].
     pub protocol: String,
-    /// 32 random bytes in standard base64 with padding, good once, on this connection, for 30 s.
+    /// 32 random bytes in standard base64 with padding, good for one login on this connection.
     pub challenge: String,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
@@ -222,6 +222,16 @@ pub enum AuthKind {
     Token,
     /// By the AppSign alone: the app is proven, the user id is not.
     AppSign,
+}
+
+impl AuthKind {
+    /// The word for it, on the wire and in logs: `token` or `app_sign`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::AppSign => "app_sign",
+        }
+    }
 }
 
 /// [`ServerMessage::LoggedIn`].

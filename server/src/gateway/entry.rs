@@ -66,7 +66,7 @@ pub(super) fn enter(
     })?;
     tracing::info!(
         app_id = login.app_id, %room_id, %user_id, %session_id, token_id = token_id.map(tracing::field::display),
-        auth = ?admission.grant.auth(), other_credential = admission.other_credential.map(|refusal| refusal.exact),
+        auth = admission.grant.auth().as_str(), other_credential = admission.other_credential.map(|refusal| refusal.exact),
         sdk = login.sdk.as_deref(), "logged in"
     );
 

@@ -3,4 +3,5 @@
 mod abuse;
 mod harness;
 mod journey;
+mod log;
 mod session;
