@@ -32,9 +32,9 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-/// The whole HTTP face of `service`.
+/// The whole HTTP face of `service`, the gateway's upgrade included.
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    with_layers(route::build(routes(), &service))
+    with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()))
 }
 
 fn with_layers(router: Router) -> Router {
