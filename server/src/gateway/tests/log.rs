@@ -43,6 +43,9 @@ async fn the_log_tells_the_exact_reason_and_no_credential() {
         .with_max_level(tracing::Level::TRACE)
         .with_writer(captured.clone())
         .finish();
+    // With a lone subscriber, a log line that another test reaches first would be switched off for everybody: whether
+    // it is wanted is then asked on that other thread. With two, it is asked anew each time.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let _guard = tracing::subscriber::set_default(subscriber);
 
     let test = TestGateway::start(settings()).await;
