@@ -9,8 +9,8 @@ async fn enter(app: &TestApp, show: AuthMode, app_sign: Option<AppSign>, token: 
     if let Some(app_sign) = app_sign {
         client = client.app_sign(app_sign);
     }
-    let client = client.build().unwrap();
-    let user = LocalUser::new("alice").unwrap();
+    let client = client.build().expect("the options are good");
+    let user = LocalUser::new("alice").expect("a good id");
     match token {
         Some(token) => client.login_room_with_token("r1", user, token).await,
         None => client.login_room("r1", user).await,
