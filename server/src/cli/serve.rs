@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 use crate::{
@@ -29,26 +29,43 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         telemetry::start(&log);
+        let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
-        until_told_to_stop(&running).await?;
+        signals.until_told_to_stop(&running).await;
         running.shutdown().await;
         Ok(())
     }
 }
 
-/// Returns at SIGTERM or SIGINT; at SIGHUP, reads apps and keys again and goes on.
-pub(super) async fn until_told_to_stop(running: &Running) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| error.to_string());
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut reload = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = reload.recv() => match running.service().admin.load().await {
-                Ok(()) => tracing::info!("apps and keys read again"),
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
-            },
+/// The signals a server obeys. Listen before anybody can know that the server is there: an early signal would kill.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    /// From now on no signal ends the process by itself.
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| error.to_string());
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            reload: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT; at SIGHUP, reads apps and keys again and goes on.
+    pub(super) async fn until_told_to_stop(mut self, running: &Running) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.reload.recv() => match running.service().admin.load().await {
+                    Ok(()) => tracing::info!("apps and keys read again"),
+                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
+                },
+            }
         }
     }
 }
