@@ -21,7 +21,9 @@ const TALKATIVE: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", 
 pub fn start(log: &LogSection) {
     let lines = match log.format {
         LogFormat::Pretty => fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).boxed(),
-        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(io::stderr).boxed()
+        }
     };
     // The directives were judged with the configuration.
     let Ok(filter) = filter(&log.filter) else { return };
