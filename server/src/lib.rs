@@ -16,6 +16,7 @@
 //! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
+//! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
 //! | [`admin`] | what operators do | HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
@@ -25,15 +26,18 @@
 pub mod admin;
 pub mod app;
 pub mod apps;
+pub mod bans;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod entry_id;
 pub mod error;
 pub mod gateway;
 mod http;
 pub mod keys;
 pub mod login;
 mod private_file;
+pub mod revocations;
 pub mod rooms;
 pub mod sealing;
 pub mod store;
