@@ -65,7 +65,7 @@ pub enum Error {
     Full(&'static str),
     /// The store did not say whether it did it.
     #[error("whether it was done is not known")]
-    OutcomeUnknown(#[source] StoreError),
+    OutcomeUnknown(#[source] Option<StoreError>),
     /// The Idempotency-Key stands for another request.
     #[error("the Idempotency-Key was sent with another request before")]
     IdempotencyKeyReused,
@@ -124,7 +124,9 @@ impl Error {
             Self::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::IdempotencyKeyBusy => ErrorCode::IdempotencyKeyBusy,
-            Self::Stale | Self::TimedOut | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => ErrorCode::Unavailable,
+            Self::Stale | Self::TimedOut | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => {
+                ErrorCode::Unavailable
+            }
             Self::Store(_) | Self::Sealed(_) | Self::Internal(_) => ErrorCode::Internal,
         }
     }

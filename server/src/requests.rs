@@ -79,7 +79,10 @@ impl Requests {
     /// [`Error::BadRequest`] for what is no key, [`Error::IdempotencyKeyReused`], [`Error::IdempotencyKeyBusy`],
     /// [`Error::Full`], [`Error::Store`]: it was not done.
     pub async fn turn(&self, request: &NamedRequest<'_>, now: UnixSeconds) -> Result<Turn, Error> {
-        if request.key.is_empty() || request.key.len() > MAX_KEY_LEN || !request.key.bytes().all(|c| c.is_ascii_graphic()) {
+        if request.key.is_empty()
+            || request.key.len() > MAX_KEY_LEN
+            || !request.key.bytes().all(|c| c.is_ascii_graphic())
+        {
             let reason = format!("an Idempotency-Key has 1 to {MAX_KEY_LEN} visible ASCII characters");
             return Err(Error::BadRequest(reason));
         }
@@ -110,7 +113,11 @@ impl Requests {
     pub async fn answered(&self, ticket: Ticket, answer: &Answer) -> Result<(), Error> {
         let plain = [&answer.status.to_be_bytes()[..], &answer.body].concat();
         let sealed = self.sealer.seal(place(&ticket.name), &plain, &mut SysRng)?;
-        self.store.answer_request(ticket.name, ticket.attempt, sealed).await.map(drop).map_err(Error::OutcomeUnknown)
+        self.store
+            .answer_request(ticket.name, ticket.attempt, sealed)
+            .await
+            .map(drop)
+            .map_err(|error| Error::OutcomeUnknown(Some(error)))
     }
 
     /// Forgets the request: it was refused, and sent again it is looked at anew.

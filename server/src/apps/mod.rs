@@ -9,7 +9,8 @@ mod settings;
 use std::{fmt, time::Duration};
 
 use token_gen::{
-    Accept, AppId, AppSign, Format, KnownSecret, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds, Verified, Verifier,
+    Accept, AppId, AppSign, Format, KnownSecret, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds, Verified,
+    Verifier,
 };
 
 pub use directory::Directory;

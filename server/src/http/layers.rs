@@ -19,17 +19,18 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rand::{TryRng, rngs::SysRng};
+use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
 use super::problem;
-use crate::error::Error;
+use crate::{app::Service, error::Error};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests: a random beginning for this process, then a count.
-pub(super) struct RequestIds {
+struct RequestIds {
     process: u32,
     next: AtomicU64,
 }
@@ -47,9 +48,21 @@ impl RequestIds {
     }
 }
 
+/// What the outermost layer needs.
+pub(super) struct Edge {
+    ids: RequestIds,
+    service: Arc<Service>,
+}
+
+impl Edge {
+    pub(super) fn new(service: Arc<Service>) -> Self {
+        Self { ids: RequestIds::default(), service }
+    }
+}
+
 /// The outermost layer: names the request, and turns every failure within into a problem document.
-pub(super) async fn finish(State(ids): State<Arc<RequestIds>>, request: Request, next: Next) -> Response {
-    let request_id = ids.next();
+pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let request_id = edge.ids.next();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", request_id, method = %request.method(), route);
@@ -60,6 +73,7 @@ pub(super) async fn finish(State(ids): State<Arc<RequestIds>>, request: Request,
         // Answers hold tokens or moments in time: nothing may keep them.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(HeaderName::from_static(SERVER_TIME), edge.service.clock.now().get().into());
         if let Ok(request_id) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, request_id);
         }
@@ -71,9 +85,11 @@ pub(super) async fn finish(State(ids): State<Arc<RequestIds>>, request: Request,
 
 /// Answers with a failure what takes too long.
 pub(super) async fn time_out(request: Request, next: Next) -> Response {
+    let changes_nothing = request.method().is_safe();
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Error::TimedOut.into_response(),
+        Err(_) if changes_nothing => Error::TimedOut.into_response(),
+        Err(_) => Error::OutcomeUnknown(None).into_response(),
     }
 }
 

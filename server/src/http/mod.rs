@@ -3,8 +3,11 @@
 mod auth;
 mod extract;
 mod health;
+mod idempotency;
+mod introspection;
 mod layers;
 mod problem;
+mod revocations;
 mod route;
 pub(crate) mod server;
 mod tokens;
@@ -15,7 +18,10 @@ use axum::{
     Router,
     middleware::{from_fn, from_fn_with_state},
 };
-use roompass_wire::http::{HEALTH_PATH, READY_PATH, TOKENS_PATH};
+use roompass_wire::http::{
+    BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, READY_PATH, REVOCATIONS_PATH, REVOKE_PATH,
+    TOKENS_BATCH_PATH, TOKENS_PATH,
+};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{app::Service, error::Error, keys::Right};
@@ -23,12 +29,22 @@ use route::{Policy, Route};
 
 /// The largest body of a request.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The largest body of a request for many things at once.
+const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 
 fn routes() -> Vec<Route> {
     vec![
         Route::get(HEALTH_PATH, Policy::Public, health::live),
         Route::get(READY_PATH, Policy::Public, health::ready),
-        Route::post(TOKENS_PATH, Policy::AppKey(Right::Mint), tokens::mint),
+        Route::post(TOKENS_PATH, Policy::AppKey(Right::Mint), tokens::mint).once(),
+        Route::post(TOKENS_BATCH_PATH, Policy::AppKey(Right::Mint), tokens::mint_batch).once(),
+        Route::post(INTROSPECT_PATH, Policy::AppKey(Right::Introspect), introspection::introspect),
+        Route::post(EXPLAIN_PATH, Policy::AppKey(Right::Explain), introspection::explain),
+        Route::post(REVOKE_PATH, Policy::AppKey(Right::Revoke), revocations::revoke).once(),
+        Route::get(REVOCATIONS_PATH, Policy::AppKey(Right::Read), revocations::revocations),
+        Route::post(BANS_PATH, Policy::AppKey(Right::Revoke), revocations::ban_target).once(),
+        Route::get(BANS_PATH, Policy::AppKey(Right::Read), revocations::bans),
+        Route::delete(BAN_PATH, Policy::AppKey(Right::Revoke), revocations::lift_ban).once(),
     ]
 }
 
@@ -43,7 +59,7 @@ fn with_layers(router: Router) -> Router {
         .layer(from_fn(layers::refuse_credentials_in_query))
         .layer(from_fn(layers::time_out))
         .layer(CatchPanicLayer::custom(layers::on_panic))
-        .layer(from_fn_with_state(Arc::new(layers::RequestIds::default()), layers::finish))
+        .layer(from_fn_with_state(Arc::new(layers::Edge::new(Arc::clone(&service))), layers::finish))
 }
 
 /// What an unknown path gets.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use token_gen::{AppId, UnixSeconds};
 use tokio::sync::Mutex;
 
+pub(crate) use request::is_of_rooms;
 pub use request::{ban_target, duration, issued_before, reason, revocation_target};
 
 use crate::{
@@ -233,7 +234,7 @@ impl Lifecycle {
 /// A write that the store did not answer may have happened.
 fn unknown(error: StoreError) -> Error {
     match error {
-        StoreError::Unavailable(_) => Error::OutcomeUnknown(error),
+        StoreError::Unavailable(_) => Error::OutcomeUnknown(Some(error)),
         error => error.into(),
     }
 }

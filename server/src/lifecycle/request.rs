@@ -21,11 +21,7 @@ const MAX_BAN_SECS: u64 = 3_153_600_000;
 ///
 /// # Errors
 /// [`Error::Field`].
-pub fn revocation_target(
-    scope: &Scope,
-    request: &RevokeRequest,
-    shown: Option<&Checked>,
-) -> Result<Target, Error> {
+pub fn revocation_target(scope: &Scope, request: &RevokeRequest, shown: Option<&Checked>) -> Result<Target, Error> {
     let RevokeRequest { token, token_id, user_id, room_id, whole_app, .. } = request;
     let given = [
         ("token", token.is_some()),
@@ -93,7 +89,10 @@ pub(crate) fn is_of_rooms(scope: &Scope, checked: &Checked) -> bool {
 }
 
 fn bound_to_rooms(scope: &Scope) -> Error {
-    Error::field("room_id", format!("must begin with `{}` for this key, which reaches no other tokens", scope.room_prefix))
+    Error::field(
+        "room_id",
+        format!("must begin with `{}` for this key, which reaches no other tokens", scope.room_prefix),
+    )
 }
 
 /// The last second of issue that is ended: one token at any time, others up to now unless the request says otherwise.
@@ -185,5 +184,6 @@ fn id(field: &'static str, text: &str) -> Result<String, Error> {
 
 /// Control characters, and those that turn the direction of what stands around them.
 fn is_unprintable(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -74,7 +74,8 @@ impl Tokens {
         if let Some(code) = code {
             findings.extend(of_the_service(app, code));
             findings.extend(revoked_by.map(|_| finding_revoked()));
-            findings.extend(explanation.findings.iter().map(|found| finding(found.code, &*found.problem, &*found.remedy)));
+            findings
+                .extend(explanation.findings.iter().map(|found| finding(found.code, &*found.problem, &*found.remedy)));
             findings.extend(banned_by.as_ref().map(|_| finding_banned()));
             if findings.is_empty() {
                 findings.push(of_the_app(app, code));
