@@ -23,7 +23,7 @@ use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
 use super::problem;
-use crate::{app::Service, error::Error};
+use crate::{clock::Clock, error::Error};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -51,12 +51,12 @@ impl RequestIds {
 /// What the outermost layer needs.
 pub(super) struct Edge {
     ids: RequestIds,
-    service: Arc<Service>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Edge {
-    pub(super) fn new(service: Arc<Service>) -> Self {
-        Self { ids: RequestIds::default(), service }
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { ids: RequestIds::default(), clock }
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next
         // Answers hold tokens or moments in time: nothing may keep them.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(HeaderName::from_static(SERVER_TIME), edge.service.clock.now().get().into());
+        headers.insert(HeaderName::from_static(SERVER_TIME), edge.clock.now().get().into());
         if let Ok(request_id) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, request_id);
         }
@@ -85,11 +85,9 @@ pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next
 
 /// Answers with a failure what takes too long.
 pub(super) async fn time_out(request: Request, next: Next) -> Response {
-    let changes_nothing = request.method().is_safe();
     match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) if changes_nothing => Error::TimedOut.into_response(),
-        Err(_) => Error::OutcomeUnknown(None).into_response(),
+        Err(_) => Error::TimedOut.into_response(),
     }
 }
 

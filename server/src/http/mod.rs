@@ -50,16 +50,17 @@ fn routes() -> Vec<Route> {
 
 /// The whole HTTP face of `service`, the gateway's upgrade included.
 pub(crate) fn router(service: Arc<Service>) -> Router {
-    with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()))
+    with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service)
 }
 
-fn with_layers(router: Router) -> Router {
+fn with_layers(router: Router, service: &Service) -> Router {
+    let edge = Arc::new(layers::Edge::new(Arc::clone(&service.clock)));
     router
         // The first layer here is the innermost.
         .layer(from_fn(layers::refuse_credentials_in_query))
         .layer(from_fn(layers::time_out))
         .layer(CatchPanicLayer::custom(layers::on_panic))
-        .layer(from_fn_with_state(Arc::new(layers::Edge::new(Arc::clone(&service))), layers::finish))
+        .layer(from_fn_with_state(edge, layers::finish))
 }
 
 /// What an unknown path gets.
@@ -72,5 +73,7 @@ async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }
 
+#[cfg(test)]
+mod lifecycle_tests;
 #[cfg(test)]
 mod tests;

@@ -43,7 +43,7 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
         ErrorCode::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"roompass\""));
         }
-        code if code.row().retryable => {
+        ErrorCode::Unavailable | ErrorCode::OutcomeUnknown | ErrorCode::IdempotencyKeyBusy => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}

@@ -3,10 +3,10 @@
 
 mod request;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use token_gen::{AppId, UnixSeconds};
-use tokio::sync::Mutex;
+use tokio::{sync::Mutex, time::timeout};
 
 pub(crate) use request::is_of_rooms;
 pub use request::{ban_target, duration, issued_before, reason, revocation_target};
@@ -24,6 +24,8 @@ use crate::{
 const PAGE: u32 = 10_000;
 /// How much is forgotten at once, so that nobody waits long behind it.
 const SWEEP_BATCH: u32 = 500;
+/// How long a write may take before its outcome is called unknown; shorter than any request may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The life of tokens after they were minted.
 pub struct Lifecycle {
@@ -118,7 +120,7 @@ impl Lifecycle {
             created_by: caller.key_id.clone(),
             reason,
         };
-        let kept = self.store.put_revocation(revocation).await.map_err(unknown)?;
+        let kept = durable(self.store.put_revocation(revocation)).await?;
         self.revocations.put(kept.clone());
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
@@ -143,7 +145,7 @@ impl Lifecycle {
                 created_by: by.to_owned(),
                 reason: Some(reason.to_owned()),
             };
-            self.revocations.put(self.store.put_revocation(revocation).await.map_err(unknown)?);
+            self.revocations.put(durable(self.store.put_revocation(revocation)).await?);
         }
         Ok(apps.len())
     }
@@ -180,7 +182,7 @@ impl Lifecycle {
         let created_by = caller.key_id.clone();
         let ban = Ban { app_id: caller.app_id, target, expire_at, created_at: now, created_by, reason };
         let changing = self.changing_bans.lock().await;
-        self.store.put_ban(ban.clone()).await.map_err(unknown)?;
+        durable(self.store.put_ban(ban.clone())).await?;
         self.bans.put(ban.clone());
         drop(changing);
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
@@ -195,7 +197,7 @@ impl Lifecycle {
         let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::NotFound)?;
         request::reaches_ban(&caller.scope, &ban.target)?;
         let changing = self.changing_bans.lock().await;
-        if !self.store.delete_ban(caller.app_id, id).await.map_err(unknown)? {
+        if !durable(self.store.delete_ban(caller.app_id, id)).await? {
             return Err(Error::NotFound);
         }
         self.bans.remove(caller.app_id, id);
@@ -231,10 +233,12 @@ impl Lifecycle {
     }
 }
 
-/// A write that the store did not answer may have happened.
-fn unknown(error: StoreError) -> Error {
-    match error {
-        StoreError::Unavailable(_) => Error::OutcomeUnknown(Some(error)),
-        error => error.into(),
+/// Waits for a write. One that the store does not answer may have happened all the same.
+async fn durable<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+    match timeout(WRITE_TIMEOUT, write).await {
+        Ok(Ok(written)) => Ok(written),
+        Ok(Err(error @ StoreError::Unavailable(_))) => Err(Error::OutcomeUnknown(Some(error))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Error::OutcomeUnknown(None)),
     }
 }
