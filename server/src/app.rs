@@ -105,7 +105,7 @@ impl Service {
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
-            gateway: Arc::new(Gateway::new(directory.clone(), clock.clone(), gateway_config)),
+            gateway: Arc::new(Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)),
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -173,6 +173,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     Ok(Running {
         server: tokio::spawn(serve(listener, router, Arc::clone(&service.gateway), stopped.clone(), config.drain)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
+        following: tokio::spawn(Arc::clone(&service.gateway).follow()),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped)),
         service,
         address,
@@ -251,6 +252,7 @@ pub struct Running {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     chores: JoinHandle<()>,
+    following: JoinHandle<()>,
     tidying: JoinHandle<()>,
 }
 
@@ -294,7 +296,9 @@ impl Running {
     pub async fn shutdown(self) {
         // Without receivers everything has ended already.
         let _ = self.stop.send(true);
-        for (name, task) in [("server", self.server), ("chores", self.chores), ("tidying", self.tidying)] {
+        for (name, task) in
+            [("server", self.server), ("chores", self.chores), ("following", self.following), ("tidying", self.tidying)]
+        {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the {name} task failed");
             }

@@ -63,6 +63,16 @@ impl Tokens {
         Self { directory, revocations, bans, clock_floor }
     }
 
+    /// What ends tokens early.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Who is kept out.
+    pub fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
     /// Whether the clock can be right.
     pub fn trusts(&self, now: UnixSeconds) -> bool {
         now >= self.clock_floor
