@@ -243,4 +243,6 @@ fn kit<'a>(
 }
 
 #[cfg(test)]
+mod check_tests;
+#[cfg(test)]
 mod tests;
