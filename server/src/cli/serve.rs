@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 use crate::{
@@ -33,26 +33,42 @@ impl Serve {
         let (mut config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         config.accept_clock = self.accept_clock;
         telemetry::start(&log);
+        let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
-        until_told_to_stop(&running).await?;
+        signals.until_told_to_stop(&running).await;
         running.shutdown().await;
         Ok(())
     }
 }
 
-/// Returns at SIGTERM or SIGINT; at SIGHUP, reads apps and keys again and goes on.
-pub(super) async fn until_told_to_stop(running: &Running) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| error.to_string());
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut reload = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = reload.recv() => match running.service().admin.load().await {
-                Ok(()) => tracing::info!("apps and keys read again"),
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
-            },
+/// The signals that this process heeds, from the moment it listens: one that came before would end it at once.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| error.to_string());
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hang_up: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT; at SIGHUP, reads apps and keys again and goes on.
+    pub(super) async fn until_told_to_stop(mut self, running: &Running) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hang_up.recv() => match running.service().admin.load().await {
+                    Ok(()) => tracing::info!("apps and keys read again"),
+                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
+                },
+            }
         }
     }
 }
