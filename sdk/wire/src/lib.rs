@@ -6,5 +6,6 @@
 pub mod gateway;
 pub mod http;
 mod problem;
+pub mod signed;
 
 pub use problem::{CodeRow, ErrorCode, Problem};

@@ -6,11 +6,11 @@ mod load;
 
 use std::{fmt, net::SocketAddr};
 
-pub use fields::{FIELDS, Field, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection};
+pub use fields::{FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection};
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
 
-use crate::{gateway::GatewayConfig, sealing::MasterKey, store::Location};
+use crate::{gateway::GatewayConfig, limits::LimitSettings, sealing::MasterKey, store::Location};
 
 /// Everything the service needs to know, judged and ready.
 #[derive(Debug, Clone)]
@@ -21,6 +21,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// How long a stopping server waits.
     pub drain: std::time::Duration,
+    /// How much may be asked.
+    pub limits: LimitSettings,
     /// Where everything durable is kept.
     pub store: Location,
     /// What seals it.
@@ -38,7 +40,7 @@ pub struct Config {
 /// Whether a server must have somebody to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callers {
-    /// At least one backend key must exist.
+    /// At least one backend key or admin must exist.
     Required,
     /// They may come later: development and tests.
     Optional,
@@ -51,6 +53,7 @@ impl Config {
             listen,
             public_url: None,
             drain: std::time::Duration::from_secs(30),
+            limits: LimitSettings::default(),
             store: Location::Memory,
             master_key,
             gateway: GatewayConfig::default(),
