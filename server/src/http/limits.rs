@@ -33,8 +33,10 @@ pub(super) async fn admit(
     let forwarded = request.headers().get_all(FORWARDED_FOR);
     // Bytes that are no text are no address either.
     let forwarded: Vec<&str> = forwarded.iter().map(|value| value.to_str().unwrap_or("?")).collect();
-    let source = service.limits.source(peer.ip(), forwarded.into_iter());
+    let client = service.limits.client(peer.ip(), forwarded.into_iter());
+    let source = Source::of(client.0);
     let _under_way = service.limits.admit(source, service.clock.now())?;
+    request.extensions_mut().insert(client);
     request.extensions_mut().insert(source);
     Ok(next.run(request).await)
 }

@@ -23,6 +23,8 @@ use tokio::{
 };
 use tower::ServiceExt;
 
+use crate::limits::ConnectionPlace;
+
 /// The longest that a request's head may take, and that a connection may be idle.
 const HEAD_TIME_LIMIT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
@@ -63,12 +65,17 @@ pub(crate) async fn serve(
         };
         // Answers are small and whole: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        // The semaphore is never closed.
+        let Ok(place) = place else { break };
+        let place = ConnectionPlace(Arc::new(place));
+        let held = place.clone();
         let router = router.clone();
         let asked = Arc::new(AtomicBool::new(false));
         let asks = Arc::clone(&asked);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(held.clone());
             router.clone().oneshot(request)
         });
         let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();

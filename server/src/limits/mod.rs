@@ -11,7 +11,7 @@ use token_gen::UnixSeconds;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub use buckets::{Buckets, Quota, Verdict};
-pub use source::{Source, TrustedProxies};
+pub use source::{ClientAddress, Source, TrustedProxies};
 
 use crate::{error::Error, keys::Caller};
 
@@ -48,6 +48,11 @@ impl Default for LimitSettings {
     }
 }
 
+/// A connection's place among those that may be open at a time. A socket that outlives the HTTP connection it came
+/// over keeps a clone.
+#[derive(Debug, Clone)]
+pub struct ConnectionPlace(pub Arc<OwnedSemaphorePermit>);
+
 /// Every count of this node.
 #[derive(Debug)]
 pub struct Limits {
@@ -79,9 +84,9 @@ impl Limits {
         }
     }
 
-    /// The source of a request from `peer` with these `X-Forwarded-For` values.
-    pub fn source<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> Source {
-        Source::of(self.proxies.client(peer, forwarded))
+    /// Where a request from `peer` with these `X-Forwarded-For` values comes from.
+    pub fn client<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> ClientAddress {
+        ClientAddress(self.proxies.client(peer, forwarded))
     }
 
     /// Counts a request of `source`; it is under way until the permit is dropped.

@@ -35,6 +35,10 @@ impl fmt::Display for Source {
     }
 }
 
+/// The address that a request or a socket comes from, behind the proxies that are believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
 /// The proxies whose `X-Forwarded-For` is believed. None by default.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
