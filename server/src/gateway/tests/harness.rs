@@ -1,8 +1,12 @@
 //! A gateway on a free port with a clock that stands still, and a client to talk to it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
-use axum::serve::ListenerExt;
+use axum::{Extension, serve::ListenerExt};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use rand::rngs::SysRng;
@@ -23,6 +27,7 @@ use crate::{
     bans::Bans,
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig},
+    limits::ClientAddress,
     revocations::Revocations,
     tokens::Tokens,
 };
@@ -65,8 +70,9 @@ impl TestGateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
-        let service = Arc::clone(&gateway).router().into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        let client = ClientAddress(Ipv4Addr::LOCALHOST.into());
+        let router = Arc::clone(&gateway).router().layer(Extension(client));
+        tokio::spawn(async move { axum::serve(listener, router).await });
         let test = Self { address, gateway, clock, directory, revocations, bans };
         test.configure(settings);
         test
