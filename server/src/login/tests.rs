@@ -73,6 +73,14 @@ fn cell(mode: AuthMode, both_credentials: BothCredentials, mix: &str) -> String 
 }
 
 #[test]
+fn a_revoked_token_is_not_forgiven_for_a_good_app_sign_beside_it() {
+    let revoked = Refusal::because(ErrorCode::TokenRevoked, REVOKED);
+    let presented = Presented { app_sign: Some(Ok(())), token: Some(Err(revoked)) };
+    let settings = AppSettings { mode: AuthMode::TokenPreferred, ..settings() };
+    assert_eq!(decide(&settings, presented).map(|_| ()), Err(revoked));
+}
+
+#[test]
 fn the_mode_table_holds_in_every_cell() {
     // proves T47
     // AppSign and token: - not sent, v valid, x refused.
