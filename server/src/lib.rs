@@ -19,6 +19,7 @@
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
+//! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
 //! | [`clock`] | the one clock | |
@@ -34,6 +35,7 @@ pub mod clock;
 pub mod config;
 pub mod entry_id;
 pub mod error;
+pub mod follower;
 pub mod gateway;
 mod http;
 pub mod keys;

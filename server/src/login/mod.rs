@@ -153,7 +153,7 @@ pub fn check_app_sign(app: &App, proof: &AppSignProof, context: ProofContext<'_>
             challenge: context.challenge,
             timestamp: proof.timestamp.into(),
         };
-        login.verify(app.app_sign(), &bytes)
+        app.app_signs(context.now).any(|app_sign| login.verify(app_sign, &bytes))
     });
     if proves { Ok(()) } else { wrong("proof") }
 }

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod config;
+mod crash;
 mod dev;
 mod harness;
+mod operate;
 mod serve;

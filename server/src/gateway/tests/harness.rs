@@ -85,6 +85,29 @@ impl TestGateway {
         self.directory.put(App::new(settings, AppSign::new(APP_SIGN).unwrap(), &active, &[]));
     }
 
+    /// Makes `secret` the active one, and keeps the one before as a previous one that is valid for an hour, or retires
+    /// it.
+    pub(super) fn rotate(&self, secret: &str, keeps_previous: bool) {
+        let entry = |secret_id: &str, secret, valid_until| RingSecret {
+            secret_id: secret_id.to_owned(),
+            secret: ServerSecret::new(secret).unwrap(),
+            valid_until,
+        };
+        let previous = entry("one", SECRET, Some(self.now().saturating_add(Duration::from_secs(3600))));
+        let previous = if keeps_previous { vec![previous] } else { Vec::new() };
+        let app_sign = AppSign::new(APP_SIGN).unwrap();
+        self.directory.put(App::new(settings(), app_sign, &entry("two", secret, None), &previous));
+    }
+
+    /// A token for everything in r1, sealed with `secret`.
+    pub(super) fn token_of(&self, secret: &str, user_id: &str) -> String {
+        let rights = Rights::builder(&RoomId::new("r1").unwrap()).allow_all(Privilege::ALL.into_iter().collect());
+        let payload = Payload::Rights(rights.build());
+        let request = TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(600), payload };
+        let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(secret).unwrap());
+        minter.mint(&request, self.now(), &mut SysRng).unwrap().token
+    }
+
     pub(super) fn advance(&self, secs: u64) {
         self.clock.advance(Duration::from_secs(secs));
     }
