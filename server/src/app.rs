@@ -110,7 +110,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
     let service = Arc::new(Service::open(&config, origin, clock).await?);
     let (stop, stopped) = watch::channel(false);
-    let router = http::router(Arc::clone(&service));
+    let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
     tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
     Ok(Running {
         server: tokio::spawn(serve(listener, router, stopped.clone(), config.drain)),

@@ -8,6 +8,7 @@
 //! | [`config`] | every knob; the only reader of environment and files | |
 //! | [`app`] | the composition root: builds everything once, runs it | |
 //! | `http` | routes with their policies, extractors, problem documents | rules, SQL |
+//! | `docs` | the pages under `/docs` as HTML | HTTP, the store |
 //! | [`tokens`] | the rules of minting | HTTP, sockets, SQL |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
@@ -23,6 +24,7 @@ pub mod apps;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod docs;
 pub mod error;
 mod http;
 pub mod keys;

@@ -6,5 +6,7 @@
 pub mod gateway;
 pub mod http;
 mod problem;
+#[cfg(feature = "openapi")]
+pub mod schema;
 
 pub use problem::{CodeRow, ErrorCode, Problem};

@@ -1,9 +1,11 @@
 //! The HTTP edge: every route with its policy, and the layers around them, on one screen.
 
 mod auth;
+mod docs;
 mod extract;
 mod health;
 mod layers;
+mod openapi;
 mod problem;
 mod route;
 pub(crate) mod server;
@@ -19,6 +21,7 @@ use roompass_wire::http::{HEALTH_PATH, READY_PATH, TOKENS_PATH};
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::{app::Service, error::Error, keys::Right};
+use openapi::{OPENAPI_PATH, Undescribed};
 use route::{Policy, Route};
 
 /// The largest body of a request.
@@ -29,12 +32,22 @@ fn routes() -> Vec<Route> {
         Route::get(HEALTH_PATH, Policy::Public, health::live),
         Route::get(READY_PATH, Policy::Public, health::ready),
         Route::post(TOKENS_PATH, Policy::AppKey(Right::Mint), tokens::mint),
+        Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
+        Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
+        Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
+        Route::get(docs::PROBLEM_PATH, Policy::Public, docs::problem),
+        Route::get(docs::CONFIG_PATH, Policy::Public, docs::config),
+        Route::get(docs::SECURITY_PATH, Policy::Public, docs::security),
     ]
 }
 
 /// The whole HTTP face of `service`.
-pub(crate) fn router(service: Arc<Service>) -> Router {
-    with_layers(route::build(routes(), &service))
+///
+/// # Errors
+/// A route is not described in the API's document, or the reverse.
+pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
+    openapi::document()?;
+    Ok(with_layers(route::build(routes(), &service)))
 }
 
 fn with_layers(router: Router) -> Router {

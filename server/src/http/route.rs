@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     handler::Handler,
+    http::Method,
     middleware::from_fn_with_state,
     routing::{self, MethodRouter},
 };
@@ -24,24 +25,25 @@ pub(super) enum Policy {
 
 /// One row of the route table.
 pub(super) struct Route {
-    path: &'static str,
-    policy: Policy,
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) policy: Policy,
     handler: MethodRouter<Arc<Service>>,
 }
 
 impl Route {
     pub(super) fn get<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { path, policy, handler: routing::get(handler) }
+        Self { method: Method::GET, path, policy, handler: routing::get(handler) }
     }
 
     pub(super) fn post<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { path, policy, handler: routing::post(handler) }
+        Self { method: Method::POST, path, policy, handler: routing::post(handler) }
     }
 }
 
 /// Puts each route behind its policy.
 pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>) -> Router {
-    let table = routes.into_iter().fold(Router::new(), |table, Route { path, policy, handler }| {
+    let table = routes.into_iter().fold(Router::new(), |table, Route { path, policy, handler, .. }| {
         let handler = match policy {
             Policy::Public => handler,
             Policy::AppKey(right) => {

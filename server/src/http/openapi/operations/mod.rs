@@ -1,0 +1,12 @@
+//! What is said of every operation: one file per area.
+
+mod documentation;
+mod health;
+mod tokens;
+
+use super::operation::Operation;
+
+/// Every operation.
+pub(super) fn all() -> Vec<Operation> {
+    [tokens::operations(), health::operations(), documentation::operations()].into_iter().flatten().collect()
+}

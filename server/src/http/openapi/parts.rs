@@ -1,0 +1,123 @@
+//! What operations share: path parameters by name, problem answers by status, headers, and ways to prove who calls.
+
+use std::collections::BTreeMap;
+
+use roompass_wire::{ErrorCode, Problem};
+use serde_json::{Map, Value, json};
+
+/// What every `{name}` in a path stands for.
+const PATH_PARAMETERS: &[(&str, &str)] = &[
+    ("app_id", "The app's number. The key must be one of this app."),
+    ("code", "An error code, as in the `code` of a problem document."),
+];
+
+/// The parameters in `path`.
+pub(super) fn path_parameters(path: &str) -> Result<Vec<Value>, String> {
+    let names = path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let parameter = |name: &str| {
+        let (_, about) = PATH_PARAMETERS
+            .iter()
+            .find(|(known, _)| *known == name)
+            .ok_or_else(|| format!("{path}: nothing is said of the path parameter `{name}`"))?;
+        let schema = match name {
+            "app_id" => json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }),
+            "code" => {
+                json!({ "type": "string", "enum": ErrorCode::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>() })
+            }
+            _ => json!({ "type": "string", "minLength": 1, "maxLength": 64 }),
+        };
+        Ok(json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema }))
+    };
+    names.map(parameter).collect()
+}
+
+/// The answers with these codes, by status.
+pub(super) fn problem_responses(mut codes: Vec<ErrorCode>) -> Map<String, Value> {
+    codes.sort_by_key(|code| (code.row().status, code.as_str()));
+    codes.dedup();
+    let mut by_status = BTreeMap::<u16, Vec<ErrorCode>>::new();
+    for code in codes {
+        by_status.entry(code.row().status).or_default().push(code);
+    }
+    by_status.into_iter().map(|(status, codes)| (status.to_string(), problem_response(status, &codes))).collect()
+}
+
+fn problem_response(status: u16, codes: &[ErrorCode]) -> Value {
+    let lines: Vec<String> = codes.iter().map(|code| format!("`{code}`: {}.", code.row().title)).collect();
+    let names: Vec<&str> = codes.iter().map(|code| code.as_str()).collect();
+    let examples: Map<String, Value> = codes.iter().map(|&code| (code.to_string(), example(code))).collect();
+    let schema = json!({ "allOf": [
+        { "$ref": "#/components/schemas/Problem" },
+        { "type": "object", "properties": { "status": { "const": status }, "code": { "enum": names } } },
+    ] });
+    let mut headers = Map::new();
+    let carried = match status {
+        401 => &["X-Request-Id", "WWW-Authenticate"][..],
+        429 | 503 => &["X-Request-Id", "Retry-After"],
+        _ => &["X-Request-Id"],
+    };
+    for &name in carried {
+        headers.insert(name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
+    }
+    json!({
+        "description": lines.join("\n\n"),
+        "headers": headers,
+        "content": { Problem::MEDIA_TYPE: { "schema": schema, "examples": examples } },
+    })
+}
+
+fn example(code: ErrorCode) -> Value {
+    json!({ "summary": code.row().title, "value": example_problem(code) })
+}
+
+/// What a problem document with this code looks like.
+pub(in crate::http) fn example_problem(code: ErrorCode) -> Problem {
+    let field = match code {
+        ErrorCode::FieldInvalid => Some("ttl_secs"),
+        ErrorCode::UserIdInvalid => Some("user_id"),
+        ErrorCode::RoomIdInvalid => Some("room_id"),
+        ErrorCode::StreamIdInvalid => Some("stream_ids"),
+        ErrorCode::UserNameInvalid => Some("user_name"),
+        _ => None,
+    };
+    let mut problem = Problem::new(code);
+    problem.detail = match code {
+        ErrorCode::FieldInvalid => Some("must be 1 to 86400".to_owned()),
+        _ => None,
+    };
+    problem.field = field.map(str::to_owned);
+    problem.request_id = Some("5f1c2a9b-1d".to_owned());
+    problem
+}
+
+pub(super) fn headers() -> Value {
+    json!({
+        "X-Request-Id": {
+            "description": "Names this request in the operator's log.",
+            "required": true,
+            "schema": { "type": "string", "pattern": "^[0-9a-f]{8}-[0-9a-f]+$" },
+        },
+        "WWW-Authenticate": {
+            "description": "How to prove who calls.",
+            "required": true,
+            "schema": { "type": "string" },
+        },
+        "Retry-After": {
+            "description": "How long to wait, in seconds.",
+            "required": true,
+            "schema": { "type": "integer", "minimum": 1 },
+        },
+    })
+}
+
+pub(super) fn security_schemes() -> Value {
+    json!({
+        "backend_key": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "rp_…",
+            "description": "A backend key of the app: `Authorization: Bearer rp_…`. It has rights, may be bound to rooms, \
+                            privileges and lifetimes, and may expire. Keep it on your servers.",
+        },
+    })
+}
