@@ -17,6 +17,7 @@ use crate::{
     clock::Clock,
     config::{Callers, Config, ConfigError},
     error::{Error, with_causes},
+    gateway::Gateway,
     http,
     keys::{KeyText, Keyring, Scope},
     sealing::Sealer,
@@ -41,6 +42,8 @@ pub struct Service {
     pub admin: Admin,
     /// Minting.
     pub tokens: Tokens,
+    /// The rooms of this node and the connections to them.
+    pub gateway: Arc<Gateway>,
     /// The origin that clients address.
     pub origin: String,
     /// Whether this is a development server.
@@ -78,7 +81,10 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let tokens = Tokens::new(directory.clone());
-        Ok(Self { clock, directory, keyring, store, admin, tokens, origin, dev: config.dev })
+        let mut gateway_config = config.gateway.clone();
+        gateway_config.server_origins.extend(origins(&origin));
+        let gateway = Arc::new(Gateway::new(directory.clone(), clock.clone(), gateway_config));
+        Ok(Self { clock, directory, keyring, store, admin, tokens, gateway, origin, dev: config.dev })
     }
 }
 
@@ -113,12 +119,19 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
     tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
     Ok(Running {
-        server: tokio::spawn(serve(listener, router, stopped.clone(), config.drain)),
+        server: tokio::spawn(serve(listener, router, Arc::clone(&service.gateway), stopped.clone(), config.drain)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped)),
         service,
         address,
         stop,
     })
+}
+
+/// The origins under which clients may address a server whose origin is `origin`: on this machine, `localhost` too.
+fn origins(origin: &str) -> Vec<String> {
+    let localhost = origin.replace("//127.0.0.1:", "//localhost:");
+    let differs = localhost != origin;
+    std::iter::once(origin.to_owned()).chain(differs.then_some(localhost)).collect()
 }
 
 fn cannot_listen(address: SocketAddr, error: &io::Error) -> ConfigError {
@@ -132,9 +145,16 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> ConfigError {
 }
 
 /// Serves until told to stop, then lets what is under way finish for at most `drain`.
-async fn serve(listener: TcpListener, router: Router, stopped: watch::Receiver<bool>, drain: Duration) {
+async fn serve(
+    listener: TcpListener,
+    router: Router,
+    gateway: Arc<Gateway>,
+    stopped: watch::Receiver<bool>,
+    drain: Duration,
+) {
     let connections = http::server::serve(listener, router, stopped).await;
-    if timeout(drain, connections.shutdown()).await.is_err() {
+    // Once upgraded, the gateway's sockets are no longer the HTTP server's to wait for.
+    if timeout(drain, async { tokio::join!(connections.shutdown(), gateway.drain()) }).await.is_err() {
         tracing::warn!("connections were still open after {} s", drain.as_secs());
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! A mint request takes four hops: the route table in `http` (policy, layers) → the handler (`http/tokens.rs`:
 //! caller and body are proven before it runs) → [`tokens::Tokens::mint`] (every rule) → `token_gen` (bytes).
+//! A login takes four as well: [`gateway`] (upgrade, limits) → its socket (frame ⇄ message) → its session (rules) →
+//! [`rooms`] (who is where).
 //!
 //! | Module | What lives there | What it must not know |
 //! |---|---|---|
@@ -10,6 +12,9 @@
 //! | `http` | routes with their policies, extractors, problem documents | rules, SQL |
 //! | `docs` | the pages under `/docs` as HTML | HTTP, the store |
 //! | [`tokens`] | the rules of minting | HTTP, sockets, SQL |
+//! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
+//! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
+//! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
 //! | [`admin`] | what operators do | HTTP |
@@ -26,9 +31,12 @@ pub mod clock;
 pub mod config;
 mod docs;
 pub mod error;
+pub mod gateway;
 mod http;
 pub mod keys;
+pub mod login;
 mod private_file;
+pub mod rooms;
 pub mod sealing;
 pub mod store;
 pub mod telemetry;

@@ -2,18 +2,46 @@
 
 use std::io::{self, IsTerminal};
 
-use tracing_subscriber::{EnvFilter, fmt};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer,
+    filter::{FilterExt, FilterFn, ParseError},
+    fmt,
+    layer::{Filter, SubscriberExt},
+    registry::LookupSpan,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{LogFormat, LogSection};
 
+/// Libraries that log what passes through them, tokens included, below the level `info`. No filter opens that.
+const TALKATIVE: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tokio_tungstenite", "tungstenite"];
+
 /// Sends log lines to standard error from now on, for the whole process. The first call decides.
 pub fn start(log: &LogSection) {
-    // The filter was judged with the configuration.
-    let filter = EnvFilter::try_new(&log.filter).unwrap_or_default();
-    let lines = fmt().with_env_filter(filter).with_writer(io::stderr);
-    // An error means that logging was set up before, by whoever embeds us.
-    let _ = match log.format {
-        LogFormat::Pretty => lines.with_ansi(io::stderr().is_terminal()).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).try_init(),
+    let lines = match log.format {
+        LogFormat::Pretty => fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).boxed(),
+        LogFormat::Json => fmt::layer().json().flatten_event(true).with_writer(io::stderr).boxed(),
     };
+    // The directives were judged with the configuration.
+    let Ok(filter) = filter(&log.filter) else { return };
+    // An error means that logging was set up before, by whoever embeds us.
+    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+}
+
+/// What of all that is logged is kept: the usual directives (`info,roompass_server=debug`), but never the contents of
+/// messages, at no level.
+///
+/// # Errors
+/// What is wrong with `directives`.
+pub fn filter<S>(directives: &str) -> Result<impl Filter<S> + use<S>, ParseError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    Ok(EnvFilter::try_new(directives)?.and(FilterFn::new(keeps_contents_to_itself)))
+}
+
+fn keeps_contents_to_itself(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || !TALKATIVE.contains(&library)
 }

@@ -140,12 +140,73 @@ pub enum ServerMessage {
     Kicked(Kicked),
 }
 
+/// Why the server closes a connection: the WebSocket close code. The close reason is the [`ErrorCode`] that led to it.
+///
+/// A client comes back by itself after codes that [may reconnect](CloseCode::may_reconnect), never after others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u16)]
+#[non_exhaustive]
+pub enum CloseCode {
+    /// The client logged out.
+    LoggedOut = 1000,
+    /// The frames broke the WebSocket rules.
+    Protocol = 1002,
+    /// A binary frame: the protocol has none.
+    Binary = 1003,
+    /// A text frame that was not UTF-8.
+    NotUtf8 = 1007,
+    /// A message over the size limit.
+    TooLarge = 1009,
+    /// The login was refused; the `error` before says why, and whether the same login may succeed later.
+    LoginRefused = 4000,
+    /// The stay was ended; the `kicked` before says why.
+    Kicked = 4001,
+    /// The server stops, or failed: log in again, here or on another node.
+    GoingAway = 4100,
+    /// No login arrived in time.
+    LoginTimeout = 4101,
+    /// The client did not read what it was sent.
+    TooSlow = 4102,
+    /// The client sent too many messages.
+    RateLimited = 4103,
+    /// The client did not answer a ping.
+    NoPong = 4104,
+}
+
+impl CloseCode {
+    /// Every code, in order.
+    pub const ALL: &'static [Self] = &[
+        Self::LoggedOut,
+        Self::Protocol,
+        Self::Binary,
+        Self::NotUtf8,
+        Self::TooLarge,
+        Self::LoginRefused,
+        Self::Kicked,
+        Self::GoingAway,
+        Self::LoginTimeout,
+        Self::TooSlow,
+        Self::RateLimited,
+        Self::NoPong,
+    ];
+
+    /// The number in the close frame.
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// Whether a client may come back by itself, after a short random wait.
+    pub const fn may_reconnect(self) -> bool {
+        self.number() >= 4100
+    }
+}
+
 /// [`ServerMessage::Hello`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
     /// The protocol spoken, [`SUBPROTOCOL`].
     pub protocol: String,
-    /// 32 random bytes in standard base64 with padding, good once, on this connection, for 30 s.
+    /// 32 random bytes in standard base64 with padding, good for one login on this connection.
     pub challenge: String,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
@@ -161,6 +222,16 @@ pub enum AuthKind {
     Token,
     /// By the AppSign alone: the app is proven, the user id is not.
     AppSign,
+}
+
+impl AuthKind {
+    /// The word for it, on the wire and in logs: `token` or `app_sign`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Token => "token",
+            Self::AppSign => "app_sign",
+        }
+    }
 }
 
 /// [`ServerMessage::LoggedIn`].

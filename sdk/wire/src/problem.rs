@@ -68,6 +68,7 @@ catalogue! {
     AppDisabled = "app_disabled", 403, 1000037, false, "The app is switched off", "Ask the operator to enable it.";
     AppSignMissing = "app_sign_missing", 401, 1001003, false, "This app's mode needs an AppSign proof", "Give the SDK the AppSign, or have the app's mode changed.";
     AppSignWrong = "app_sign_wrong", 401, 1001005, false, "The AppSign proof is wrong", "Check the AppSign, the app id and the server address in the client.";
+    AppSignRefused = "app_sign_refused", 403, 1002067, false, "This app takes no AppSign proof", "Log in with a token from your backend.";
 
     // Tokens.
     TokenMissing = "token_missing", 401, 1002067, false, "This login needs a token", "Fetch a token from your backend and log in with it.";
@@ -80,10 +81,10 @@ catalogue! {
     AppSignSession = "app_sign_session", 403, 1002033, false, "An AppSign session cannot be renewed with a token", "Log out and log in with the token.";
 
     // Names.
-    UserIdInvalid = "user_id_invalid", 422, 1002006, false, "The user id is not acceptable", "1 to 64 bytes of letters, digits and ~!@#$%^&*()_+=-`;',.<>\\";
+    UserIdInvalid = "user_id_invalid", 422, 1002006, false, "The user id is not acceptable", "1 to 64 bytes of letters, digits and ``~!@#$%^&*()_+=-`;',.<>\\``.";
     UserNameInvalid = "user_name_invalid", 422, 1002009, false, "The user name is not acceptable", "1 to 255 bytes of UTF-8 without control characters.";
-    RoomIdInvalid = "room_id_invalid", 422, 1002012, false, "The room id is not acceptable", "1 to 128 bytes of letters, digits and ~!@#$%^&*()_+=-`;',.<>\\";
-    StreamIdInvalid = "stream_id_invalid", 422, 1000016, false, "The stream id is not acceptable", "1 to 256 letters, digits, - and _.";
+    RoomIdInvalid = "room_id_invalid", 422, 1002012, false, "The room id is not acceptable", "1 to 128 bytes of letters, digits and ``~!@#$%^&*()_+=-`;',.<>\\``.";
+    StreamIdInvalid = "stream_id_invalid", 422, 1000016, false, "The stream id is not acceptable", "1 to 256 letters, digits, `-` and `_`.";
 
     // Rooms.
     NotInRoom = "not_in_room", 409, 1000002, false, "Log in to a room first", "Send `login` before anything else.";
@@ -96,8 +97,10 @@ catalogue! {
     PublishDenied = "publish_denied", 403, 1003025, false, "The token does not let this user publish this stream", "Renew with a token that grants publish and lists the stream.";
     StreamIdTaken = "stream_id_taken", 409, 1003028, false, "The stream id is in use", "Stream ids are unique in the app: choose another.";
     AlreadyPublishing = "already_publishing", 409, 1003023, false, "This stream is being published already", "Stop it first.";
+    PublishLimit = "publish_limit", 409, 0, false, "You are publishing as many streams as you may", "Stop one first.";
     PublishTokenExpired = "publish_token_expired", 401, 1003072, false, "Publishing needs a token that has not expired", "Renew the token, then publish again.";
     PlayTokenExpired = "play_token_expired", 401, 1004003, false, "Playing needs a token that has not expired", "Renew the token, then play again.";
+    PlayLimit = "play_limit", 409, 1004010, false, "You are playing as many streams as you may", "Stop one first.";
     PlayDenied = "play_denied", 403, 1004025, false, "This stream may not be played", "Ask the operator.";
     NotPublishing = "not_publishing", 409, 1000015, false, "This stream is not being published by you", "Publish it first.";
     NotPlaying = "not_playing", 409, 1004011, false, "This stream is not being played", "Play it first.";

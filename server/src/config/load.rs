@@ -19,7 +19,7 @@ use super::{
     Callers, Config, ConfigError, FIELDS, Field, LogSection,
     fields::{Sections, ServerSection},
 };
-use crate::{private_file, sealing::MasterKey, store::Location};
+use crate::{gateway::GatewayConfig, private_file, sealing::MasterKey, store::Location};
 
 /// Holds the master key itself.
 const MASTER_KEY_ENV: &str = "ROOMPASS_MASTER_KEY";
@@ -159,6 +159,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         public_url,
         drain: Duration::from_secs(sections.server.drain_secs),
         store,
+        gateway: GatewayConfig::default(),
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
         callers: Callers::Required,

@@ -10,7 +10,7 @@ pub use fields::{FIELDS, Field, LogFormat, LogSection, MasterKeySection, ServerS
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
 
-use crate::{sealing::MasterKey, store::Location};
+use crate::{gateway::GatewayConfig, sealing::MasterKey, store::Location};
 
 /// Everything the service needs to know, judged and ready.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub store: Location,
     /// What seals it.
     pub master_key: MasterKey,
+    /// The limits of the room gateway; its origins are added from `public_url`.
+    pub gateway: GatewayConfig,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
     /// Whether to start without any backend key.
@@ -49,6 +51,7 @@ impl Config {
             drain: std::time::Duration::from_secs(30),
             store: Location::Memory,
             master_key,
+            gateway: GatewayConfig::default(),
             dev: false,
             callers: Callers::Optional,
         }

@@ -41,13 +41,13 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-/// The whole HTTP face of `service`.
+/// The whole HTTP face of `service`, the gateway's upgrade included.
 ///
 /// # Errors
 /// A route is not described in the API's document, or the reverse.
 pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     openapi::document()?;
-    Ok(with_layers(route::build(routes(), &service)))
+    Ok(with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router())))
 }
 
 fn with_layers(router: Router) -> Router {

@@ -1,0 +1,188 @@
+//! The WebSocket edge: who may open a socket, and the limits every socket lives under.
+//!
+//! A login takes four hops: this file (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
+//! [`crate::rooms`] (who is where). `entry.rs` is the way in: names, app, credentials, room.
+
+mod entry;
+mod frame;
+mod origin;
+mod pace;
+mod session;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod waiting;
+
+use std::{
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use axum::{
+    Extension, Router,
+    extract::{ConnectInfo, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use roompass_wire::{
+    ErrorCode, Problem,
+    gateway::{GATEWAY_PATH, SUBPROTOCOL},
+};
+use tokio::sync::watch;
+
+use crate::{
+    apps::Directory,
+    clock::Clock,
+    rooms::{OutboxLimits, Rooms},
+};
+pub use session::StreamLimits;
+use waiting::WaitingRoom;
+
+/// The read buffer of a socket. Allocated for as long as it lives, so it decides what an idle one costs; a longer
+/// message grows it for the moment.
+const READ_BUFFER_BYTES: usize = 1024;
+
+/// The write buffer never holds more than one message beyond what the kernel takes. This only has to be larger than
+/// the longest message, the `logged_in` of a very full room.
+const MAX_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Every knob of the gateway. The defaults are good for production, but for `server_origins`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// The origins under which clients reach this server, such as `https://rtc.example.com`. An AppSign proof must
+    /// be made for one of them; without any, no AppSign login succeeds. Pages of these origins may open sockets.
+    pub server_origins: Vec<String>,
+    /// Further origins whose pages may open sockets.
+    pub allowed_origins: Vec<String>,
+    /// How long a new connection may take to log in. Default 10 s.
+    pub login_timeout: Duration,
+    /// How long a client may be silent before it is pinged. Default 25 s.
+    pub ping_interval: Duration,
+    /// How long it may take to answer. Default 10 s.
+    pub pong_timeout: Duration,
+    /// How long the network may take to accept a message. Default 5 s.
+    pub write_timeout: Duration,
+    /// The longest message and frame. Default 64 KiB.
+    pub max_message_bytes: usize,
+    /// How deep a message may nest. Default 16.
+    pub max_json_depth: usize,
+    /// How many messages a second a client may send, pings included. Default 50.
+    pub messages_per_sec: u32,
+    /// How many at once after a silence. Default 100.
+    pub message_burst: u32,
+    /// How many connections may be without a login. Default 1000.
+    pub max_waiting: usize,
+    /// How many of them from one source: an IPv4 address or an IPv6 /64. Default 50.
+    pub max_waiting_per_source: usize,
+    /// What may wait to be written to one connection.
+    pub outbox: OutboxLimits,
+    /// The most streams of one session.
+    pub streams: StreamLimits,
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self {
+            server_origins: Vec::new(),
+            allowed_origins: Vec::new(),
+            login_timeout: Duration::from_secs(10),
+            ping_interval: Duration::from_secs(25),
+            pong_timeout: Duration::from_secs(10),
+            write_timeout: Duration::from_secs(5),
+            max_message_bytes: 64 * 1024,
+            max_json_depth: 16,
+            messages_per_sec: 50,
+            message_burst: 100,
+            max_waiting: 1000,
+            max_waiting_per_source: 50,
+            outbox: OutboxLimits::default(),
+            streams: StreamLimits::default(),
+        }
+    }
+}
+
+/// The room gateway of this node.
+pub struct Gateway {
+    directory: Arc<Directory>,
+    clock: Arc<dyn Clock>,
+    config: GatewayConfig,
+    rooms: Rooms,
+    waiting: Arc<WaitingRoom>,
+    /// Set once, when the gateway closes. Every open socket holds a receiver.
+    draining: watch::Sender<bool>,
+}
+
+impl Gateway {
+    /// A gateway without connections.
+    pub fn new(directory: Arc<Directory>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Self {
+        let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
+        Self { directory, clock, config, rooms: Rooms::default(), waiting, draining: watch::Sender::new(false) }
+    }
+
+    /// The route of the gateway. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limit on
+    /// connections without a login is kept by source address, and all that lack one share one. Set `TCP_NODELAY` on
+    /// the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
+    pub fn router(self: Arc<Self>) -> Router {
+        Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
+    }
+
+    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed.
+    pub async fn drain(&self) {
+        self.draining.send_replace(true);
+        self.draining.closed().await;
+    }
+}
+
+async fn upgrade(
+    State(gateway): State<Arc<Gateway>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    uri: Uri,
+    headers: HeaderMap,
+    ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Response {
+    let config = &gateway.config;
+    // Subscribed first, so that a drain either is seen here or reaches the socket.
+    let draining = gateway.draining.subscribe();
+    if *draining.borrow() {
+        return refuse(ErrorCode::Unavailable, "the server is stopping");
+    }
+    if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
+        return refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
+    }
+    if uri.query().is_some() {
+        // A token in an address would end up in somebody's log: nobody shall get used to it.
+        return refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
+    }
+    let Ok(ws) = ws else {
+        return refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
+    };
+    let ws = ws.protocols([SUBPROTOCOL]);
+    if ws.selected_protocol().is_none() {
+        return refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
+    }
+    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ConnectInfo(peer))| peer.ip());
+    let Some(waiting) = gateway.waiting.enter(address) else {
+        return refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
+    };
+    ws.read_buffer_size(READ_BUFFER_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
+        .max_message_size(config.max_message_bytes)
+        .max_frame_size(config.max_message_bytes)
+        .on_upgrade(move |ws| socket::run(gateway, ws, draining, waiting))
+}
+
+/// Says no before the upgrade.
+fn refuse(code: ErrorCode, detail: &str) -> Response {
+    let problem = Problem { detail: Some(detail.to_owned()), ..Problem::new(code) };
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = (status, axum::Json(problem)).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
+    if code.row().retryable {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}

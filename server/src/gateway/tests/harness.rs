@@ -1,0 +1,202 @@
+//! A gateway on a free port with a clock that stands still, and a client to talk to it.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::serve::ListenerExt;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use futures_util::{SinkExt, StreamExt};
+use rand::rngs::SysRng;
+use roompass_wire::gateway::SUBPROTOCOL;
+use serde_json::{Value, json};
+use token_gen::{
+    AppId, AppSign, LoginProof, Minter, Payload, Privilege, Rights, RoomId, ServerSecret, TokenRequest, UnixSeconds,
+    UserId,
+};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_tungstenite::{
+    WebSocketStream, client_async,
+    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
+};
+
+use crate::{
+    apps::{App, AppSettings, Directory, RingSecret},
+    clock::{Clock, ManualClock},
+    gateway::{Gateway, GatewayConfig},
+};
+
+pub(super) const APP_ID: u32 = 1_234_567_890;
+pub(super) const START: i64 = 1_800_000_000;
+pub(super) const ORIGIN: &str = "https://rtc.example.com";
+const SECRET: &str = "fa94dd0f974cf2e293728a526b028271";
+const APP_SIGN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
+/// Long enough for a busy machine, short enough to notice a message that never comes.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A running gateway.
+pub(super) struct TestGateway {
+    pub(super) address: SocketAddr,
+    pub(super) gateway: Arc<Gateway>,
+    clock: Arc<ManualClock>,
+    directory: Arc<Directory>,
+}
+
+pub(super) fn settings() -> AppSettings {
+    AppSettings::new(AppId::new(APP_ID).unwrap(), "demo")
+}
+
+impl TestGateway {
+    pub(super) async fn start(settings: AppSettings) -> Self {
+        Self::start_with(settings, GatewayConfig::default()).await
+    }
+
+    pub(super) async fn start_with(settings: AppSettings, config: GatewayConfig) -> Self {
+        let clock = Arc::new(ManualClock::new(UnixSeconds::new(START)));
+        let directory = Arc::new(Directory::default());
+        let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
+        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), clock.clone(), config));
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
+        let service = Arc::clone(&gateway).router().into_make_service_with_connect_info::<SocketAddr>();
+        tokio::spawn(async move { axum::serve(listener, service).await });
+        let test = Self { address, gateway, clock, directory };
+        test.configure(settings);
+        test
+    }
+
+    /// Puts the app in place, or changes it.
+    pub(super) fn configure(&self, settings: AppSettings) {
+        let secret = ServerSecret::new(SECRET).unwrap();
+        let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+        self.directory.put(App::new(settings, AppSign::new(APP_SIGN).unwrap(), &active, &[]));
+    }
+
+    pub(super) fn advance(&self, secs: u64) {
+        self.clock.advance(Duration::from_secs(secs));
+    }
+
+    pub(super) fn now(&self) -> UnixSeconds {
+        self.clock.now()
+    }
+
+    /// A token for everything in r1, good for `ttl_secs` from now.
+    pub(super) fn token(&self, user_id: &str, ttl_secs: u64) -> String {
+        self.token_with(user_id, "r1", &Privilege::ALL, ttl_secs)
+    }
+
+    pub(super) fn token_with(&self, user_id: &str, room_id: &str, privileges: &[Privilege], ttl_secs: u64) -> String {
+        let rights = Rights::builder(&RoomId::new(room_id).unwrap());
+        let request = TokenRequest {
+            user_id: UserId::new(user_id).unwrap(),
+            ttl: Duration::from_secs(ttl_secs),
+            payload: Payload::Rights(rights.allow_all(privileges.iter().copied().collect()).build()),
+        };
+        let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(SECRET).unwrap());
+        minter.mint(&request, self.now(), &mut SysRng).unwrap().token
+    }
+
+    /// A client that has been greeted.
+    pub(super) async fn connect(&self) -> TestClient {
+        let mut request = format!("ws://{}/v1/gateway", self.address).into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let stream = TcpStream::connect(self.address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
+        let (ws, _) = client_async(request, stream).await.unwrap();
+        let mut client = TestClient { ws, hello: Value::Null, next_id: 0 };
+        client.hello = client.hear().await;
+        client
+    }
+
+    /// A client in r1 with a token of `ttl_secs`.
+    pub(super) async fn enter(&self, user_id: &str, ttl_secs: u64) -> TestClient {
+        let mut client = self.connect().await;
+        let token = self.token(user_id, ttl_secs);
+        let answer = client.login(user_id, "r1", json!({ "token": token })).await;
+        assert_eq!(answer["type"], "logged_in", "{answer}");
+        client
+    }
+}
+
+/// One client connection.
+pub(super) struct TestClient {
+    ws: WebSocketStream<TcpStream>,
+    pub(super) hello: Value,
+    next_id: u64,
+}
+
+impl TestClient {
+    /// The next message.
+    pub(super) async fn hear(&mut self) -> Value {
+        loop {
+            match self.frame().await {
+                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                Message::Ping(_) | Message::Pong(_) => {}
+                other => panic!("instead of a message: {other:?}"),
+            }
+        }
+    }
+
+    pub(super) async fn frame(&mut self) -> Message {
+        tokio::time::timeout(PATIENCE, self.ws.next()).await.expect("nothing came").expect("closed").unwrap()
+    }
+
+    /// The close frame that comes next: code and reason.
+    pub(super) async fn hear_close(&mut self) -> (u16, String) {
+        let Message::Close(Some(frame)) = self.frame().await else { panic!("expected a close frame") };
+        assert!(tokio::time::timeout(PATIENCE, self.ws.next()).await.is_ok_and(|next| next.is_none()));
+        (frame.code.into(), frame.reason.to_string())
+    }
+
+    pub(super) async fn say(&mut self, message: Value) {
+        self.ws.send(Message::text(message.to_string())).await.unwrap();
+    }
+
+    pub(super) async fn close(mut self) {
+        self.ws.close(None).await.unwrap();
+        while self.ws.next().await.is_some_and(|frame| frame.is_ok()) {}
+    }
+
+    /// Sends a request and hears the next message.
+    pub(super) async fn ask(&mut self, kind: &str, members: Value) -> Value {
+        self.next_id += 1;
+        let mut message = json!({ "type": kind, "id": self.next_id });
+        message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        self.say(message).await;
+        self.hear().await
+    }
+
+    pub(super) async fn login(&mut self, user_id: &str, room_id: &str, credentials: Value) -> Value {
+        let mut members = json!({ "app_id": APP_ID, "user_id": user_id, "room_id": room_id });
+        members.as_object_mut().unwrap().extend(credentials.as_object().unwrap().clone());
+        self.ask("login", members).await
+    }
+
+    pub(super) async fn publish(&mut self, stream_id: &str) -> Value {
+        self.ask("publish", json!({ "stream_id": stream_id })).await
+    }
+
+    pub(super) async fn renew(&mut self, token: &str) -> Value {
+        self.ask("renew_token", json!({ "token": token })).await
+    }
+
+    /// The AppSign proof for a login on this connection.
+    pub(super) fn proof(&self, user_id: &str, room_id: &str) -> Value {
+        let timestamp = self.hello["server_time"].as_i64().unwrap();
+        let challenge = STANDARD.decode(self.hello["challenge"].as_str().unwrap()).unwrap();
+        let proof = LoginProof {
+            server_origin: ORIGIN,
+            app_id: AppId::new(APP_ID).unwrap(),
+            user_id,
+            room_id,
+            challenge: challenge.as_slice().try_into().unwrap(),
+            timestamp: timestamp.into(),
+        };
+        let proof = proof.compute(&AppSign::new(APP_SIGN).unwrap());
+        json!({ "timestamp": timestamp, "proof": STANDARD.encode(proof) })
+    }
+}
+
+/// The parts of a message that a test compares: `members` of it, in order.
+pub(super) fn part(message: &Value, members: &[&str]) -> Value {
+    members.iter().map(|&member| message[member].clone()).collect()
+}

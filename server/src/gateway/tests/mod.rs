@@ -1,0 +1,7 @@
+//! The rules as scripts, and the gateway over real sockets.
+
+mod abuse;
+mod harness;
+mod journey;
+mod log;
+mod session;

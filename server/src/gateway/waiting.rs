@@ -1,0 +1,104 @@
+//! Connections that have not logged in yet, counted by where they come from, so that nobody can hold many for free.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv6Addr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The count of connections without a login.
+#[derive(Debug)]
+pub(super) struct WaitingRoom {
+    max: usize,
+    max_per_source: usize,
+    counts: Mutex<Counts>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    total: usize,
+    by_source: HashMap<IpAddr, usize>,
+}
+
+/// One connection that is counted until this is dropped.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    room: Arc<WaitingRoom>,
+    source: IpAddr,
+}
+
+impl WaitingRoom {
+    pub(super) fn new(max: usize, max_per_source: usize) -> Self {
+        Self { max, max_per_source, counts: Mutex::default() }
+    }
+
+    /// Counts one more from `address`, or refuses it.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Waiting> {
+        let source = source_of(address);
+        let mut counts = self.lock();
+        let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
+        if counts.total >= self.max || from_source >= self.max_per_source {
+            return None;
+        }
+        counts.total += 1;
+        counts.by_source.insert(source, from_source + 1);
+        Some(Waiting { room: Arc::clone(self), source })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Counts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        let mut counts = self.room.lock();
+        counts.total -= 1;
+        if let Some(from_source) = counts.by_source.get_mut(&self.source) {
+            *from_source -= 1;
+            if *from_source == 0 {
+                counts.by_source.remove(&self.source);
+            }
+        }
+    }
+}
+
+/// What counts as one source: an IPv4 address, or the /64 that one IPv6 customer gets.
+fn source_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_source_and_all_together_are_limited_and_leaving_makes_room() {
+        let room = Arc::new(WaitingRoom::new(3, 2));
+        let [a, b, c]: [IpAddr; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|text| text.parse().unwrap());
+        let first = room.enter(a).unwrap();
+        let _second = room.enter(a).unwrap();
+        assert!(room.enter(a).is_none());
+        let _third = room.enter(b).unwrap();
+        assert!(room.enter(c).is_none());
+        drop(first);
+        assert!(room.enter(c).is_some());
+        assert!(room.enter(a).is_some());
+    }
+
+    #[test]
+    fn an_ipv6_customer_is_one_source() {
+        let room = Arc::new(WaitingRoom::new(9, 1));
+        let _one = room.enter("2001:db8:1:2:3::4".parse().unwrap()).unwrap();
+        assert!(room.enter("2001:db8:1:2:ffff::1".parse().unwrap()).is_none());
+        assert!(room.enter("2001:db8:1:3::1".parse().unwrap()).is_some());
+        let _mapped = room.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
+        assert!(room.enter("10.0.0.1".parse().unwrap()).is_none());
+    }
+}

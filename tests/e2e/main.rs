@@ -1,0 +1,7 @@
+//! Roompass end to end, one module a promise.
+
+mod command;
+mod journey;
+mod modes;
+mod refusals;
+mod strict;
