@@ -20,6 +20,7 @@
 //! | [`admin`] | what operators do | HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
+//! | [`tls`] | certificates and the handshake | HTTP |
 //! | [`clock`] | the one clock | |
 //! | [`cli`] | the command `roompass` | |
 
@@ -40,6 +41,7 @@ pub mod rooms;
 pub mod sealing;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
 
 pub use app::{Credentials, Running, StartError, start};

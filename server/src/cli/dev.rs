@@ -63,7 +63,7 @@ impl Dev {
         } else {
             say(&demo.tour(data_dir))
         }
-        until_told_to_stop(&running).await?;
+        until_told_to_stop(&running, || ()).await?;
         running.shutdown().await;
         Ok(())
     }

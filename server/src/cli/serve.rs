@@ -14,7 +14,8 @@ use crate::{
 };
 
 /// Starts a server from a configuration file, the environment (see `roompass config docs`), or both; the environment
-/// wins. SIGHUP reads apps and keys again, SIGTERM and SIGINT end it without cutting anybody off.
+/// wins. SIGHUP reads again what may change (`roompass config docs` says which fields; apps, keys and the TLS
+/// certificate too), SIGTERM and SIGINT end it without cutting anybody off.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration
@@ -30,14 +31,22 @@ impl Serve {
         let (config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         telemetry::start(&log);
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
-        until_told_to_stop(&running).await?;
+        until_told_to_stop(&running, || self.reread()).await?;
         running.shutdown().await;
         Ok(())
     }
+
+    /// Takes up what may change while the server runs. A configuration that is not sound changes nothing.
+    fn reread(&self) {
+        match config::serve(self.config.as_deref(), &Overrides { listen: self.listen }) {
+            Ok((_, log)) => telemetry::set_filter(&log),
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        }
+    }
 }
 
-/// Returns at SIGTERM or SIGINT; at SIGHUP, reads apps and keys again and goes on.
-pub(super) async fn until_told_to_stop(running: &Running) -> Result<(), Failure> {
+/// Returns at SIGTERM or SIGINT; at SIGHUP, takes up what may change, and goes on.
+pub(super) async fn until_told_to_stop(running: &Running, reread: impl Fn()) -> Result<(), Failure> {
     let listen = |kind| signal(kind).map_err(|error| error.to_string());
     let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
     let mut reload = listen(SignalKind::hangup())?;
@@ -45,10 +54,10 @@ pub(super) async fn until_told_to_stop(running: &Running) -> Result<(), Failure>
         tokio::select! {
             _ = terminate.recv() => return Ok(()),
             _ = interrupt.recv() => return Ok(()),
-            _ = reload.recv() => match running.service().admin.load().await {
-                Ok(()) => tracing::info!("apps and keys read again"),
-                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
-            },
+            _ = reload.recv() => {
+                reread();
+                running.reload().await;
+            }
         }
     }
 }

@@ -15,10 +15,11 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    http::{HeaderValue, header::STRICT_TRANSPORT_SECURITY},
     middleware::{from_fn, from_fn_with_state},
 };
 use roompass_wire::http::{HEALTH_PATH, READY_PATH, TOKENS_PATH};
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{app::Service, error::Error, keys::Right};
 use openapi::{OPENAPI_PATH, Undescribed};
@@ -26,6 +27,7 @@ use route::{Policy, Route};
 
 /// The largest body of a request.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 fn routes() -> Vec<Route> {
     vec![
@@ -47,7 +49,12 @@ fn routes() -> Vec<Route> {
 /// A route is not described in the API's document, or the reverse.
 pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     openapi::document()?;
-    Ok(with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router())))
+    let router = with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()));
+    // Whoever came over TLS once comes over TLS from then on.
+    Ok(match service.origin.starts_with("https://") {
+        true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
+        false => router,
+    })
 }
 
 fn with_layers(router: Router) -> Router {

@@ -1,6 +1,6 @@
 //! Accepts connections and serves HTTP/1.1 and HTTP/2 on them, within bounds, until told to stop.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{Router, extract::ConnectInfo};
 use hyper::{body::Incoming, service::service_fn};
@@ -10,6 +10,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tower::ServiceExt;
+
+use crate::tls::{Stream, Tls};
 
 /// The longest that a request's head may take, and that a connection may be idle.
 const HEAD_TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -22,6 +24,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Serves until `stopped` says so. Returns the connections that are still open, to be shut down.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     mut stopped: watch::Receiver<bool>,
 ) -> GracefulShutdown {
@@ -43,6 +46,10 @@ pub(crate) async fn serve(
         };
         // Answers are small and whole: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        let stream = match &tls {
+            Some(tls) => tls.accept(stream),
+            None => Stream::Plain(stream),
+        };
         let router = router.clone();
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
