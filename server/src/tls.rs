@@ -202,3 +202,49 @@ impl AsyncWrite for Stream {
         once_ready!(self, context, poll_write_vectored(slices))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use token_gen::UnixSeconds;
+
+    use super::*;
+    use crate::clock::ManualClock;
+
+    fn install_certificate(files: &TlsFiles) {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        private_file::write(&files.key, &made.signing_key.serialize_pem()).unwrap();
+        fs::write(&files.cert, made.cert.pem()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn new_files_are_taken_up_by_themselves() {
+        let directory = tempfile::tempdir().unwrap();
+        let files = TlsFiles { cert: directory.path().join("cert.pem"), key: directory.path().join("key.pem") };
+        install_certificate(&files);
+        let tls = Arc::new(Tls::open(files.clone()).unwrap());
+        let first = tls.current.0.load_full();
+        assert!(!tls.reload().unwrap());
+
+        let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_800_000_000)));
+        let (stop, stopped) = watch::channel(false);
+        let following = tokio::spawn(Arc::clone(&tls).follow(clock.clone(), stopped));
+        install_certificate(&files);
+        let changed = async {
+            while tls.current.0.load().cert == first.cert {
+                clock.advance(LOOK_EVERY);
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), changed).await.unwrap();
+
+        // Half a renewal is none.
+        let second = tls.current.0.load_full();
+        fs::write(&files.cert, "-----BEGIN").unwrap();
+        assert!(tls.reload().unwrap_err().to_string().starts_with("tls.cert_file: "));
+        assert_eq!(tls.current.0.load().cert, second.cert);
+        stop.send(true).unwrap();
+        following.await.unwrap();
+    }
+}

@@ -9,7 +9,7 @@ use std::{
 use clap::Args;
 use rand::rngs::SysRng;
 
-use super::{Failure, demo, print_json, say, serve::until_told_to_stop};
+use super::{Failure, demo, print_json, say, serve::Signals};
 use crate::{
     app,
     clock::SystemClock,
@@ -56,6 +56,7 @@ impl Dev {
             config.store = Location::File(database_in(data_dir));
         }
 
+        let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
         let demo = demo::prepare(&running, data_dir).await?;
         if self.json {
@@ -63,7 +64,7 @@ impl Dev {
         } else {
             say(&demo.tour(data_dir))
         }
-        until_told_to_stop(&running, || ()).await?;
+        signals.told_to_stop(&running, || ()).await;
         running.shutdown().await;
         Ok(())
     }

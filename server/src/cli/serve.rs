@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use clap::Args;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::Failure;
 use crate::{
@@ -30,8 +30,9 @@ impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         telemetry::start(&log);
+        let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
-        until_told_to_stop(&running, || self.reread()).await?;
+        signals.told_to_stop(&running, || self.reread()).await;
         running.shutdown().await;
         Ok(())
     }
@@ -45,18 +46,33 @@ impl Serve {
     }
 }
 
-/// Returns at SIGTERM or SIGINT; at SIGHUP, takes up what may change, and goes on.
-pub(super) async fn until_told_to_stop(running: &Running, reread: impl Fn()) -> Result<(), Failure> {
-    let listen = |kind| signal(kind).map_err(|error| error.to_string());
-    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
-    let mut reload = listen(SignalKind::hangup())?;
-    loop {
-        tokio::select! {
-            _ = terminate.recv() => return Ok(()),
-            _ = interrupt.recv() => return Ok(()),
-            _ = reload.recv() => {
-                reread();
-                running.reload().await;
+/// The signals that a server obeys. Made before it says that it serves: until then, a signal ends the process.
+pub(super) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+}
+
+impl Signals {
+    pub(super) fn listen() -> Result<Self, Failure> {
+        let listen = |kind| signal(kind).map_err(|error| error.to_string());
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            reload: listen(SignalKind::hangup())?,
+        })
+    }
+
+    /// Returns at SIGTERM or SIGINT; at SIGHUP, takes up what may change, and goes on.
+    pub(super) async fn told_to_stop(mut self, running: &Running, reread: impl Fn()) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.reload.recv() => {
+                    reread();
+                    running.reload().await;
+                }
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) fn page(title: &str, here: &str, contents: Option<&str>, body: &str) 
         ),
         None => ("", String::new()),
     };
-    let title = escape(title);
+    let (title, body) = (escape(title), with_labels(body));
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · Roompass</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
@@ -51,6 +51,27 @@ pub(super) fn page(title: &str, here: &str, contents: Option<&str>, body: &str) 
          <body><header><a class=\"name\" href=\"/docs\">Roompass</a><nav aria-label=\"Chapters\">{chapters}</nav></header>\
          <div{class}>{side}<main>{body}</main></div></body></html>\n"
     )
+}
+
+/// Gives every cell of every table the name of its column, for screens too narrow for columns.
+fn with_labels(body: &str) -> String {
+    let (mut labelled, mut heads, mut column) = (String::with_capacity(body.len()), Vec::new(), 0);
+    for piece in body.split_inclusive('>') {
+        match piece.rsplit_once('<').map(|(_, tag)| tag) {
+            Some("table>") => heads.clear(),
+            Some("/th>") => heads.push(piece.trim_end_matches("</th>")),
+            Some("tr>") => column = 0,
+            Some("td>") => {
+                labelled.push_str(piece.trim_end_matches("<td>"));
+                labelled.push_str(&format!("<td data-label=\"{}\">", heads.get(column).unwrap_or(&"")));
+                column += 1;
+                continue;
+            }
+            _ => {}
+        }
+        labelled.push_str(piece);
+    }
+    labelled
 }
 
 /// Text for HTML, also within quotes.
@@ -101,6 +122,14 @@ mod tests {
             }
         }
         assert_eq!(inline("one `word`"), "one <code>word</code>");
+    }
+
+    #[test]
+    fn cells_know_their_column() {
+        let page = page("x", "/docs", None, &markdown("| A | B |\n|---|---|\n| 1 | `2` |\n| 3 | 4 |"));
+        for cell in ["A\">1<", "B\"><code>2<", "A\">3<", "B\">4<"] {
+            assert!(page.contains(&format!("<td data-label=\"{cell}")), "{page}");
+        }
     }
 
     #[test]

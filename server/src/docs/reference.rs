@@ -194,15 +194,22 @@ fn write_schema(body: &mut String, schema: &Value) {
     body.push_str(&markdown(&schema["description"].as_str().unwrap_or_default().replace("[`", "`").replace("`]", "`")));
     if let Some(members) = schema["properties"].as_object() {
         let needed = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
-        let rows = members.iter().map(|(name, member)| {
+        let (first, rest): (Vec<_>, Vec<_>) = members.iter().partition(|(name, _)| needed(name));
+        let rows = first.into_iter().chain(rest).map(|(name, member)| {
             let optional = if needed(name) { "" } else { " <span class=\"soft\">optional</span>" };
-            let about = inline(member["description"].as_str().unwrap_or_default());
+            let about = inline(description(member));
             [format!("<code>{}</code>{optional}", escape(name)), type_of(member), about]
         });
         write_table(body, ["Member", "Type", "Meaning"], rows);
     } else {
         let _ = write!(body, "<p>{}</p>", type_of(schema));
     }
+}
+
+/// Of a member; that of an optional type is said of the type within.
+fn description(member: &Value) -> &str {
+    let within = member["oneOf"].as_array().into_iter().flatten().map(|choice| &choice["description"]);
+    std::iter::once(&member["description"]).chain(within).find_map(Value::as_str).unwrap_or_default()
 }
 
 fn write_table<const N: usize>(body: &mut String, heads: [&str; N], rows: impl Iterator<Item = [String; N]>) {

@@ -1,7 +1,9 @@
 //! The `roompass` binary as its users meet it: processes, files, signals, raw HTTP.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod api_fuzz;
 mod config;
 mod dev;
 mod harness;
 mod serve;
+mod tls;

@@ -1,0 +1,73 @@
+//! The description of the API against the running server: schemathesis sends what it allows and what it forbids, and
+//! every answer must be one that it names.
+
+use std::{
+    env, fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::Value;
+
+use crate::harness::Server;
+
+/// How many requests for each operation and phase, unless the environment says otherwise.
+const EXAMPLES: &str = "25";
+
+struct Run {
+    output: Output,
+    report: Value,
+}
+
+/// `arguments` on the description of `server`.
+#[expect(clippy::disallowed_methods, reason = "tests are told their tools by the environment")]
+fn schemathesis(server: &Server, arguments: &[&str]) -> Run {
+    let python = env::var("ROOMPASS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
+    let examples = env::var("ROOMPASS_FUZZ_EXAMPLES").unwrap_or_else(|_| EXAMPLES.to_owned());
+    let directory = tempfile::tempdir().unwrap();
+    let report = directory.path().join("report.json");
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
+    let output = Command::new(python)
+        .current_dir(directory.path())
+        .args(["-m", "schemathesis.cli", "--config-file"])
+        .arg(config)
+        .args(["run", &format!("http://{}/openapi.json", server.address), "--no-color", "--checks", "all"])
+        .args(["--max-examples", &examples, "--report", "json", "--report-json-path"])
+        .arg(&report)
+        .args(arguments)
+        .output()
+        .expect(
+            "install Python 3 with the package `schemathesis`, or name an interpreter that has it in ROOMPASS_PYTHON",
+        );
+    let report = fs::read(&report).unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    Run { report: serde_json::from_slice(&report).unwrap(), output }
+}
+
+fn check(server: &Server, arguments: &[&str]) {
+    let run = schemathesis(server, arguments);
+    let text = String::from_utf8_lossy(&run.output.stdout);
+    assert!(run.output.status.success(), "{text}");
+    let document = server.get("/openapi.json").body;
+    let paths = document["paths"].as_object().unwrap();
+    // It takes the description itself for no operation.
+    let described: usize = paths.values().map(|path| path.as_object().unwrap().len()).sum();
+    assert_eq!(run.report["operations"]["tested"], described - 1, "{text}");
+    assert_eq!(run.report["operations"]["errored"], 0, "{text}");
+    assert_eq!(run.report["test_cases"]["errored"], 0, "{text}");
+}
+
+// proves T21 (no field or answer beyond the description)
+#[test]
+fn every_answer_to_a_known_caller_is_described() {
+    let server = Server::dev(&["--ephemeral"]);
+    let key = server.ready["backend_key"].as_str().unwrap();
+    check(&server, &["--header", &format!("Authorization: Bearer {key}")]);
+}
+
+// proves T19 (every operation)
+#[test]
+fn every_answer_to_a_stranger_is_described() {
+    let server = Server::dev(&["--ephemeral"]);
+    check(&server, &[]);
+    check(&server, &["--header", "Authorization: Bearer rp_unknown_key", "--phases", "coverage"]);
+}
