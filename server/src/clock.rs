@@ -1,7 +1,7 @@
 //! The one clock. Rules never read it: they are given `now`. Only the edge and the timers hold a [`Clock`].
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -19,28 +19,45 @@ pub trait Clock: Send + Sync + 'static {
     async fn sleep_until(&self, at: UnixSeconds);
 }
 
-/// The machine's clock, which here never runs backwards: a token that has expired stays expired even when the
-/// machine's time is set back, until the process restarts.
+/// The machine's clock, which here never runs backwards and never stands still: a token that has expired stays
+/// expired even when the machine's time is set back, until the process restarts.
 #[derive(Debug)]
 pub struct SystemClock {
     started: Instant,
-    started_at_millis: i64,
-    /// The latest moment told, in milliseconds.
-    floor: AtomicI64,
+    started_at: Duration,
+    latest: Mutex<Reading>,
+}
+
+/// What was told last, since 1970, and when that was by the clock that nobody can set.
+#[derive(Debug, Clone, Copy)]
+struct Reading {
+    told: Duration,
+    elapsed: Duration,
+}
+
+impl Reading {
+    /// The wall clock's time. While that is behind what was told, time goes on at half its pace until the wall clock
+    /// has caught up: if it stood still, no timeout would end and no pause be long enough.
+    fn next(self, wall: Duration, elapsed: Duration) -> Self {
+        let slowed = self.told.saturating_add(elapsed.saturating_sub(self.elapsed) / 2);
+        Self { told: wall.max(slowed), elapsed }
+    }
 }
 
 impl SystemClock {
     /// The machine's clock.
     pub fn new() -> Self {
-        let started_at_millis = wall_millis();
-        Self { started: Instant::now(), started_at_millis, floor: AtomicI64::new(started_at_millis) }
+        let started_at = wall();
+        let latest = Reading { told: started_at, elapsed: Duration::ZERO };
+        Self { started: Instant::now(), started_at, latest: Mutex::new(latest) }
     }
 
-    /// The wall clock, but never less than the time since the start says it must be, nor than what was told before.
-    fn now_millis(&self) -> i64 {
-        let elapsed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let now = wall_millis().max(self.started_at_millis.saturating_add(elapsed));
-        self.floor.fetch_max(now, Ordering::Relaxed).max(now)
+    /// The time since 1970: never less than the time since the start says it must be, nor than what was told before.
+    fn since_epoch(&self) -> Duration {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let elapsed = self.started.elapsed();
+        *latest = latest.next(wall().max(self.started_at.saturating_add(elapsed)), elapsed);
+        latest.told
     }
 }
 
@@ -51,24 +68,26 @@ impl Default for SystemClock {
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is the clock")]
-fn wall_millis() -> i64 {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since_epoch.as_millis()).unwrap_or(i64::MAX)
+fn wall() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 #[async_trait]
 impl Clock for SystemClock {
     fn now(&self) -> UnixSeconds {
-        UnixSeconds::new(self.now_millis().div_euclid(1000))
+        UnixSeconds::new(0).saturating_add(self.since_epoch())
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     async fn sleep_until(&self, at: UnixSeconds) {
+        let at = at.duration_since(UnixSeconds::new(0));
         loop {
-            let left = at.get().saturating_mul(1000).saturating_sub(self.now_millis());
-            let Ok(left @ 1..) = u64::try_from(left) else { return };
-            // In slices, so that a wall clock set forward is noticed.
-            tokio::time::sleep(Duration::from_millis(left.min(1000))).await;
+            let left = at.saturating_sub(self.since_epoch());
+            if left.is_zero() {
+                return;
+            }
+            // In slices, so that a wall clock set forward is noticed; not too fine, since time may run at half pace.
+            tokio::time::sleep(left.clamp(Duration::from_millis(1), Duration::from_secs(1))).await;
         }
     }
 }
@@ -117,10 +136,29 @@ mod tests {
         assert_eq!(clock.now(), UnixSeconds::new(110));
     }
 
+    // proves F4 (within a process)
     #[test]
-    fn the_system_clock_never_shows_less_than_before() {
+    fn a_clock_set_back_neither_runs_back_nor_stands_still() {
+        let secs = Duration::from_secs;
+        let first = Reading { told: secs(10_000), elapsed: secs(100) };
+        let forward = first.next(secs(13_600), secs(100));
+        assert_eq!(forward.told, secs(13_600));
+        let back = forward.next(secs(10_002), secs(102));
+        assert_eq!(back.told, secs(13_601));
+        let later = back.next(secs(12_000), secs(2_100));
+        assert_eq!(later.told, secs(14_600));
+        let caught_up = later.next(secs(17_000), secs(7_100));
+        assert_eq!(caught_up.told, secs(17_100));
+        assert_eq!(caught_up.next(secs(17_400), secs(7_500)).told, secs(17_400));
+    }
+
+    #[tokio::test]
+    async fn the_system_clock_shows_the_machines_time_and_wakes_sleepers_by_it() {
         let clock = SystemClock::new();
-        clock.floor.store(wall_millis() + 3_600_000, Ordering::Relaxed);
-        assert!(clock.now().get() * 1000 >= wall_millis() + 3_590_000);
+        let now = clock.now();
+        assert!(now.get().abs_diff(wall().as_secs() as i64) <= 1);
+        clock.sleep_until(now).await;
+        clock.sleep_until(UnixSeconds::new(i64::MIN)).await;
+        assert!(clock.now() >= now);
     }
 }

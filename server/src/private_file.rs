@@ -29,7 +29,12 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
     let attempt = || {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(".new");
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&unfinished)?;
+        // What a crash left there goes, and so does what somebody planted: it might be open to others, or a link.
+        match fs::remove_file(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         fs::rename(&unfinished, path)
@@ -40,4 +45,29 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<(), String> {
 /// Makes a directory that only this user can enter, unless it is there.
 pub(crate) fn make_directory(path: &Path) -> Result<(), String> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use super::*;
+
+    // proves T62 (files we write)
+    #[test]
+    fn a_secret_is_never_written_into_a_file_that_was_there() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let (planted, elsewhere) = (directory.path().join("key.new"), directory.path().join("elsewhere"));
+
+        fs::write(&planted, "").unwrap();
+        fs::set_permissions(&planted, fs::Permissions::from_mode(0o666)).unwrap();
+        write(&path, "secret").unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+
+        symlink(&elsewhere, &planted).unwrap();
+        write(&path, "another").unwrap();
+        assert!(!elsewhere.exists());
+        assert_eq!(*read(&path).unwrap(), "another");
+    }
 }

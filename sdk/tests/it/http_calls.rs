@@ -57,6 +57,18 @@ async fn minting_shows_the_key_and_returns_the_token() {
     assert!(!format!("{backend:?} {:?}", BackendKey::new("rk_secret")).contains("secret"));
 }
 
+/// The environment of a process cannot be changed safely from within, so this runs the test above in another.
+#[tokio::test]
+async fn a_key_that_goes_in_clear_to_this_machine_never_goes_through_a_proxy() {
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let mut child = std::process::Command::new(std::env::current_exe().unwrap());
+    child.args(["--exact", "http_calls::minting_shows_the_key_and_returns_the_token"]);
+    child.env("http_proxy", format!("http://{nobody}")).env_remove("no_proxy").env_remove("NO_PROXY");
+    let output = tokio::task::spawn_blocking(move || child.output()).await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
 #[tokio::test]
 async fn refusals_to_mint_keep_code_and_field_and_redirects_are_not_followed() {
     let (listener, url) = server().await;

@@ -32,7 +32,7 @@ impl Serve {
         telemetry::start(&log);
         let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
-        signals.told_to_stop(&running, || self.reread()).await;
+        signals.until_told_to_stop(&running, || self.reread()).await;
         running.shutdown().await;
         Ok(())
     }
@@ -46,7 +46,7 @@ impl Serve {
     }
 }
 
-/// The signals that a server obeys. Made before it says that it serves: until then, a signal ends the process.
+/// The signals a server obeys. Listen before anybody can know that the server is there: an early signal would kill.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,
@@ -54,6 +54,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
+    /// From now on no signal ends the process by itself.
     pub(super) fn listen() -> Result<Self, Failure> {
         let listen = |kind| signal(kind).map_err(|error| error.to_string());
         Ok(Self {
@@ -64,7 +65,7 @@ impl Signals {
     }
 
     /// Returns at SIGTERM or SIGINT; at SIGHUP, takes up what may change, and goes on.
-    pub(super) async fn told_to_stop(mut self, running: &Running, reread: impl Fn()) {
+    pub(super) async fn until_told_to_stop(mut self, running: &Running, reread: impl Fn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,

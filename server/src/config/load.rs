@@ -204,21 +204,31 @@ fn judge_tls(tls: &TlsSection) -> Result<Option<TlsFiles>, ConfigError> {
     }
 }
 
-/// Takes `https://host[:port]`, or `http://` for a loopback host, and nothing after it.
+/// Takes `https://host[:port]`, or `http://` for a loopback host, and nothing after it. Browsers and clients write an
+/// origin in lower case and without the scheme's usual port, so that is how it is kept.
 fn parse_origin(text: &str) -> Result<String, &'static str> {
     const SHAPE: &str = "must be an origin such as https://rtc.example.com, without a path";
     let uri: Uri = text.parse().map_err(|_| SHAPE)?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(SHAPE) };
     let bare = text.strip_prefix(scheme).and_then(|rest| rest.strip_prefix("://")) == Some(authority.as_str());
-    if !bare || authority.as_str().contains('@') {
+    if !bare {
         return Err(SHAPE);
     }
-    match scheme {
-        "https" => Ok(text.to_ascii_lowercase()),
-        "http" if ["localhost", "127.0.0.1", "[::1]"].contains(&authority.host()) => Ok(text.to_ascii_lowercase()),
-        "http" => Err("must be https: clients would send tokens in clear"),
-        _ => Err(SHAPE),
-    }
+    let (host, port) = (authority.host(), authority.as_str().strip_prefix(authority.host()));
+    let port = match port.ok_or(SHAPE)?.strip_prefix(':') {
+        Some(port) => Some(port.parse::<u16>().map_err(|_| SHAPE)?),
+        None if authority.as_str() == host => None,
+        None => return Err(SHAPE),
+    };
+    let host = host.to_ascii_lowercase();
+    let usual_port = match scheme {
+        "https" => 443,
+        "http" if ["localhost", "127.0.0.1", "[::1]"].contains(&&*host) => 80,
+        "http" => return Err("must be https: clients would send tokens in clear"),
+        _ => return Err(SHAPE),
+    };
+    let port = port.filter(|&port| port != usual_port).map(|port| format!(":{port}")).unwrap_or_default();
+    Ok(format!("{scheme}://{host}{port}"))
 }
 
 /// A server starts on the store it has; making one is for the commands that fill it.
@@ -336,6 +346,12 @@ mod tests {
             (file("[server]\npublic_url = \"rtc.example.com\""), &[key], "server.public_url: must be an origin"),
             (file("[server]\npublic_url = \"https://a.example/x\""), &[key], "server.public_url: must be an origin"),
             (file("[server]\npublic_url = \"https://u@a.example\""), &[key], "server.public_url: must be an origin"),
+            (file("[server]\npublic_url = \"https://a.example:\""), &[key], "server.public_url: must be an origin"),
+            (
+                file("[server]\npublic_url = \"https://a.example:65536\""),
+                &[key],
+                "server.public_url: must be an origin",
+            ),
             (file("[server]\npublic_url = \"http://a.example\""), &[key], "server.public_url: must be https"),
             (file("[server]\npublic_url = \"ftp://a.example\""), &[key], "server.public_url: must be an origin"),
             (file("[server]\ndrain_secs = 301"), &[key], "server.drain_secs: must be 0 to 300"),
@@ -360,6 +376,11 @@ mod tests {
             ("https://a.example:8443", "https://a.example:8443"),
             ("http://127.0.0.1:9", "http://127.0.0.1:9"),
             ("http://[::1]:9", "http://[::1]:9"),
+            ("https://rtc.example.com:443", "https://rtc.example.com"),
+            ("https://rtc.example.com:0443", "https://rtc.example.com"),
+            ("http://127.0.0.1:80", "http://127.0.0.1"),
+            ("http://[::1]:80", "http://[::1]"),
+            ("https://a.example:80", "https://a.example:80"),
         ] {
             assert_eq!(parse_origin(good).as_deref(), Ok(origin));
         }

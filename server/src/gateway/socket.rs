@@ -40,8 +40,9 @@ pub(super) async fn run(gateway: Arc<Gateway>, ws: WebSocket, draining: watch::R
         gateway,
         ws,
         draining,
+        waiting: Some(waiting),
     };
-    let closing = match socket.welcome(waiting).await {
+    let closing = match socket.welcome().await {
         Ok(stay) => socket.attend(stay).await,
         Err(closing) => closing,
     };
@@ -53,6 +54,8 @@ struct Socket {
     gateway: Arc<Gateway>,
     ws: WebSocket,
     draining: watch::Receiver<bool>,
+    /// Kept without a login to the very end: a refused one must not make room for the next.
+    waiting: Option<Waiting>,
     pace: Pace,
     heartbeat: Heartbeat,
 }
@@ -107,7 +110,7 @@ impl Closing {
 
 impl Socket {
     /// Greets the client and waits for its login.
-    async fn welcome(&mut self, waiting: Waiting) -> Result<Stay, Closing> {
+    async fn welcome(&mut self) -> Result<Stay, Closing> {
         let challenge: [u8; CHALLENGE_LEN] = random()?;
         let now = self.gateway.clock.now();
         let login_timeout = self.gateway.config.login_timeout;
@@ -122,7 +125,7 @@ impl Socket {
         loop {
             match self.next(Some(login_by), None).await? {
                 // One login a connection: a refused one ends it, so the challenge is never used twice.
-                Event::Heard(ClientMessage::Login(login)) => return self.login(&login, &challenge, waiting).await,
+                Event::Heard(ClientMessage::Login(login)) => return self.login(&login, &challenge).await,
                 Event::Heard(message) => self.refuse(Some(message.id()), ErrorCode::NotInRoom).await?,
                 Event::Due => {
                     self.refuse(None, ErrorCode::LoginTimeout).await?;
@@ -134,12 +137,7 @@ impl Socket {
         }
     }
 
-    async fn login(
-        &mut self,
-        login: &Login,
-        challenge: &[u8; CHALLENGE_LEN],
-        waiting: Waiting,
-    ) -> Result<Stay, Closing> {
+    async fn login(&mut self, login: &Login, challenge: &[u8; CHALLENGE_LEN]) -> Result<Stay, Closing> {
         let session_id = SessionId::new(random()?);
         let now = self.gateway.clock.now();
         let entered = match entry::enter(&self.gateway, login, challenge, session_id, now) {
@@ -151,7 +149,7 @@ impl Socket {
                 return Err(Closing::because(CloseCode::LoginRefused, refusal.code));
             }
         };
-        drop(waiting);
+        self.waiting = None;
         let Entered { app, user_id, session, place, outbox, answer } = entered;
         let stay = Stay {
             app,

@@ -75,7 +75,8 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Ends the stay. Delivered after what was queued before; nothing is taken after it, and the first code counts.
+    /// Ends the stay. Delivered after what was queued before, or instead of [`Delivery::Overflow`]; nothing is taken
+    /// after it, and the first code counts.
     pub fn end(&self, code: ErrorCode) {
         self.lock().ended.get_or_insert(code);
         self.filled.notify_one();
@@ -101,7 +102,8 @@ impl Outbox {
     fn take(&self) -> Option<Delivery> {
         let mut state = self.lock();
         if state.overflowed {
-            return Some(Delivery::Overflow);
+            // "Too slow" says to come back, which is not for those who were put out.
+            return Some(state.ended.map_or(Delivery::Overflow, Delivery::Ended));
         }
         if let Some(text) = state.texts.pop_front() {
             state.bytes -= text.len();
@@ -154,6 +156,16 @@ mod tests {
             assert_eq!(next(&outbox), Some(Delivery::Overflow));
             assert!(outbox.overflowed().now_or_never().is_some());
         }
+    }
+
+    /// Who was put out must not hear "too slow" instead, which says: come back.
+    #[test]
+    fn the_end_counts_more_than_an_overflow() {
+        let outbox = outbox(1, 100);
+        outbox.push("a".into());
+        outbox.push("b".into());
+        outbox.end(ErrorCode::KickedByOtherLogin);
+        assert_eq!(next(&outbox), Some(Delivery::Ended(ErrorCode::KickedByOtherLogin)));
     }
 
     #[test]

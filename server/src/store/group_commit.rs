@@ -3,7 +3,10 @@
 
 use std::{
     io,
-    sync::{Arc, mpsc},
+    sync::{
+        Arc,
+        mpsc::{self, TrySendError},
+    },
     thread,
 };
 
@@ -14,13 +17,15 @@ use super::StoreError;
 
 /// Keeps the wait of the first caller of a group bounded.
 const MAX_GROUP: usize = 256;
+/// How many jobs may wait. With a store that hangs, further ones are refused instead of filling the memory.
+const MAX_QUEUE: usize = 4096;
 
 /// A connection that lives on its own thread. Dropping this waits until the connection is closed, so that the
 /// database is left as one tidy file.
 #[derive(Debug)]
 pub(super) struct ConnectionThread {
     /// `None` only while dropping.
-    jobs: Option<mpsc::Sender<Job>>,
+    jobs: Option<mpsc::SyncSender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
 }
 
@@ -63,7 +68,7 @@ where
 
 impl ConnectionThread {
     pub(super) fn spawn(name: &str, mut connection: Connection) -> Result<Self, StoreError> {
-        let (sender, jobs) = mpsc::channel();
+        let (sender, jobs) = mpsc::sync_channel(MAX_QUEUE);
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || serve(&mut connection, &jobs))
@@ -100,7 +105,10 @@ impl ConnectionThread {
     }
 
     async fn submit<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
-        self.jobs.as_ref().and_then(|jobs| jobs.send(job).ok()).ok_or_else(thread_ended)?;
+        self.jobs.as_ref().ok_or_else(thread_ended)?.try_send(job).map_err(|refused| match refused {
+            TrySendError::Full(_) => unavailable("the store's queue is full"),
+            TrySendError::Disconnected(_) => thread_ended(),
+        })?;
         answer.await.map_err(|_| thread_ended())?
     }
 }
@@ -116,7 +124,11 @@ impl Drop for ConnectionThread {
 }
 
 fn thread_ended() -> StoreError {
-    StoreError::Unavailable(Arc::new(io::Error::other("the store's thread has ended")))
+    unavailable("the store's thread has ended")
+}
+
+fn unavailable(why: &'static str) -> StoreError {
+    StoreError::Unavailable(Arc::new(io::Error::other(why)))
 }
 
 fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
@@ -182,6 +194,21 @@ mod tests {
         let answers = join_all(writes).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 90);
         assert_eq!(thread.read(count).await.unwrap(), 90);
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_is_full_refuses_at_once_and_goes_on_later() {
+        let thread = ConnectionThread::spawn("test", Connection::open_in_memory().unwrap()).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let held = thread.read(move |_| Ok(wait.recv().is_ok()));
+        let reads = (0..2 * MAX_QUEUE).map(|_| thread.read(|_| Ok(())));
+        let mut all = std::pin::pin!(futures_util::future::join(held, join_all(reads)));
+        assert!(futures_util::poll!(&mut all).is_pending());
+        go.send(()).unwrap();
+        let (_, answers) = all.await;
+        let refused = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Unavailable(_)))).count();
+        assert!((MAX_QUEUE - 1..=MAX_QUEUE).contains(&refused), "{refused}");
+        assert!(thread.read(|_| Ok(())).await.is_ok());
     }
 
     #[tokio::test]

@@ -374,6 +374,21 @@ async fn one_source_holds_only_so_many_connections_without_a_login() {
 }
 
 #[tokio::test]
+async fn a_refused_login_counts_until_its_connection_is_gone() {
+    let config = GatewayConfig { max_waiting_per_source: 1, ..GatewayConfig::default() };
+    let test = TestGateway::start_with(settings(), config).await;
+    let mut refused = RawClient::connect(test.address).await;
+    refused.write(&text(r#"{"type":"login","id":1,"app_id":7,"user_id":"alice","room_id":"r1"}"#)).await;
+    assert_eq!(refused.next().await, "app_unknown 1");
+    assert!(refused.end().await.ends_with("app_unknown"));
+    let another = handshake(test.address, &[]).await;
+    assert!(another.starts_with("HTTP/1.1 429 "), "{another}");
+    drop(refused);
+    let makes_room = async { while handshake(test.address, &[]).await.starts_with("HTTP/1.1 429 ") {} };
+    tokio::time::timeout(PATIENCE, makes_room).await.expect("the place stays taken");
+}
+
+#[tokio::test]
 async fn a_member_who_stops_reading_is_closed_and_the_others_go_on() {
     // proves T51
     let test = TestGateway::start(settings()).await;
