@@ -3,6 +3,7 @@
 
 mod api_fuzz;
 mod config;
+mod deploy;
 mod dev;
 mod harness;
 mod serve;
