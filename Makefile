@@ -24,6 +24,7 @@ check: setup ## Format, lints, docs, and (when installed) dependency rules
 
 bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one run
 	cargo bench --locked --package token-gen --bench token
+	cargo bench --locked --package roompass-server --bench revocations
 
 fuzz-smoke: setup-test ## Run each fuzz target for a few seconds
 	.ci/fuzz-smoke

@@ -4,6 +4,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
 use roompass_wire::gateway::GATEWAY_PATH;
+use token_gen::UnixSeconds;
 use tokio::{
     net::TcpListener,
     sync::watch,
@@ -14,12 +15,16 @@ use tokio::{
 use crate::{
     admin::{Admin, AppCredentials, NewKey},
     apps::{AppSettings, Directory},
+    bans::Bans,
     clock::Clock,
     config::{Callers, Config, ConfigError},
     error::{Error, with_causes},
     gateway::Gateway,
     http,
     keys::{KeyText, Keyring, Scope},
+    lifecycle::Lifecycle,
+    requests::Requests,
+    revocations::Revocations,
     sealing::Sealer,
     store::{SqliteStore, Store, StoreError},
     tls::Tls,
@@ -28,6 +33,10 @@ use crate::{
 
 /// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
 const LAST_USED_EVERY: Duration = Duration::from_secs(60);
+/// How often the time is noted, and what has ended is forgotten.
+const TIDY_EVERY: Duration = Duration::from_secs(10);
+/// How far the clock may have gone back since the store last noted the time.
+const CLOCK_TOLERANCE_SECS: i64 = 60;
 
 /// What request handlers can reach.
 pub struct Service {
@@ -41,10 +50,18 @@ pub struct Service {
     pub store: Arc<dyn Store>,
     /// The operators' side.
     pub admin: Admin,
-    /// Minting.
-    pub tokens: Tokens,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
+    /// Minting, and judging what is shown.
+    pub tokens: Arc<Tokens>,
+    /// Every live revocation.
+    pub revocations: Arc<Revocations>,
+    /// Every ban.
+    pub bans: Arc<Bans>,
+    /// Revoking and banning.
+    pub lifecycle: Lifecycle,
+    /// Requests that name themselves, and their answers.
+    pub requests: Requests,
     /// The origin that clients address.
     pub origin: String,
     /// Whether this is a development server.
@@ -63,7 +80,7 @@ impl Service {
         let store: Arc<dyn Store> = Arc::new(opened.map_err(io::Error::other)?.map_err(store_field)?);
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
-        let admin = Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone());
+        let admin = Admin::new(store.clone(), sealer.clone(), clock.clone(), directory.clone(), keyring.clone());
 
         match admin.is_sealed_with_our_key().await? {
             Some(false) => {
@@ -81,12 +98,47 @@ impl Service {
             let reason = "holds no backend key, so nobody could call: `roompass key create` makes one";
             return Err(ConfigError::new("store.url", reason).into());
         }
-        let tokens = Tokens::new(directory.clone());
+        let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
+        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone());
+        lifecycle.load().await?;
+        let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
+        let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
-        let gateway = Arc::new(Gateway::new(directory.clone(), clock.clone(), gateway_config));
-        Ok(Self { clock, directory, keyring, store, admin, tokens, gateway, origin, dev: config.dev })
+        Ok(Self {
+            gateway: Arc::new(Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)),
+            requests: Requests::new(store.clone(), sealer),
+            clock,
+            directory,
+            keyring,
+            store,
+            admin,
+            tokens,
+            revocations,
+            bans,
+            lifecycle,
+            origin,
+            dev: config.dev,
+        })
     }
+}
+
+/// Below this the clock cannot be right, because this store has seen later times: what has expired might seem to live.
+async fn clock_floor(store: &dyn Store, clock: &dyn Clock, accept_clock: bool) -> Result<UnixSeconds, Error> {
+    let now = clock.now();
+    if accept_clock {
+        store.reset_time(now).await?;
+    }
+    let latest = store.latest_time().await?.unwrap_or(now);
+    let floor = UnixSeconds::new(latest.get().saturating_sub(CLOCK_TOLERANCE_SECS));
+    if now < floor {
+        tracing::error!(
+            "the clock is {} s behind the time this store has seen: no token is minted or taken until it is set right, \
+             or the server is started with --accept-clock",
+            latest.get().saturating_sub(now.get())
+        );
+    }
+    Ok(floor)
 }
 
 /// Why the service does not start. Prints as one line.
@@ -133,7 +185,9 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
             stopped.clone(),
             config.drain,
         )),
-        chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped)),
+        chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
+        following: tokio::spawn(Arc::clone(&service.gateway).follow()),
+        tidying: tokio::spawn(tidy(Arc::clone(&service), stopped)),
         service,
         tls,
         address,
@@ -191,6 +245,21 @@ async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver
     }
 }
 
+/// Notes the time and forgets what has ended, by the service's own clock.
+async fn tidy(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        let now = service.clock.now();
+        let noted = if service.tokens.trusts(now) { service.store.note_time(now).await } else { Ok(()) };
+        if let Err(error) = noted.map_err(Error::from).and(service.lifecycle.sweep(now).await) {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
+        }
+        tokio::select! {
+            () = service.clock.sleep_until(now.saturating_add(TIDY_EVERY)) => {}
+            _ = stopped.wait_for(|&stopped| stopped) => return,
+        }
+    }
+}
+
 /// A running server.
 pub struct Running {
     service: Arc<Service>,
@@ -199,6 +268,8 @@ pub struct Running {
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
     chores: JoinHandle<()>,
+    following: JoinHandle<()>,
+    tidying: JoinHandle<()>,
 }
 
 /// An app made for trying things out: all it takes to play every part.
@@ -254,7 +325,9 @@ impl Running {
     pub async fn shutdown(self) {
         // Without receivers everything has ended already.
         let _ = self.stop.send(true);
-        for (name, task) in [("server", self.server), ("chores", self.chores)] {
+        for (name, task) in
+            [("server", self.server), ("chores", self.chores), ("following", self.following), ("tidying", self.tidying)]
+        {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the {name} task failed");
             }

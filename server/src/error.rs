@@ -54,6 +54,24 @@ pub enum Error {
     /// The answer took too long.
     #[error("the request took too long")]
     TimedOut,
+    /// Our clock is behind the time our data has seen.
+    #[error("the clock is behind the time that the data has seen")]
+    ClockBehind,
+    /// The revocations in memory may be incomplete.
+    #[error("revocations made on other nodes may be missing here")]
+    Stale,
+    /// There is no room for another entry.
+    #[error("there is no room for another {0}")]
+    Full(&'static str),
+    /// The store did not say whether it did it.
+    #[error("whether it was done is not known")]
+    OutcomeUnknown(#[source] Option<StoreError>),
+    /// The Idempotency-Key stands for another request.
+    #[error("the Idempotency-Key was sent with another request before")]
+    IdempotencyKeyReused,
+    /// A request with this Idempotency-Key is under way.
+    #[error("a request with this Idempotency-Key is being done")]
+    IdempotencyKeyBusy,
     /// The store did not do it.
     #[error("the store did not do it")]
     Store(#[from] StoreError),
@@ -101,7 +119,14 @@ impl Error {
             Self::NotFound | Self::Store(StoreError::Missing) => ErrorCode::NotFound,
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
             Self::Store(StoreError::Conflict) => ErrorCode::Conflict,
-            Self::TimedOut | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => ErrorCode::Unavailable,
+            Self::ClockBehind => ErrorCode::ClockBehind,
+            Self::Full(_) => ErrorCode::StoreFull,
+            Self::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
+            Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
+            Self::IdempotencyKeyBusy => ErrorCode::IdempotencyKeyBusy,
+            Self::Stale | Self::TimedOut | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => {
+                ErrorCode::Unavailable
+            }
             Self::Store(_) | Self::Sealed(_) | Self::Internal(_) => ErrorCode::Internal,
         }
     }

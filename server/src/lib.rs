@@ -11,12 +11,14 @@
 //! | [`app`] | the composition root: builds everything once, runs it | |
 //! | `http` | routes with their policies, extractors, problem documents | rules, SQL |
 //! | `docs` | the pages under `/docs` as HTML | HTTP, the store |
-//! | [`tokens`] | the rules of minting | HTTP, sockets, SQL |
+//! | [`tokens`] | the rules of minting and of shown tokens | HTTP, sockets, SQL |
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
 //! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
+//! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
+//! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
@@ -27,16 +29,21 @@
 pub mod admin;
 pub mod app;
 pub mod apps;
+pub mod bans;
 pub mod cli;
 pub mod clock;
 pub mod config;
 mod docs;
+pub mod entry_id;
 pub mod error;
 pub mod gateway;
 mod http;
 pub mod keys;
+pub mod lifecycle;
 pub mod login;
 mod private_file;
+pub mod requests;
+pub mod revocations;
 pub mod rooms;
 pub mod sealing;
 pub mod store;

@@ -60,6 +60,11 @@ catalogue! {
     TooLarge = "too_large", 413, 0, false, "The request is too large", "Send less at once.";
     UnsupportedMediaType = "unsupported_media_type", 415, 0, false, "The body is not JSON", "Send `Content-Type: application/json`.";
     RateLimited = "rate_limited", 429, 1002071, true, "Too many requests", "Wait for as long as `Retry-After` says.";
+    OutcomeUnknown = "outcome_unknown", 503, 0, true, "Whether it was done is not known", "Send the same request again, with the same Idempotency-Key if it had one: doing it twice is fine.";
+    IdempotencyKeyReused = "idempotency_key_reused", 422, 0, false, "The Idempotency-Key stands for another request", "Use a new key for a new request.";
+    IdempotencyKeyBusy = "idempotency_key_busy", 409, 0, true, "A request with this Idempotency-Key is being done", "Wait as `Retry-After` says, then send it again to get its answer.";
+    StoreFull = "store_full", 507, 0, false, "There is no room for another entry", "Wait for old entries to end, end broader targets instead of single ones, or have the limit raised.";
+    ClockBehind = "clock_behind", 503, 1002074, false, "The server's clock is behind the time its data has seen", "Set the server's clock, or start it once with --accept-clock if the clock is right.";
     Internal = "internal", 500, 1002074, true, "The server failed", "Try again; if it stays, give the operator the `request_id`.";
     Unavailable = "unavailable", 503, 1002074, true, "The server cannot do this right now", "Try again after a short, random wait.";
 
@@ -75,6 +80,7 @@ catalogue! {
     TokenInvalid = "token_invalid", 401, 1002033, false, "The token was refused", "Fetch a new token; the holder of the server secret finds the reason with `explain`.";
     TokenVersion = "token_version", 401, 1002079, false, "The token's version is not known or not accepted", "Mint a token04.";
     TokenExpired = "token_expired", 401, 1002078, false, "The token has expired", "Fetch a new token; inside a room, renew with it.";
+    TokenRevoked = "token_revoked", 401, 1002033, false, "The token has been revoked", "Fetch a new token; if that is refused too, the user was shut out on purpose.";
     TokenUserMismatch = "token_user_mismatch", 403, 1002077, false, "The token is of another user", "Mint the token for exactly the user id that logs in.";
     LoginDenied = "login_denied", 403, 1002033, false, "The token does not let this user log in to this room", "Mint a token for this room with the login privilege.";
     RenewedWithoutPublish = "renewed_without_publish", 200, 1002082, false, "The new token lacks the publish right", "Running streams go on; mint with the publish privilege to start another.";

@@ -5,12 +5,15 @@
 use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
-        RefOr,
-        schema::{ObjectBuilder, Schema, Type},
+        Ref, RefOr,
+        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
     },
 };
 
-use crate::ErrorCode;
+use crate::{
+    ErrorCode,
+    http::{ActiveToken, IntrospectResponse},
+};
 
 /// Declares a shape of text: description, longest, pattern, example.
 macro_rules! text {
@@ -47,6 +50,30 @@ text! {
     StreamId: 1..=256, Some(r"^[A-Za-z0-9_\-]+$"), "alice-camera";
     /// A display name: up to 255 bytes of UTF-8 without control characters.
     UserName: 1..=255, Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"), "Alice";
+    /// Why something was done, for whoever looks later: up to 255 bytes without control characters.
+    Reason: 1..=255, Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"), "left the team";
+}
+
+/// Either all that is known of an active token, or `{"active":false}`.
+impl PartialSchema for IntrospectResponse {
+    fn schema() -> RefOr<Schema> {
+        let inactive = ObjectBuilder::new()
+            .description(Some("Anything else; nothing is said of why."))
+            .property("active", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])))
+            .required("active");
+        OneOfBuilder::new()
+            .description(Some("An active token, or `{\"active\":false}` and nothing more."))
+            .item(Ref::from_schema_name("ActiveToken"))
+            .item(inactive)
+            .into()
+    }
+}
+
+impl ToSchema for IntrospectResponse {
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        schemas.push((ActiveToken::name().into_owned(), ActiveToken::schema()));
+        ActiveToken::schemas(schemas);
+    }
 }
 
 impl PartialSchema for ErrorCode {

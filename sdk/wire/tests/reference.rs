@@ -7,7 +7,11 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use roompass_wire::{
     ErrorCode, Problem,
     gateway::{ClientMessage, CloseCode, ServerMessage},
-    http::{HealthResponse, MintRequest, MintResponse},
+    http::{
+        BanRequest, BanResponse, BansResponse, ExplainRequest, ExplainResponse, HealthResponse, IntrospectRequest,
+        IntrospectResponse, LiftBanResponse, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse,
+        RevocationsResponse, RevokeRequest, RevokeResponse,
+    },
 };
 use serde::{Serialize, de::DeserializeOwned};
 use token_gen::{AppId, AppSign, CHALLENGE_LEN, LoginProof};
@@ -42,8 +46,42 @@ fn every_message_and_body_has_a_sample_that_is_read_and_written_byte_for_byte() 
     round_trip::<MintResponse>("mint_response");
     round_trip::<HealthResponse>("health_response");
     round_trip::<Problem>("problem");
+    round_trip::<MintBatchRequest>("mint_batch_request");
+    round_trip::<MintBatchResponse>("mint_batch_response");
+    round_trip::<IntrospectRequest>("introspect_request");
+    round_trip::<IntrospectResponse>("introspect_response");
+    round_trip::<IntrospectResponse>("introspect_response_inactive");
+    round_trip::<ExplainRequest>("explain_request");
+    round_trip::<ExplainResponse>("explain_response");
+    round_trip::<RevokeRequest>("revoke_request");
+    round_trip::<RevokeResponse>("revoke_response");
+    round_trip::<RevocationsResponse>("revocations_response");
+    round_trip::<BanRequest>("ban_request");
+    round_trip::<BanResponse>("ban_response");
+    round_trip::<BansResponse>("bans_response");
+    round_trip::<LiftBanResponse>("lift_ban_response");
 
-    let bodies = ["mint_request", "mint_response", "health_response", "problem"].map(str::to_owned);
+    let bodies = [
+        "mint_request",
+        "mint_response",
+        "health_response",
+        "problem",
+        "mint_batch_request",
+        "mint_batch_response",
+        "introspect_request",
+        "introspect_response",
+        "introspect_response_inactive",
+        "explain_request",
+        "explain_response",
+        "revoke_request",
+        "revoke_response",
+        "revocations_response",
+        "ban_request",
+        "ban_response",
+        "bans_response",
+        "lift_ban_response",
+    ]
+    .map(str::to_owned);
     let expected: BTreeSet<String> = client.into_iter().chain(server).chain(bodies).collect();
     let found: BTreeSet<String> = fs::read_dir(samples())
         .unwrap()

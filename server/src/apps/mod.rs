@@ -9,7 +9,8 @@ mod settings;
 use std::{fmt, time::Duration};
 
 use token_gen::{
-    Accept, AppId, AppSign, Format, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds, Verified, Verifier,
+    Accept, AppId, AppSign, Format, KnownSecret, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds, Verified,
+    Verifier,
 };
 
 pub use directory::Directory;
@@ -46,6 +47,7 @@ pub struct App {
 
 struct RingVerifier {
     secret_id: String,
+    secret: ServerSecret,
     valid_until: Option<UnixSeconds>,
     verifier: Verifier,
 }
@@ -55,7 +57,12 @@ impl RingVerifier {
         let accept = settings.formats.iter().fold(Accept::NONE, |accept, &format| accept.with(format.into()));
         let verifier =
             Verifier::builder(settings.app_id, &entry.secret).accept(accept).max_lifetime(settings.max_ttl()).build();
-        Self { secret_id: entry.secret_id.clone(), valid_until: entry.valid_until, verifier }
+        Self {
+            secret_id: entry.secret_id.clone(),
+            secret: entry.secret.clone(),
+            valid_until: entry.valid_until,
+            verifier,
+        }
     }
 
     fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedBy, Refused> {
@@ -109,6 +116,15 @@ impl App {
             }
         }
         Err(refused)
+    }
+
+    /// Every secret of the ring with its id, the active one first, and whether it verifies at `now`: for explanations.
+    pub fn ring(&self, now: UnixSeconds) -> impl Iterator<Item = KnownSecret<'_>> {
+        std::iter::once(&self.active).chain(&self.previous).map(move |entry| KnownSecret {
+            name: &entry.secret_id,
+            secret: &entry.secret,
+            accepted: entry.valid_until.is_none_or(|until| now < until),
+        })
     }
 
     /// The lifetime a mint gets when it asks for none.

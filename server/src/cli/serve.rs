@@ -24,11 +24,15 @@ pub(super) struct Serve {
     /// Overrides server.listen
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// Serve although the clock is behind the time the store has seen, because the clock is right
+    #[arg(long)]
+    accept_clock: bool,
 }
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let (config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
+        let (mut config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
+        config.accept_clock = self.accept_clock;
         telemetry::start(&log);
         let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;

@@ -164,6 +164,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         gateway: GatewayConfig::default(),
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
+        accept_clock: false,
         callers: Callers::Required,
     };
     Ok((config, sections.log))

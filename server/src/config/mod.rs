@@ -32,6 +32,8 @@ pub struct Config {
     pub gateway: GatewayConfig,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
+    /// Whether the clock is right even where it is behind the time the store has seen: somebody has looked.
+    pub accept_clock: bool,
     /// Whether to start without any backend key.
     pub callers: Callers,
 }
@@ -57,6 +59,7 @@ impl Config {
             master_key,
             gateway: GatewayConfig::default(),
             dev: false,
+            accept_clock: false,
             callers: Callers::Optional,
         }
     }

@@ -1,6 +1,6 @@
 //! From a login message to a place in a room: the checks in their order, the first failure answers.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use roompass_wire::{
     ErrorCode,
@@ -10,12 +10,14 @@ use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, User
 
 use super::{
     Gateway,
+    roll::{Entry, Line},
     session::{Session, privilege_names},
 };
 use crate::{
     apps::{App, AuthMode},
     login::{self, Presented, ProofContext, Refusal, SessionToken},
     rooms::{Newcomer, Outbox, Place, SessionId},
+    tokens::Attempt,
 };
 
 /// The longest `sdk` text that goes to the log.
@@ -28,6 +30,7 @@ pub(super) struct Entered {
     pub(super) session: Session,
     pub(super) place: Place,
     pub(super) outbox: Arc<Outbox>,
+    pub(super) line: Line,
     pub(super) answer: LoggedIn,
 }
 
@@ -35,6 +38,7 @@ pub(super) struct Entered {
 pub(super) fn enter(
     gateway: &Gateway,
     login: &Login,
+    address: IpAddr,
     challenge: &[u8; CHALLENGE_LEN],
     session_id: SessionId,
     now: UnixSeconds,
@@ -47,6 +51,18 @@ pub(super) fn enter(
     let entered = app(gateway, login.app_id).and_then(|app| {
         let presented = present(gateway, &app, login, challenge, now);
         let admission = login::decide(app.settings(), presented)?;
+        // On the roll before in the room: from here on no revocation and no ban goes unheard.
+        let entry = Entry {
+            user_id: login.user_id.clone(),
+            room_id: login.room_id.clone(),
+            address,
+            token: admission.grant.token().map(|token| (token.token_id, token.issued_at)),
+            outbox: Arc::clone(&outbox),
+        };
+        let line = gateway.roll.enter(app.app_id(), session_id, entry);
+        if let Some(code) = line.shut_out(gateway.lists(), now) {
+            return Err(Refusal::of(code));
+        }
         let newcomer = Newcomer {
             session_id,
             room_id: room_id.clone(),
@@ -56,9 +72,9 @@ pub(super) fn enter(
             outbox: Arc::clone(&outbox),
         };
         let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer).map_err(Refusal::of)?;
-        Ok((app, admission, place, snapshot))
+        Ok((app, admission, line, place, snapshot))
     });
-    let (app, admission, place, snapshot) = entered.inspect_err(|refusal| {
+    let (app, admission, line, place, snapshot) = entered.inspect_err(|refusal| {
         tracing::info!(
             app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
             code = %refusal.code, reason = refusal.exact, "login refused"
@@ -85,7 +101,7 @@ pub(super) fn enter(
         streams: snapshot.streams,
     };
     let session = Session::new(room_id, admission.grant, gateway.config.streams);
-    Ok(Entered { app, user_id, session, place, outbox, answer })
+    Ok(Entered { app, user_id, session, place, outbox, line, answer })
 }
 
 /// The names of a login, checked: from here on they may be logged.
@@ -137,7 +153,8 @@ fn present(
     };
     Presented {
         token: login.token.as_deref().map(|token| {
-            let token = SessionToken::open(app, token, &login.user_id, now)?;
+            let attempt = Attempt { user_id: Some(&login.user_id), room_id: Some(&login.room_id) };
+            let token = SessionToken::open(&gateway.tokens, app, token, attempt, now)?;
             token.permit_login(&login.room_id)?;
             Ok(token)
         }),

@@ -7,6 +7,7 @@ mod entry;
 mod frame;
 mod origin;
 mod pace;
+mod roll;
 mod session;
 mod socket;
 #[cfg(test)]
@@ -30,13 +31,15 @@ use roompass_wire::{
     ErrorCode, Problem,
     gateway::{GATEWAY_PATH, SUBPROTOCOL},
 };
-use tokio::sync::watch;
+use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
     apps::Directory,
     clock::Clock,
     rooms::{OutboxLimits, Rooms},
+    tokens::Tokens,
 };
+use roll::{Lists, Roll};
 pub use session::StreamLimits;
 use waiting::WaitingRoom;
 
@@ -106,9 +109,11 @@ impl Default for GatewayConfig {
 /// The room gateway of this node.
 pub struct Gateway {
     directory: Arc<Directory>,
+    tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     config: GatewayConfig,
     rooms: Rooms,
+    roll: Arc<Roll>,
     waiting: Arc<WaitingRoom>,
     /// Set once, when the gateway closes. Every open socket holds a receiver.
     draining: watch::Sender<bool>,
@@ -116,9 +121,18 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway without connections.
-    pub fn new(directory: Arc<Directory>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Self {
+    pub fn new(directory: Arc<Directory>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Self {
         let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
-        Self { directory, clock, config, rooms: Rooms::default(), waiting, draining: watch::Sender::new(false) }
+        Self {
+            directory,
+            tokens,
+            clock,
+            config,
+            rooms: Rooms::default(),
+            roll: Arc::default(),
+            waiting,
+            draining: watch::Sender::new(false),
+        }
     }
 
     /// The route of the gateway. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limit on
@@ -126,6 +140,34 @@ impl Gateway {
     /// the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
         Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
+    }
+
+    /// Shows out whoever goes by a token that is revoked, and whoever is banned, until the gateway drains. Hears all news
+    /// from the call on, whenever it is first polled.
+    pub fn follow(self: Arc<Self>) -> impl Future<Output = ()> {
+        let mut revoked = self.tokens.revocations().subscribe();
+        let mut banned = self.tokens.bans().subscribe();
+        let mut draining = self.draining.subscribe();
+        async move {
+            loop {
+                let missed = tokio::select! {
+                    // Cannot fail: the gateway holds the sender.
+                    _ = draining.wait_for(|&draining| draining) => return,
+                    news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
+                    news = banned.recv() => news.map(|ban| self.roll.ban(&ban, self.clock.now())).err(),
+                };
+                match missed {
+                    None => {}
+                    Some(RecvError::Lagged(_)) => self.roll.call(self.lists(), self.clock.now()),
+                    Some(RecvError::Closed) => return,
+                }
+            }
+        }
+    }
+
+    /// Who has to go.
+    fn lists(&self) -> Lists<'_> {
+        Lists { revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
     /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed.
@@ -171,7 +213,7 @@ async fn upgrade(
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(config.max_message_bytes)
         .max_frame_size(config.max_message_bytes)
-        .on_upgrade(move |ws| socket::run(gateway, ws, draining, waiting))
+        .on_upgrade(move |ws| socket::run(gateway, ws, address, draining, waiting))
 }
 
 /// Says no before the upgrade.

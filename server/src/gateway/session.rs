@@ -105,6 +105,11 @@ impl Session {
         }
     }
 
+    /// The room.
+    pub(super) fn room_id(&self) -> &RoomId {
+        &self.room_id
+    }
+
     /// What the present credential allows.
     pub(super) fn grant(&self) -> &Grant {
         &self.grant

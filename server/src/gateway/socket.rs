@@ -2,7 +2,7 @@
 //!
 //! Knows no rules of rooms and tokens: those are in `session.rs` and [`crate::login`].
 
-use std::{pin::pin, sync::Arc, task::Poll};
+use std::{net::IpAddr, pin::pin, sync::Arc, task::Poll};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,18 +20,26 @@ use super::{
     entry::{self, Entered},
     frame::{self, Unreadable},
     pace::{Beat, Heartbeat, Pace},
+    roll::Line,
     session::{Departure, Effect, Request, Session},
     waiting::Waiting,
 };
 use crate::{
     apps::App,
     clock::Clock,
-    login::SessionToken,
+    login::{Refusal, SessionToken},
     rooms::{Delivery, Outbox, Place, SessionId},
+    tokens::Attempt,
 };
 
 /// Serves one connection from the upgrade to its end.
-pub(super) async fn run(gateway: Arc<Gateway>, ws: WebSocket, draining: watch::Receiver<bool>, waiting: Waiting) {
+pub(super) async fn run(
+    gateway: Arc<Gateway>,
+    ws: WebSocket,
+    address: IpAddr,
+    draining: watch::Receiver<bool>,
+    waiting: Waiting,
+) {
     let now = gateway.clock.now();
     let config = &gateway.config;
     let mut socket = Socket {
@@ -39,6 +47,7 @@ pub(super) async fn run(gateway: Arc<Gateway>, ws: WebSocket, draining: watch::R
         heartbeat: Heartbeat::new(config.ping_interval, config.pong_timeout, now),
         gateway,
         ws,
+        address,
         draining,
         waiting: Some(waiting),
     };
@@ -53,6 +62,8 @@ pub(super) async fn run(gateway: Arc<Gateway>, ws: WebSocket, draining: watch::R
 struct Socket {
     gateway: Arc<Gateway>,
     ws: WebSocket,
+    /// Where it comes from.
+    address: IpAddr,
     draining: watch::Receiver<bool>,
     /// Kept without a login to the very end: a refused one must not make room for the next.
     waiting: Option<Waiting>,
@@ -69,6 +80,8 @@ struct Stay {
     /// Given up when the session ends, before its end is told: the room never waits for a socket.
     place: Option<Place>,
     outbox: Arc<Outbox>,
+    /// By which the user is found when the token is revoked.
+    line: Line,
 }
 
 /// What happened to a connection.
@@ -140,7 +153,7 @@ impl Socket {
     async fn login(&mut self, login: &Login, challenge: &[u8; CHALLENGE_LEN]) -> Result<Stay, Closing> {
         let session_id = SessionId::new(random()?);
         let now = self.gateway.clock.now();
-        let entered = match entry::enter(&self.gateway, login, challenge, session_id, now) {
+        let entered = match entry::enter(&self.gateway, login, self.address, challenge, session_id, now) {
             Ok(entered) => entered,
             Err(refusal) => {
                 let message = ErrorMessage::new(Some(login.id), refusal.code);
@@ -150,7 +163,7 @@ impl Socket {
             }
         };
         self.waiting = None;
-        let Entered { app, user_id, session, place, outbox, answer } = entered;
+        let Entered { app, user_id, session, place, outbox, line, answer } = entered;
         let stay = Stay {
             app,
             user_id: user_id.into_string(),
@@ -158,6 +171,7 @@ impl Socket {
             session,
             place: Some(place),
             outbox,
+            line,
         };
         match self.send(&ServerMessage::LoggedIn(answer)).await {
             Ok(()) => Ok(stay),
@@ -201,7 +215,11 @@ impl Socket {
         stay.app = app;
         let effects = match event {
             Event::Due => return Ok(None),
-            Event::Heard(message) => self.request(stay, message),
+            // The news of a revocation may still be on its way.
+            Event::Heard(message) => match self.shut_out(stay) {
+                Some(code) => stay.session.end(code),
+                None => self.request(stay, message),
+            },
             Event::Draining => stay.session.end(ErrorCode::KickedInternal),
             Event::Delivered(Delivery::Ended(code)) => stay.session.end(code),
             Event::Delivered(Delivery::Overflow) => {
@@ -220,6 +238,11 @@ impl Socket {
         self.perform(stay, effects).await
     }
 
+    /// Why the user has to go, if so.
+    fn shut_out(&self, stay: &Stay) -> Option<ErrorCode> {
+        stay.line.shut_out(self.gateway.lists(), self.gateway.clock.now())
+    }
+
     fn request(&self, stay: &mut Stay, message: ClientMessage) -> Vec<Effect> {
         let now = self.gateway.clock.now();
         let id = message.id();
@@ -230,13 +253,25 @@ impl Socket {
             ClientMessage::Play(play) => Request::Play(play.stream_id),
             ClientMessage::StopPlay(stop) => Request::StopPlay(stop.stream_id),
             ClientMessage::RenewToken(renew) => {
-                let opened = SessionToken::open(&stay.app, &renew.token, &stay.user_id, now);
+                let opened = self.open(stay, &renew.token, now);
                 log_renewal(stay, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::Logout(_) => Request::Logout,
         };
-        stay.session.request(stay.app.settings(), id, request, now)
+        let mut effects = stay.session.request(stay.app.settings(), id, request, now);
+        if let Some(token) = stay.session.grant().token()
+            && stay.line.set_token(token)
+            && let Some(code) = self.shut_out(stay)
+        {
+            effects.extend(stay.session.end(code));
+        }
+        effects
+    }
+
+    fn open(&self, stay: &Stay, token: &str, now: UnixSeconds) -> Result<SessionToken, Refusal> {
+        let attempt = Attempt { user_id: Some(&stay.user_id), room_id: Some(stay.session.room_id().as_str()) };
+        SessionToken::open(&self.gateway.tokens, &stay.app, token, attempt, now)
     }
 
     /// Does what the session decided: first in the rooms, then on this socket.
@@ -408,7 +443,7 @@ fn closing_of(error: axum::Error) -> Closing {
     }
 }
 
-fn log_renewal(stay: &Stay, token: &str, opened: &Result<SessionToken, crate::login::Refusal>) {
+fn log_renewal(stay: &Stay, token: &str, opened: &Result<SessionToken, Refusal>) {
     let reason = opened.as_ref().err().map(|refusal| refusal.exact);
     tracing::info!(
         app_id = %stay.app.app_id(), session_id = stay.session_id, token_id = %token_gen::TokenId::of(token), reason,

@@ -1,10 +1,14 @@
-//! Reads bodies. What cannot be read is a Problem that names the field or the place, and never repeats the value.
+//! Reads bodies and queries. What cannot be read is a Problem that names the field or the place, and never repeats the value.
 
 use axum::{
     body::to_bytes,
-    extract::{FromRequest, Request},
-    http::header::{CONTENT_LENGTH, CONTENT_TYPE},
+    extract::{FromRequest, FromRequestParts, Request},
+    http::{
+        header::{CONTENT_LENGTH, CONTENT_TYPE},
+        request::Parts,
+    },
 };
+use roompass_wire::http::ListQuery;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -14,11 +18,11 @@ use crate::error::Error;
 /// A field that we do not know may have a name of any length.
 const MAX_FIELD_CHARS: usize = 64;
 
-/// A JSON body.
+/// A JSON body of at most `MAX` bytes.
 #[derive(Debug)]
-pub(super) struct Json<T>(pub(super) T);
+pub(super) struct Json<T, const MAX: usize = MAX_BODY_BYTES>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
+impl<T: DeserializeOwned, S: Sync, const MAX: usize> FromRequest<S> for Json<T, MAX> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Error> {
@@ -27,12 +31,57 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
             return Err(Error::UnsupportedMediaType);
         }
         let announced = request.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
-        if announced.is_some_and(|bytes: u64| bytes > MAX_BODY_BYTES as u64) {
-            return Err(Error::TooLarge { max_bytes: MAX_BODY_BYTES });
+        if announced.is_some_and(|bytes: u64| bytes > MAX as u64) {
+            return Err(Error::TooLarge { max_bytes: MAX });
         }
         // Fails when the body is longer, or ends before it is complete; then nobody reads the answer.
-        let body = to_bytes(request.into_body(), MAX_BODY_BYTES).await;
-        read(&body.map_err(|_| Error::TooLarge { max_bytes: MAX_BODY_BYTES })?).map(Self)
+        let body = to_bytes(request.into_body(), MAX).await;
+        read(&body.map_err(|_| Error::TooLarge { max_bytes: MAX })?).map(Self)
+    }
+}
+
+/// A query string. What is not known in it is refused.
+#[derive(Debug)]
+pub(super) struct Query<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Error;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        let query = axum::extract::Query::<T>::try_from_uri(&parts.uri);
+        let reason = "the query string has a parameter that is not known, occurs twice, or has no such value";
+        query.map(|query| Self(query.0)).map_err(|_| Error::BadRequest(reason.to_owned()))
+    }
+}
+
+/// Which page of a list, judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Page<A> {
+    pub(super) limit: u32,
+    pub(super) after: Option<A>,
+}
+
+impl<A> Page<A> {
+    /// Reads limit and cursor.
+    pub(super) fn of(query: &ListQuery, parse: impl FnOnce(&str) -> Option<A>) -> Result<Self, Error> {
+        let limit = query.limit.unwrap_or(ListQuery::DEFAULT_LIMIT);
+        if !(1..=ListQuery::MAX_LIMIT).contains(&limit) {
+            return Err(Error::BadRequest(format!("limit must be 1 to {}", ListQuery::MAX_LIMIT)));
+        }
+        let after = match query.cursor.as_deref().map(parse) {
+            Some(None) => return Err(Error::BadRequest("the cursor is none that this list gave out".to_owned())),
+            Some(after) => after,
+            None => None,
+        };
+        Ok(Self { limit, after })
+    }
+
+    /// Cuts what was read one entry too far, which shows whether there is more.
+    pub(super) fn cut<T>(&self, found: &mut Vec<T>) -> bool {
+        let limit = self.limit as usize;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        more
     }
 }
 

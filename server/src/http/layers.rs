@@ -19,10 +19,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use rand::{TryRng, rngs::SysRng};
+use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
 use super::problem;
-use crate::error::Error;
+use crate::{clock::Clock, error::Error};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -30,7 +31,7 @@ const NOTHING_ALLOWED: HeaderValue = HeaderValue::from_static("default-src 'none
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests: a random beginning for this process, then a count.
-pub(super) struct RequestIds {
+struct RequestIds {
     process: u32,
     next: AtomicU64,
 }
@@ -48,9 +49,21 @@ impl RequestIds {
     }
 }
 
+/// What the outermost layer needs.
+pub(super) struct Edge {
+    ids: RequestIds,
+    clock: Arc<dyn Clock>,
+}
+
+impl Edge {
+    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { ids: RequestIds::default(), clock }
+    }
+}
+
 /// The outermost layer: names the request, and turns every failure within into a problem document.
-pub(super) async fn finish(State(ids): State<Arc<RequestIds>>, request: Request, next: Next) -> Response {
-    let request_id = ids.next();
+pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let request_id = edge.ids.next();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", request_id, method = %request.method(), route);
@@ -64,6 +77,7 @@ pub(super) async fn finish(State(ids): State<Arc<RequestIds>>, request: Request,
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         // What is no page may load nothing; pages bring a policy of their own.
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_ALLOWED);
+        headers.insert(HeaderName::from_static(SERVER_TIME), edge.clock.now().get().into());
         if let Ok(request_id) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, request_id);
         }

@@ -4,9 +4,12 @@ mod auth;
 mod docs;
 mod extract;
 mod health;
+mod idempotency;
+mod introspection;
 mod layers;
 mod openapi;
 mod problem;
+mod revocations;
 mod route;
 pub(crate) mod server;
 mod tokens;
@@ -18,7 +21,10 @@ use axum::{
     http::{HeaderValue, header::STRICT_TRANSPORT_SECURITY},
     middleware::{from_fn, from_fn_with_state},
 };
-use roompass_wire::http::{HEALTH_PATH, READY_PATH, TOKENS_PATH};
+use roompass_wire::http::{
+    BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, READY_PATH, REVOCATIONS_PATH, REVOKE_PATH,
+    TOKENS_BATCH_PATH, TOKENS_PATH,
+};
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{app::Service, error::Error, keys::Right};
@@ -27,13 +33,23 @@ use route::{Policy, Route};
 
 /// The largest body of a request.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
+/// The largest body of a request for many things at once.
+const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 fn routes() -> Vec<Route> {
     vec![
         Route::get(HEALTH_PATH, Policy::Public, health::live),
         Route::get(READY_PATH, Policy::Public, health::ready),
-        Route::post(TOKENS_PATH, Policy::AppKey(Right::Mint), tokens::mint),
+        Route::post(TOKENS_PATH, Policy::AppKey(Right::Mint), tokens::mint).once(),
+        Route::post(TOKENS_BATCH_PATH, Policy::AppKey(Right::Mint), tokens::mint_batch).once(),
+        Route::post(INTROSPECT_PATH, Policy::AppKey(Right::Introspect), introspection::introspect),
+        Route::post(EXPLAIN_PATH, Policy::AppKey(Right::Explain), introspection::explain),
+        Route::post(REVOKE_PATH, Policy::AppKey(Right::Revoke), revocations::revoke).once(),
+        Route::get(REVOCATIONS_PATH, Policy::AppKey(Right::Read), revocations::revocations),
+        Route::post(BANS_PATH, Policy::AppKey(Right::Revoke), revocations::ban_target).once(),
+        Route::get(BANS_PATH, Policy::AppKey(Right::Read), revocations::bans),
+        Route::delete(BAN_PATH, Policy::AppKey(Right::Revoke), revocations::lift_ban).once(),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
@@ -49,7 +65,7 @@ fn routes() -> Vec<Route> {
 /// A route is not described in the API's document, or the reverse.
 pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     openapi::document()?;
-    let router = with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()));
+    let router = with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service);
     // Whoever came over TLS once comes over TLS from then on.
     Ok(match service.origin.starts_with("https://") {
         true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
@@ -57,13 +73,14 @@ pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     })
 }
 
-fn with_layers(router: Router) -> Router {
+fn with_layers(router: Router, service: &Service) -> Router {
+    let edge = Arc::new(layers::Edge::new(Arc::clone(&service.clock)));
     router
         // The first layer here is the innermost.
         .layer(from_fn(layers::refuse_credentials_in_query))
         .layer(from_fn(layers::time_out))
         .layer(CatchPanicLayer::custom(layers::on_panic))
-        .layer(from_fn_with_state(Arc::new(layers::RequestIds::default()), layers::finish))
+        .layer(from_fn_with_state(edge, layers::finish))
 }
 
 /// What an unknown path gets.
@@ -76,5 +93,7 @@ async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }
 
+#[cfg(test)]
+mod lifecycle_tests;
 #[cfg(test)]
 mod tests;

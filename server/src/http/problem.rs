@@ -27,22 +27,13 @@ impl IntoResponse for Error {
 pub(super) fn render(mut response: Response, request_id: &str) -> Response {
     let Some(error) = response.extensions_mut().remove::<Arc<Error>>() else { return response };
     let code = error.code();
-    let row = code.row();
-    let mut problem = Problem::new(code);
+    let mut problem = document(&error);
     problem.request_id = Some(request_id.to_owned());
-    if row.status < 500 {
-        problem.detail = Some(match &*error {
-            Error::Unauthorized | Error::AppUnknown => row.remedy.to_owned(),
-            error => error.to_string(),
-        });
-    } else {
+    if problem.status >= 500 {
         tracing::error!(%code, "{}", with_causes(&*error));
     }
-    if let Error::Field { field, .. } = &*error {
-        problem.field = Some(field.to_string());
-    }
 
-    *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     // Names, numbers and texts into memory: serde_json has no way to fail here.
     *response.body_mut() = Body::from(serde_json::to_vec(&problem).unwrap_or_default());
     let headers = response.headers_mut();
@@ -52,10 +43,26 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
         ErrorCode::Unauthorized => {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"roompass\""));
         }
-        ErrorCode::Unavailable => {
+        ErrorCode::Unavailable | ErrorCode::OutcomeUnknown | ErrorCode::IdempotencyKeyBusy => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}
     }
     response
+}
+
+/// What the caller is told of `error`.
+pub(super) fn document(error: &Error) -> Problem {
+    let row = error.code().row();
+    let mut problem = Problem::new(error.code());
+    if row.status < 500 {
+        problem.detail = Some(match error {
+            Error::Unauthorized | Error::AppUnknown => row.remedy.to_owned(),
+            error => error.to_string(),
+        });
+    }
+    if let Error::Field { field, .. } = error {
+        problem.field = Some(field.to_string());
+    }
+    problem
 }

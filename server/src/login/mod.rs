@@ -11,12 +11,13 @@ use roompass_wire::{
     ErrorCode,
     gateway::{AppSignProof, AuthKind},
 };
-use token_gen::{
-    CHALLENGE_LEN, Cipher, Denied, LoginProof, Privilege, Privileges, PublicRefusal, Refused, Rights, StreamScope,
-    TokenId, UnixSeconds,
-};
+use token_gen::{CHALLENGE_LEN, Denied, LoginProof, Privilege, Privileges, Rights, TokenId, UnixSeconds};
 
-use crate::apps::{App, AppSettings, AuthMode, BothCredentials, EmptyStreamList};
+use crate::{
+    apps::{App, AppSettings, AuthMode, BothCredentials},
+    tokens::{self, Attempt, Tokens},
+};
+pub use tokens::permit_publish;
 
 /// How far the timestamp of an AppSign proof may be from `now`.
 const PROOF_WINDOW_SECS: u64 = 30;
@@ -41,14 +42,11 @@ impl Refusal {
     const fn because(code: ErrorCode, exact: &'static str) -> Self {
         Self { code, reason: None, exact }
     }
+}
 
-    fn of_token(refused: &Refused) -> Self {
-        let code = match refused.public() {
-            PublicRefusal::Expired => ErrorCode::TokenExpired,
-            PublicRefusal::Version => ErrorCode::TokenVersion,
-            PublicRefusal::Invalid => ErrorCode::TokenInvalid,
-        };
-        Self::because(code, refused.reason().code())
+impl From<tokens::Refusal> for Refusal {
+    fn from(refusal: tokens::Refusal) -> Self {
+        Self { code: refusal.code(), reason: refusal.reason(), exact: refusal.exact() }
     }
 }
 
@@ -70,40 +68,25 @@ pub struct SessionToken {
 }
 
 impl SessionToken {
-    /// Opens `token` for `user_id`: genuine, of this app, good at `now`, of this user, with readable rights.
+    /// Opens `token` for `attempt`: genuine, of this app, good at `now`, not revoked, of this user, with readable rights.
     ///
     /// # Errors
     /// The first failure, in that order.
-    pub fn open(app: &App, token: &str, user_id: &str, now: UnixSeconds) -> Result<Self, Refusal> {
-        if token.is_empty() {
-            return Err(Refusal::of(ErrorCode::TokenMissing));
-        }
-        let opened = app.verify(token, now).map_err(|refused| Refusal::of_token(&refused))?;
-        let (claims, settings) = (&opened.verified.claims, app.settings());
-        let is_authentic = opened.verified.format.cipher() == Cipher::Gcm;
-        let refuse = |code, exact| {
-            // What a token without a tag says may have been written by anybody: no difference may be heard.
-            let code = if is_authentic { code } else { ErrorCode::TokenInvalid };
-            Err(Refusal::because(code, exact))
-        };
-        if claims.user_id != user_id {
-            return refuse(ErrorCode::TokenUserMismatch, "user_mismatch");
-        }
-        let rights = match claims.rights() {
-            Ok(Some(rights)) => rights,
-            Ok(None) if settings.require_privilege_token => {
-                return refuse(ErrorCode::LoginDenied, "privilege_token_required");
-            }
-            Ok(None) => Rights::builder_any_room().allow_all(settings.identity_privileges).build(),
-            Err(error) => return refuse(ErrorCode::TokenInvalid, error.code()),
-        };
+    pub fn open(
+        tokens: &Tokens,
+        app: &App,
+        token: &str,
+        attempt: Attempt<'_>,
+        now: UnixSeconds,
+    ) -> Result<Self, Refusal> {
+        let checked = tokens.check(app, token, attempt, now)?;
         Ok(Self {
-            token_id: TokenId::of(token),
-            secret_id: opened.secret_id,
-            issued_at: claims.issued_at,
-            expire_at: claims.expire_at,
-            rights,
-            is_authentic,
+            token_id: checked.token_id,
+            is_authentic: checked.is_authentic(),
+            secret_id: checked.secret_id,
+            issued_at: checked.claims.issued_at,
+            expire_at: checked.claims.expire_at,
+            rights: checked.rights,
         })
     }
 
@@ -130,21 +113,6 @@ impl SessionToken {
 
 fn login_denied(denied: Denied) -> Refusal {
     Refusal { code: ErrorCode::LoginDenied, reason: Some(denied.code()), exact: denied.code() }
-}
-
-/// Whether `rights` let their holder publish `stream_id` in `room_id`, under this app's reading of an empty list.
-///
-/// # Errors
-/// The first rule that says no.
-pub fn permit_publish(settings: &AppSettings, rights: &Rights, room_id: &str, stream_id: &str) -> Result<(), Denied> {
-    match rights.permit_publish(room_id, stream_id) {
-        Err(Denied::Stream) if lists_no_stream(rights) && settings.empty_stream_list == EmptyStreamList::Any => Ok(()),
-        decided => decided,
-    }
-}
-
-fn lists_no_stream(rights: &Rights) -> bool {
-    matches!(rights.streams(), StreamScope::Only(list) if list.is_empty())
 }
 
 /// Where and when an AppSign proof is presented: it is good for nothing else.

@@ -1,12 +1,12 @@
 //! The mode table cell by cell, and what each kind of bad credential is answered with.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
 use token_gen::{AppId, AppSign, Format, Minter, Payload, RoomId, ServerSecret, TokenRequest, UserId};
 
 use super::*;
-use crate::apps::{FormatName, RingSecret};
+use crate::apps::{EmptyStreamList, FormatName, RingSecret};
 
 const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 const APP_SIGN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -36,9 +36,14 @@ fn rights(room_id: &str, privileges: &[Privilege]) -> Payload {
     Payload::Rights(builder.allow_all(privileges.iter().copied().collect()).build())
 }
 
+fn open_with(app: &App, token: &str, now: UnixSeconds) -> Result<SessionToken, Refusal> {
+    let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), UnixSeconds::new(0));
+    SessionToken::open(&tokens, app, token, Attempt { user_id: Some("alice"), room_id: Some("r1") }, now)
+}
+
 fn good_token() -> SessionToken {
     let token = mint("alice", rights("r1", &Privilege::ALL), Format::Token04Gcm, NOW);
-    SessionToken::open(&app(settings()), &token, "alice", NOW).unwrap()
+    open_with(&app(settings()), &token, NOW).unwrap()
 }
 
 /// `T`: in by the token, `A`: in by the AppSign, else the code; then why the other credential did not count.
@@ -107,7 +112,7 @@ fn an_app_sign_session_gets_what_the_app_grants_and_needs_login() {
 
 /// Opens `token` for alice in room r1: `ok`, or code, reason and exact reason.
 fn open(settings: AppSettings, token: &str, now: UnixSeconds) -> String {
-    let opened = SessionToken::open(&app(settings), token, "alice", now);
+    let opened = open_with(&app(settings), token, now);
     match opened.and_then(|token| token.permit_login("r1")) {
         Ok(()) => "ok".to_owned(),
         Err(Refusal { code, reason, exact }) => format!("{code} {} {exact}", reason.unwrap_or("-")),
@@ -169,12 +174,12 @@ fn apps_choose_what_identity_tokens_and_empty_lists_mean() {
     let required = AppSettings { require_privilege_token: true, ..settings() };
     assert_eq!(open(required, &identity, NOW), "login_denied - privilege_token_required");
     let listening = AppSettings { identity_privileges: Privileges::NONE.with(Privilege::Login), ..settings() };
-    let opened = SessionToken::open(&app(listening), &identity, "alice", NOW).unwrap();
+    let opened = open_with(&app(listening), &identity, NOW).unwrap();
     assert_eq!(permit_publish(&settings(), &opened.rights, "r1", "s1"), Err(Denied::Privilege(Privilege::Publish)));
 
     let empty = Payload::Text(r#"{"room_id":"r1","privilege":{"1":1,"2":1},"stream_id_list":[]}"#.to_owned());
     let token = mint("alice", empty, Format::Token04Gcm, NOW);
-    let opened = SessionToken::open(&app(settings()), &token, "alice", NOW).unwrap();
+    let opened = open_with(&app(settings()), &token, NOW).unwrap();
     assert_eq!(permit_publish(&settings(), &opened.rights, "r1", "s1"), Err(Denied::Stream));
     let any = AppSettings { empty_stream_list: EmptyStreamList::Any, ..settings() };
     assert_eq!(permit_publish(&any, &opened.rights, "r1", "s1"), Ok(()));

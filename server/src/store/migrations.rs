@@ -6,7 +6,11 @@ use sha2::{Digest, Sha256};
 use super::StoreError;
 
 /// Every step, in order; the first is version 1.
-const STEPS: &[&str] = &[include_str!("../../migrations/sqlite/0001-apps-and-keys.sql")];
+const STEPS: &[&str] = &[
+    include_str!("../../migrations/sqlite/0001-apps-and-keys.sql"),
+    include_str!("../../migrations/sqlite/0002-revocations-and-bans.sql"),
+    include_str!("../../migrations/sqlite/0006-once.sql"),
+];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (
     version  INTEGER PRIMARY KEY,

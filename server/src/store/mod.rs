@@ -5,6 +5,8 @@
 pub(crate) mod contract;
 mod group_commit;
 mod migrations;
+mod once;
+mod revocations;
 mod sqlite;
 
 use std::{error::Error as StdError, sync::Arc};
@@ -12,11 +14,13 @@ use std::{error::Error as StdError, sync::Arc};
 use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
+pub use once::{Claim, Claimed, OnceStore, RequestName};
+pub use revocations::{After, RevocationStore};
 pub use sqlite::{Location, SqliteStore};
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
-pub trait Store: Send + Sync + 'static {
+pub trait Store: RevocationStore + OnceStore {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
 

@@ -1,4 +1,8 @@
-//! Every rule about minting: what a caller may ask for, what the app allows. Knows no HTTP, no sockets, no store.
+//! Every rule about tokens: what a caller may have minted, what the app allows, whether a token is good. Knows no HTTP,
+//! no sockets, no store.
+
+mod check;
+mod explain;
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +15,22 @@ use token_gen::{
 
 use crate::{
     apps::{App, Directory, names::privileges},
+    bans::Bans,
     error::Error,
     keys::{Caller, Scope},
+    revocations::Revocations,
 };
+pub use check::{Attempt, Checked, Fault, Refusal, permit_publish};
+pub use explain::{Attempted, Explained};
 
-/// Mints room tokens for callers.
+/// Mints room tokens for callers, and judges those that are shown.
 #[derive(Debug)]
 pub struct Tokens {
     directory: Arc<Directory>,
+    revocations: Arc<Revocations>,
+    bans: Arc<Bans>,
+    /// Below this, the clock cannot be right.
+    clock_floor: UnixSeconds,
 }
 
 /// A new token, and its Kit Token if one was asked for.
@@ -40,16 +52,37 @@ impl std::fmt::Debug for KitText {
 }
 
 impl Tokens {
-    /// Mints for the apps of `directory`.
-    pub fn new(directory: Arc<Directory>) -> Self {
-        Self { directory }
+    /// Mints for the apps of `directory`, and holds tokens against `revocations` and `bans`. While the clock is below
+    /// `clock_floor`, it does neither: what has expired might seem to live.
+    pub fn new(
+        directory: Arc<Directory>,
+        revocations: Arc<Revocations>,
+        bans: Arc<Bans>,
+        clock_floor: UnixSeconds,
+    ) -> Self {
+        Self { directory, revocations, bans, clock_floor }
+    }
+
+    /// What ends tokens early.
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
+    /// Who is kept out.
+    pub fn bans(&self) -> &Bans {
+        &self.bans
+    }
+
+    /// Whether the clock can be right.
+    pub fn trusts(&self, now: UnixSeconds) -> bool {
+        now >= self.clock_floor
     }
 
     /// Mints what `request` asks for, in the caller's own app.
     ///
     /// # Errors
     /// [`Error::Field`] with the field that is at fault, [`Error::AppUnknown`], [`Error::AppDisabled`],
-    /// [`Error::Randomness`].
+    /// [`Error::Randomness`], [`Error::ClockBehind`].
     pub fn mint<R: TryCryptoRng>(
         &self,
         caller: &Caller,
@@ -57,6 +90,9 @@ impl Tokens {
         now: UnixSeconds,
         rng: &mut R,
     ) -> Result<MintedToken, Error> {
+        if !self.trusts(now) {
+            return Err(Error::ClockBehind);
+        }
         let app = self.directory.app(caller.app_id).ok_or(Error::AppUnknown)?;
         if !app.settings().enabled {
             return Err(Error::AppDisabled);
@@ -206,5 +242,7 @@ fn kit<'a>(
     Ok(Some((room_id, user_name)))
 }
 
+#[cfg(test)]
+mod check_tests;
 #[cfg(test)]
 mod tests;

@@ -33,7 +33,7 @@ impl Set {
         directory.put(self.app());
         let caller = Caller { key_id: "k".to_owned(), app_id: AppId::new(7).unwrap(), scope: self.scope.clone() };
         let request = serde_json::from_str(request).unwrap();
-        Tokens::new(Arc::new(directory)).mint(&caller, &request, NOW, &mut SysRng)
+        Tokens::new(Arc::new(directory), Arc::default(), Arc::default(), NOW).mint(&caller, &request, NOW, &mut SysRng)
     }
 
     /// The field that is refused, with its code.

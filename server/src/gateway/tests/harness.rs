@@ -20,8 +20,11 @@ use tokio_tungstenite::{
 
 use crate::{
     apps::{App, AppSettings, Directory, RingSecret},
+    bans::Bans,
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig},
+    revocations::Revocations,
+    tokens::Tokens,
 };
 
 pub(super) const APP_ID: u32 = 1_234_567_890;
@@ -38,6 +41,8 @@ pub(super) struct TestGateway {
     pub(super) gateway: Arc<Gateway>,
     clock: Arc<ManualClock>,
     directory: Arc<Directory>,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) bans: Arc<Bans>,
 }
 
 pub(super) fn settings() -> AppSettings {
@@ -53,13 +58,16 @@ impl TestGateway {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(START)));
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), clock.clone(), config));
+        let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
+        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), clock.clone(), config));
+        tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
         let service = Arc::clone(&gateway).router().into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, service).await });
-        let test = Self { address, gateway, clock, directory };
+        let test = Self { address, gateway, clock, directory, revocations, bans };
         test.configure(settings);
         test
     }
@@ -84,13 +92,20 @@ impl TestGateway {
         self.token_with(user_id, "r1", &Privilege::ALL, ttl_secs)
     }
 
+    /// A token that proves who its user is and no more.
+    pub(super) fn identity_token(&self, user_id: &str, ttl_secs: u64) -> String {
+        self.mint(user_id, Payload::Identity, ttl_secs)
+    }
+
     pub(super) fn token_with(&self, user_id: &str, room_id: &str, privileges: &[Privilege], ttl_secs: u64) -> String {
         let rights = Rights::builder(&RoomId::new(room_id).unwrap());
-        let request = TokenRequest {
-            user_id: UserId::new(user_id).unwrap(),
-            ttl: Duration::from_secs(ttl_secs),
-            payload: Payload::Rights(rights.allow_all(privileges.iter().copied().collect()).build()),
-        };
+        let rights = rights.allow_all(privileges.iter().copied().collect()).build();
+        self.mint(user_id, Payload::Rights(rights), ttl_secs)
+    }
+
+    fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
+        let request =
+            TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(ttl_secs), payload };
         let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(SECRET).unwrap());
         minter.mint(&request, self.now(), &mut SysRng).unwrap().token
     }

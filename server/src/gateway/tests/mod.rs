@@ -5,3 +5,4 @@ mod harness;
 mod journey;
 mod log;
 mod session;
+mod shut_out;

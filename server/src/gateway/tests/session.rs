@@ -1,6 +1,6 @@
 //! Scripts of one stay: what goes in at which second, against what comes out.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
 use roompass_wire::{ErrorCode, gateway::ServerMessage};
@@ -13,6 +13,7 @@ use crate::{
     apps::{App, AppSettings, ExpiryPolicy, RingSecret},
     gateway::session::{Departure, Effect, Request, Session, StreamLimits},
     login::{Grant, SessionToken},
+    tokens::{Attempt, Tokens},
 };
 
 /// The token of every script is issued here and expires at E = 100, unless it says otherwise.
@@ -66,7 +67,8 @@ impl Token {
 fn open(token: &str, now: i64) -> Result<SessionToken, crate::login::Refusal> {
     let active = RingSecret { secret_id: "one".into(), secret: secret(), valid_until: None };
     let app = App::new(settings(), AppSign::generate(&mut SysRng).unwrap(), &active, &[]);
-    SessionToken::open(&app, token, "alice", at(now))
+    let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), at(0));
+    SessionToken::open(&tokens, &app, token, Attempt { user_id: Some("alice"), room_id: Some("r1") }, at(now))
 }
 
 impl Script {

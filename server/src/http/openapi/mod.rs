@@ -78,6 +78,11 @@ fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undesc
     let mut parameters = parts::path_parameters(route.path).map_err(Undescribed)?;
     parameters.extend(operation.parameters);
     let mut codes = vec![ErrorCode::BadRequest, ErrorCode::Internal, ErrorCode::Unavailable];
+    if route.takes_key {
+        parameters.push(parts::idempotency_key());
+        codes.extend([ErrorCode::IdempotencyKeyReused, ErrorCode::IdempotencyKeyBusy, ErrorCode::OutcomeUnknown]);
+        codes.push(ErrorCode::StoreFull);
+    }
     if operation.body.is_some() {
         codes.extend([ErrorCode::FieldInvalid, ErrorCode::TooLarge, ErrorCode::UnsupportedMediaType]);
     }

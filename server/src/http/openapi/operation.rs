@@ -8,12 +8,21 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::collect;
+use super::{collect, parts::EVERYWHERE};
 
 /// The chapters of the reference, in its order.
-pub(super) const TAGS: &[(&str, &str)] =
-    &[(TOKENS, "Minting."), (HEALTH, "For load balancers and people."), (DOCUMENTATION, "What you are reading.")];
+pub(super) const TAGS: &[(&str, &str)] = &[
+    (TOKENS, "Made for users, and judged when somebody asks."),
+    (
+        ENDINGS,
+        "A revocation ends tokens before their time; a ban keeps somebody out whatever token they show. Both hold \
+               on every node within two seconds.",
+    ),
+    (HEALTH, "For load balancers and people."),
+    (DOCUMENTATION, "What you are reading."),
+];
 pub(super) const TOKENS: &str = "Tokens";
+pub(super) const ENDINGS: &str = "Revocations and bans";
 pub(super) const HEALTH: &str = "Health";
 pub(super) const DOCUMENTATION: &str = "Documentation";
 
@@ -68,6 +77,23 @@ impl Operation {
         self
     }
 
+    /// The query parameters it takes: the members of `T`.
+    pub(super) fn query<T: ToSchema>(mut self) -> Self {
+        // Plain data: serde_json has no way to fail here.
+        let schema = serde_json::to_value(T::schema()).unwrap_or_default();
+        let needed = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            self.parameters.push(json!({
+                "name": name,
+                "in": "query",
+                "required": needed(name),
+                "description": member["description"],
+                "schema": without_null(member.clone()),
+            }));
+        }
+        self
+    }
+
     /// A JSON answer.
     pub(super) fn answer<T: Serialize + ToSchema>(self, status: u16, about: &'static str, example: &T) -> Self {
         let mut this = self;
@@ -88,7 +114,8 @@ impl Operation {
     }
 
     fn answer_of(mut self, status: u16, about: &'static str, media_type: &str, content: Value) -> Self {
-        let headers = json!({ "X-Request-Id": { "$ref": "#/components/headers/X-Request-Id" } });
+        let header = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
+        let headers: Map<String, Value> = EVERYWHERE.iter().map(header).collect();
         let answer = json!({ "description": about, "headers": headers, "content": { media_type: content } });
         self.answers.insert(status.to_string(), answer);
         self
@@ -99,4 +126,18 @@ impl Operation {
         let schema = json!({ "$ref": format!("#/components/schemas/{}", T::name()) });
         json!({ "schema": schema, "example": serde_json::to_value(example).unwrap_or_default() })
     }
+}
+
+/// A query parameter is there or not; it is never null.
+fn without_null(mut member: Value) -> Value {
+    if let Some(kinds) = member["type"].as_array_mut() {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = kinds.as_slice() {
+            member["type"] = only.clone();
+        }
+    }
+    if let Some(members) = member.as_object_mut() {
+        members.remove("description");
+    }
+    member
 }

@@ -5,9 +5,13 @@ use std::collections::BTreeMap;
 use roompass_wire::{ErrorCode, Problem};
 use serde_json::{Map, Value, json};
 
+/// The headers of every answer.
+pub(super) const EVERYWHERE: &[&str] = &["X-Request-Id", "Roompass-Server-Time"];
+
 /// What every `{name}` in a path stands for.
 const PATH_PARAMETERS: &[(&str, &str)] = &[
     ("app_id", "The app's number. The key must be one of this app."),
+    ("ban_id", "A ban, as it was named when it was made."),
     ("code", "An error code, as in the `code` of a problem document."),
 ];
 
@@ -31,6 +35,17 @@ pub(super) fn path_parameters(path: &str) -> Result<Vec<Value>, String> {
     names.map(parameter).collect()
 }
 
+/// The header of routes that change something.
+pub(super) fn idempotency_key() -> Value {
+    json!({
+        "name": "Idempotency-Key",
+        "in": "header",
+        "required": false,
+        "description": "Names the request for 24 h, so that sending it again is not doing it again.",
+        "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
+    })
+}
+
 /// The answers with these codes, by status.
 pub(super) fn problem_responses(mut codes: Vec<ErrorCode>) -> Map<String, Value> {
     codes.sort_by_key(|code| (code.row().status, code.as_str()));
@@ -52,11 +67,11 @@ fn problem_response(status: u16, codes: &[ErrorCode]) -> Value {
     ] });
     let mut headers = Map::new();
     let carried = match status {
-        401 => &["X-Request-Id", "WWW-Authenticate"][..],
-        429 | 503 => &["X-Request-Id", "Retry-After"],
-        _ => &["X-Request-Id"],
+        401 => &["WWW-Authenticate"][..],
+        409 | 429 | 503 => &["Retry-After"],
+        _ => &[],
     };
-    for &name in carried {
+    for &name in EVERYWHERE.iter().chain(carried) {
         headers.insert(name.to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
     }
     json!({
@@ -104,8 +119,12 @@ pub(super) fn headers() -> Value {
         },
         "Retry-After": {
             "description": "How long to wait, in seconds.",
-            "required": true,
             "schema": { "type": "integer", "minimum": 1 },
+        },
+        "Roompass-Server-Time": {
+            "description": "The server's clock, in Unix seconds.",
+            "required": true,
+            "schema": { "type": "integer" },
         },
     })
 }

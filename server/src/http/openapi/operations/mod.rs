@@ -2,11 +2,22 @@
 
 mod documentation;
 mod health;
+mod judging;
+mod lifecycle;
 mod tokens;
 
 use super::operation::Operation;
 
 /// Every operation.
 pub(super) fn all() -> Vec<Operation> {
-    [tokens::operations(), health::operations(), documentation::operations()].into_iter().flatten().collect()
+    [
+        tokens::operations(),
+        judging::operations(),
+        lifecycle::operations(),
+        health::operations(),
+        documentation::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -1,5 +1,8 @@
 //! The embedded store: SQLite in write-ahead mode, every commit forced to disk.
 
+mod once;
+mod revocations;
+
 use std::{
     fs::{self, DirBuilder, OpenOptions},
     io,

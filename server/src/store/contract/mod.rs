@@ -1,5 +1,8 @@
 //! What every store promises, as one suite. `run` it with a way to make an empty store.
 
+mod once;
+mod revocations;
+
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
 
@@ -8,7 +11,7 @@ use super::{AppRecord, KeyRecord, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..8 {
+    for promise in 0..17 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -20,7 +23,16 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             4 => a_ring_has_one_active_secret(&store).await,
             5 => one_of_many_racing_updates_wins(&store).await,
             6 => keys_belong_to_apps(&store).await,
-            _ => last_use_never_goes_back(&store).await,
+            7 => last_use_never_goes_back(&store).await,
+            8 => revocations::a_revocation_comes_back_as_it_was(&store).await,
+            9 => revocations::a_revocation_only_gets_stronger_also_in_a_race(&store).await,
+            10 => revocations::what_has_ended_is_deleted_in_batches(&store).await,
+            11 => revocations::a_ban_is_replaced_and_lifted(&store).await,
+            12 => revocations::the_latest_time_never_goes_back_by_itself(&store).await,
+            13 => once::one_of_many_claims_gets_the_request(&store).await,
+            14 => once::the_answer_is_kept_for_the_same_request_only(&store).await,
+            15 => once::what_was_given_up_or_given_back_can_be_claimed_again(&store).await,
+            _ => once::a_full_memory_refuses_the_new_request(&store).await,
         }
     }
 }

@@ -1,6 +1,16 @@
 //! Request and response bodies of the HTTP API, beside the paths they belong to.
 
+mod batch;
+mod introspection;
+mod list;
+mod revocations;
+
 use serde::{Deserialize, Serialize};
+
+pub use batch::*;
+pub use introspection::*;
+pub use list::*;
+pub use revocations::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.
 pub const TOKENS_PATH: &str = "/v1/apps/{app_id}/tokens";

@@ -1,0 +1,141 @@
+//! Everybody who is logged in here, so that those whose token is revoked or who are banned can be shown out at once.
+//!
+//! Knows neither sockets nor rooms: it ends an outbox, and the connection behind it does the rest.
+
+use std::{
+    collections::HashMap,
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use roompass_wire::ErrorCode;
+use token_gen::{AppId, TokenId, UnixSeconds};
+
+use crate::{
+    bans::{Ban, Bans, Visitor},
+    login::SessionToken,
+    revocations::{Revocation, Revocations, Subject},
+    rooms::{Outbox, SessionId},
+};
+
+/// Everybody of every app.
+#[derive(Debug, Default)]
+pub(super) struct Roll(Mutex<HashMap<AppId, HashMap<SessionId, Entry>>>);
+
+/// Who somebody is.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) user_id: String,
+    pub(super) room_id: String,
+    pub(super) address: IpAddr,
+    /// The present token's id and time of issue; none in an AppSign session.
+    pub(super) token: Option<(TokenId, UnixSeconds)>,
+    pub(super) outbox: Arc<Outbox>,
+}
+
+/// One line of the roll. Dropping it strikes the line out.
+#[derive(Debug)]
+pub(super) struct Line {
+    roll: Arc<Roll>,
+    app_id: AppId,
+    session_id: SessionId,
+}
+
+impl Entry {
+    /// What its user's token is compared with, if there is one.
+    fn subject(&self) -> Option<Subject<'_>> {
+        let (token_id, issued_at) = self.token?;
+        Some(Subject { token_id, user_id: &self.user_id, room_id: Some(&self.room_id), issued_at })
+    }
+
+    fn visitor(&self) -> Visitor<'_> {
+        Visitor { user_id: Some(&self.user_id), room_id: Some(&self.room_id), address: Some(self.address) }
+    }
+
+    /// Why this one has to go, if so.
+    fn shut_out(&self, app_id: AppId, lists: Lists<'_>, now: UnixSeconds) -> Option<ErrorCode> {
+        let is_revoked = self.subject().is_some_and(|subject| lists.revocations.find(app_id, &subject).is_some());
+        if is_revoked {
+            return Some(ErrorCode::TokenRevoked);
+        }
+        lists.bans.find(app_id, &self.visitor(), now).map(|_| ErrorCode::Banned)
+    }
+}
+
+/// Who has to go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lists<'a> {
+    pub(super) revocations: &'a Revocations,
+    pub(super) bans: &'a Bans,
+}
+
+impl Roll {
+    /// Adds a line.
+    pub(super) fn enter(self: &Arc<Self>, app_id: AppId, session_id: SessionId, entry: Entry) -> Line {
+        self.lock().entry(app_id).or_default().insert(session_id, entry);
+        Line { roll: Arc::clone(self), app_id, session_id }
+    }
+
+    /// Shows out whoever goes by a token that `revocation` ends.
+    pub(super) fn revoke(&self, revocation: &Revocation) {
+        let is_hit = |entry: &Entry| entry.subject().is_some_and(|subject| revocation.hits(&subject));
+        self.end(revocation.app_id, ErrorCode::TokenRevoked, is_hit);
+    }
+
+    /// Shows out whoever `ban` keeps out.
+    pub(super) fn ban(&self, ban: &Ban, now: UnixSeconds) {
+        if ban.holds(now) {
+            self.end(ban.app_id, ErrorCode::Banned, |entry| ban.target.covers(&entry.visitor()));
+        }
+    }
+
+    /// Holds everybody against the lists: after news may have been missed.
+    pub(super) fn call(&self, lists: Lists<'_>, now: UnixSeconds) {
+        for (&app_id, entries) in self.lock().iter() {
+            for entry in entries.values() {
+                if let Some(code) = entry.shut_out(app_id, lists, now) {
+                    entry.outbox.end(code);
+                }
+            }
+        }
+    }
+
+    fn end(&self, app_id: AppId, code: ErrorCode, is_hit: impl Fn(&Entry) -> bool) {
+        if let Some(entries) = self.lock().get(&app_id) {
+            entries.values().filter(|entry| is_hit(entry)).for_each(|entry| entry.outbox.end(code));
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<AppId, HashMap<SessionId, Entry>>> {
+        // No change in here can stop half-way, so a poisoned roll is still a good one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// Why this one has to go, if so. Asked before every operation, and after the line or its token has changed: news
+    /// that came before the change did not reach it.
+    pub(super) fn shut_out(&self, lists: Lists<'_>, now: UnixSeconds) -> Option<ErrorCode> {
+        self.roll.lock().get(&self.app_id)?.get(&self.session_id)?.shut_out(self.app_id, lists, now)
+    }
+
+    /// Notes the present token. Says whether it is another one than before.
+    pub(super) fn set_token(&self, token: &SessionToken) -> bool {
+        let present = Some((token.token_id, token.issued_at));
+        let mut apps = self.roll.lock();
+        let entry = apps.get_mut(&self.app_id).and_then(|app| app.get_mut(&self.session_id));
+        entry.is_some_and(|entry| std::mem::replace(&mut entry.token, present) != present)
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        let mut apps = self.roll.lock();
+        if let Some(entries) = apps.get_mut(&self.app_id) {
+            entries.remove(&self.session_id);
+            if entries.is_empty() {
+                apps.remove(&self.app_id);
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! `/v1/apps/{app_id}/tokens/introspect` and `…/explain`
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::{Json as Answer, extract::State};
+use roompass_wire::http::{
+    ActiveToken, CipherName, ExplainRequest, ExplainResponse, ExplainedClaims, FormatName, IntrospectRequest,
+    IntrospectResponse,
+};
+use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, UnixSeconds, Version};
+
+use super::{auth::AppCaller, extract::Json, revocations};
+use crate::{
+    app::Service,
+    apps::names::privileges,
+    error::Error,
+    keys::Caller,
+    lifecycle,
+    tokens::{Attempt, Attempted, Checked, Fault},
+};
+
+/// Says whether a token is active.
+pub(super) async fn introspect(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Json(request): Json<IntrospectRequest>,
+) -> Result<Answer<IntrospectResponse>, Error> {
+    let now = service.clock.now();
+    let app = service.directory.app(caller.app_id).ok_or(Error::AppUnknown)?;
+    let token = request.token.split_once('#').map_or(&*request.token, |(token, _)| token);
+    let answer = match service.tokens.check(&app, token, Attempt::default(), now) {
+        // A key bound to rooms learns of the tokens for those rooms only.
+        Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
+            IntrospectResponse::Active(active(&caller, checked, now))
+        }
+        Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
+        Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
+        Ok(_) | Err(_) => IntrospectResponse::Inactive,
+    };
+    Ok(Answer(answer))
+}
+
+fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
+    let Checked { token_id, secret_id, format, claims, rights } = checked;
+    ActiveToken {
+        active: true,
+        token_id: token_id.into(),
+        app_id: caller.app_id.get(),
+        room_id: match rights.room() {
+            RoomScope::Any => None,
+            RoomScope::Only(room_id) => Some(room_id.clone()),
+        },
+        privileges: rights.privileges().iter().map(privileges::name).collect(),
+        stream_ids: match rights.streams() {
+            StreamScope::Any => None,
+            StreamScope::Only(stream_ids) => Some(stream_ids.clone()),
+        },
+        payload: claims.payload().filter(|payload| !payload.is_empty()).map(str::to_owned),
+        format: match format.version() {
+            Version::Token03 => FormatName::Token03,
+            Version::Token04 => FormatName::Token04,
+        },
+        cipher: match format.cipher() {
+            Cipher::Gcm => CipherName::Gcm,
+            Cipher::Cbc => CipherName::Cbc,
+        },
+        secret_id,
+        issued_at: claims.issued_at.get(),
+        expire_at: claims.expire_at.get(),
+        user_id: claims.user_id,
+        revoked: false,
+        server_time: now.get(),
+    }
+}
+
+/// Says why a login is refused.
+pub(super) async fn explain(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Json(request): Json<ExplainRequest>,
+) -> Result<Answer<ExplainResponse>, Error> {
+    let now = service.clock.now();
+    if !caller.scope.room_prefix.is_empty() {
+        return Err(Error::field("token", "is not for this key: it is bound to rooms, and explanations tell all"));
+    }
+    let app = service.directory.app(caller.app_id).ok_or(Error::AppUnknown)?;
+    let reason = "must be an address such as 203.0.113.7 or 2001:db8::7";
+    let address: Option<IpAddr> =
+        request.ip_address.as_deref().map(str::parse).transpose().map_err(|_| Error::field("ip_address", reason))?;
+    let attempted = Attempted {
+        user_id: request.user_id.as_deref(),
+        room_id: request.room_id.as_deref(),
+        stream_id: request.stream_id.as_deref(),
+        address,
+    };
+    let explained = service.tokens.explain(&app, &request.token, attempted, now);
+    let revoked_by = match explained.revoked_by {
+        Some(id) => service.lifecycle.revocation(caller.app_id, id).await?.map(revocations::revocation),
+        None => None,
+    };
+    let explanation = explained.explanation;
+    Ok(Answer(ExplainResponse {
+        admitted: explained.code.is_none(),
+        code: explained.code,
+        findings: explained.findings,
+        token_id: explanation.token_id,
+        secret_id: explained.secret_id,
+        format: explanation
+            .format
+            .map(|format| if format == "token03" { FormatName::Token03 } else { FormatName::Token04 }),
+        cipher: explanation.cipher.map(|cipher| if cipher == "cbc" { CipherName::Cbc } else { CipherName::Gcm }),
+        claims: explanation.claims.map(claims),
+        revoked_by,
+        banned_by: explained.banned_by.map(|ban| revocations::ban(&ban)),
+        server_time: now.get(),
+    }))
+}
+
+fn claims(opened: OpenedClaims) -> ExplainedClaims {
+    ExplainedClaims {
+        app_id: opened.app_id,
+        user_id: opened.user_id,
+        issued_at: opened.issued_at,
+        expire_at: opened.expire_at,
+        payload: opened.payload,
+        room_id: opened.room_id,
+        privileges: opened.privileges.map(|names| names.into_iter().map(str::to_owned).collect()),
+        stream_ids: opened.stream_ids,
+    }
+}

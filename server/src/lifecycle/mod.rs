@@ -1,0 +1,244 @@
+//! Ending tokens and keeping users out: what callers do to [`Revocations`] and [`Bans`]. Every change goes to the store
+//! first, then into memory, so that what was acknowledged survives. Knows no HTTP.
+
+mod request;
+
+use std::{sync::Arc, time::Duration};
+
+use token_gen::{AppId, UnixSeconds};
+use tokio::{sync::Mutex, time::timeout};
+
+pub(crate) use request::is_of_rooms;
+pub use request::{ban_target, duration, issued_before, reason, revocation_target};
+
+use crate::{
+    bans::{self, Ban, Bans},
+    entry_id::EntryId,
+    error::Error,
+    keys::Caller,
+    revocations::{self, Revocation, Revocations, Target},
+    store::{After, AppRecord, Store, StoreError},
+};
+
+/// How much is read from the store at once when starting.
+const PAGE: u32 = 10_000;
+/// How much is forgotten at once, so that nobody waits long behind it.
+const SWEEP_BATCH: u32 = 500;
+/// How long a write may take before its outcome is called unknown; shorter than any request may take.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The life of tokens after they were minted.
+pub struct Lifecycle {
+    store: Arc<dyn Store>,
+    revocations: Arc<Revocations>,
+    bans: Arc<Bans>,
+    /// Held from the store to memory, so that of two changes to one ban both places keep the same.
+    changing_bans: Mutex<()>,
+}
+
+/// A wish to end tokens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ending {
+    /// Which tokens.
+    pub target: Target,
+    /// The last second of issue that is ended.
+    pub issued_before: UnixSeconds,
+    /// When the token would end anyway, if it is a single one and that is known.
+    pub expire_at: Option<UnixSeconds>,
+    /// Why.
+    pub reason: Option<String>,
+}
+
+impl Lifecycle {
+    /// Works on `store`, which must be open and migrated.
+    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>) -> Self {
+        Self { store, revocations, bans, changing_bans: Mutex::default() }
+    }
+
+    /// Reads everything from the store into memory.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn load(&self) -> Result<(), Error> {
+        // Of all apps, also those that are left out for now because their secrets do not open.
+        for AppRecord { app_id, .. } in self.store.apps().await? {
+            let mut after = None;
+            loop {
+                let page = self.store.revocations(app_id, after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.target.entry_id());
+                self.revocations.load(page);
+            }
+            let mut after = None;
+            loop {
+                let page = self.store.bans(app_id, after, PAGE).await?;
+                let Some(last) = page.last() else { break };
+                after = Some(last.target.entry_id());
+                self.bans.load(page);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in one revocation that another node has made or strengthened.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn reload_revocation(&self, app_id: AppId, id: EntryId) -> Result<(), Error> {
+        if let Some(revocation) = self.store.revocation(app_id, id).await? {
+            self.revocations.put(revocation);
+        }
+        Ok(())
+    }
+
+    /// Takes in one ban that another node has made, changed or lifted.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn reload_ban(&self, app_id: AppId, id: EntryId) -> Result<(), Error> {
+        let _changing = self.changing_bans.lock().await;
+        match self.store.ban(app_id, id).await? {
+            Some(ban) => self.bans.put(ban),
+            None => self.bans.remove(app_id, id),
+        }
+        Ok(())
+    }
+
+    /// Ends tokens of the caller's app. Returns what holds now.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::OutcomeUnknown`].
+    pub async fn revoke(&self, caller: &Caller, ending: Ending, now: UnixSeconds) -> Result<Revocation, Error> {
+        let Ending { target, issued_before, expire_at, reason } = ending;
+        self.revocations.has_room(caller.app_id, &target).map_err(|_| Error::Full("revocation"))?;
+        let revocation = Revocation {
+            app_id: caller.app_id,
+            target,
+            issued_before,
+            expire_at: expire_at.unwrap_or_else(|| revocations::forget_at(issued_before, now)),
+            created_at: now,
+            created_by: caller.key_id.clone(),
+            reason,
+        };
+        let kept = durable(self.store.put_revocation(revocation)).await?;
+        self.revocations.put(kept.clone());
+        tracing::info!(
+            app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
+        );
+        Ok(kept)
+    }
+
+    /// Ends every token of every app that was issued up to `now`, as after a restore from a backup: what was revoked
+    /// since the backup was made stays revoked. Returns how many apps there are.
+    ///
+    /// # Errors
+    /// [`Error::OutcomeUnknown`]: do it again.
+    pub async fn revoke_everything(&self, by: &str, reason: &str, now: UnixSeconds) -> Result<usize, Error> {
+        let apps = self.store.apps().await?;
+        for &AppRecord { app_id, .. } in &apps {
+            let revocation = Revocation {
+                app_id,
+                target: Target::App,
+                issued_before: now,
+                expire_at: revocations::forget_at(now, now),
+                created_at: now,
+                created_by: by.to_owned(),
+                reason: Some(reason.to_owned()),
+            };
+            self.revocations.put(durable(self.store.put_revocation(revocation)).await?);
+        }
+        Ok(apps.len())
+    }
+
+    /// A revocation of the app.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revocation(&self, app_id: AppId, id: EntryId) -> Result<Option<Revocation>, Error> {
+        Ok(self.store.revocation(app_id, id).await?)
+    }
+
+    /// Up to `limit` revocations of the app.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn revocations(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Revocation>, Error> {
+        Ok(self.store.revocations(app_id, after, limit).await?)
+    }
+
+    /// Keeps somebody out of the caller's app.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::OutcomeUnknown`].
+    pub async fn ban(
+        &self,
+        caller: &Caller,
+        target: bans::Target,
+        expire_at: Option<UnixSeconds>,
+        reason: Option<String>,
+        now: UnixSeconds,
+    ) -> Result<Ban, Error> {
+        self.bans.has_room(caller.app_id, &target).map_err(|_| Error::Full("ban"))?;
+        let created_by = caller.key_id.clone();
+        let ban = Ban { app_id: caller.app_id, target, expire_at, created_at: now, created_by, reason };
+        let changing = self.changing_bans.lock().await;
+        durable(self.store.put_ban(ban.clone())).await?;
+        self.bans.put(ban.clone());
+        drop(changing);
+        tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
+        Ok(ban)
+    }
+
+    /// Lifts a ban of the caller's app, if its key reaches that ban's target.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::OutcomeUnknown`].
+    pub async fn lift(&self, caller: &Caller, id: EntryId) -> Result<(), Error> {
+        let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::NotFound)?;
+        request::reaches_ban(&caller.scope, &ban.target)?;
+        let changing = self.changing_bans.lock().await;
+        if !durable(self.store.delete_ban(caller.app_id, id)).await? {
+            return Err(Error::NotFound);
+        }
+        self.bans.remove(caller.app_id, id);
+        drop(changing);
+        tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
+        Ok(())
+    }
+
+    /// Up to `limit` bans of the app.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn bans(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Ban>, Error> {
+        Ok(self.store.bans(app_id, after, limit).await?)
+    }
+
+    /// Forgets what has ended by `now`, in memory and in the store, a batch at a time.
+    ///
+    /// # Errors
+    /// [`Error::Store`]; what is left is forgotten next time.
+    pub async fn sweep(&self, now: UnixSeconds) -> Result<(), Error> {
+        let batch = SWEEP_BATCH as usize;
+        while self.revocations.sweep(now, batch) {
+            tokio::task::yield_now().await;
+        }
+        while self.bans.sweep(now, batch) {
+            tokio::task::yield_now().await;
+        }
+        while self.store.delete_ended_revocations(now, SWEEP_BATCH).await? == batch {}
+        while self.store.delete_ended_bans(now, SWEEP_BATCH).await? == batch {}
+        while self.store.delete_ended_requests(now, SWEEP_BATCH).await? == batch {}
+        Ok(())
+    }
+}
+
+/// Waits for a write. One that the store does not answer may have happened all the same.
+async fn durable<T>(write: impl Future<Output = Result<T, StoreError>>) -> Result<T, Error> {
+    match timeout(WRITE_TIMEOUT, write).await {
+        Ok(Ok(written)) => Ok(written),
+        Ok(Err(error @ StoreError::Unavailable(_))) => Err(Error::OutcomeUnknown(Some(error))),
+        Ok(Err(error)) => Err(error.into()),
+        Err(_) => Err(Error::OutcomeUnknown(None)),
+    }
+}
