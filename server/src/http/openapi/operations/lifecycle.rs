@@ -65,7 +65,7 @@ const NOW: i64 = 1_800_000_000;
 
 fn revocation() -> Revocation {
     Revocation {
-        revocation_id: "1c2f0e9a8b7d6c5e4f3a2b1c0d9e8f7a".to_owned(),
+        revocation_id: "vjSMa5_tCwGnfC0aTiH9yg".to_owned(),
         kind: RevocationKind::User,
         token_id: None,
         user_id: Some("alice".to_owned()),
@@ -80,7 +80,7 @@ fn revocation() -> Revocation {
 
 fn ban() -> Ban {
     Ban {
-        ban_id: "0b7e3d5a9c1f2e4d6a8b0c2e4f6a8b0c".to_owned(),
+        ban_id: "mxQb4jm4fgVhmiIdyEEB8g".to_owned(),
         kind: BanKind::User,
         user_id: Some("mallory".to_owned()),
         room_id: None,
