@@ -9,8 +9,8 @@ export ROOMPASS_PYTHON ?= $(CURDIR)/target/venv/bin/python
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-run: setup ## Start the service on this machine with a demo app, and say what to do next
-	cargo run --locked --package roompass-server --bin roompass -- dev
+run: setup ## Start the service on this machine with a demo app, and say what to do next (ARGS='--listen ADDRESS')
+	cargo run --locked --package roompass-server --bin roompass -- dev $(ARGS)
 
 test: setup-test fuzz-smoke ## Install what is missing, then run every test
 	.ci/test
@@ -29,7 +29,7 @@ bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one
 fuzz-smoke: setup-test ## Run each fuzz target for a few seconds
 	.ci/fuzz-smoke
 
-setup: ## Install what building needs (a C compiler)
+setup: ## Install what building and the tour need (a C compiler, curl)
 	.ci/setup build
 
 setup-test: ## Install what the tests need as well

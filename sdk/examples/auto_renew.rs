@@ -4,14 +4,18 @@
 
 mod demo;
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use roompass_sdk::{Client, Event, LocalUser, MintRequest, TokenAnswer, TokenRequest};
 
 const LIFE_SECS: u64 = 20;
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    demo::report(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let demo = demo::Demo::find()?;
     let backend = demo.backend()?;
     let client = Client::builder(demo.app_id, &demo.url)

@@ -4,12 +4,16 @@
 
 mod demo;
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use roompass_sdk::{BackendClient, Client, Event, LocalUser, MintRequest, TokenAnswer, TokenRequest};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    demo::report(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let user_id = arguments.next().unwrap_or_else(|| "alice".to_owned());
     let room_id = arguments.next().unwrap_or_else(|| "room1".to_owned());
@@ -22,13 +26,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .build()?;
 
     let room = client.login_room(&room_id, LocalUser::new(&user_id)?).await?;
+    println!("in {room_id} as {user_id}; Ctrl-C leaves");
     let mut events = room.events();
     let stream_id = format!("{user_id}-camera");
     match room.start_publishing_stream(&stream_id).await {
         Ok(()) => println!("publishing {stream_id}"),
         Err(error) => println!("not publishing {stream_id}: {error}"),
     }
-    println!("in {room_id} with {} user(s), {} stream(s); Ctrl-C leaves", room.users().len(), room.streams().len());
 
     loop {
         tokio::select! {
@@ -55,6 +59,7 @@ fn tell(event: Event) {
         }
         Event::StreamsStopped(streams) => streams.iter().for_each(|stream| println!("- stream {}", stream.stream_id)),
         Event::StateChanged(state) => println!("state: {state:?}"),
+        Event::LoggedIn(admission) => println!("let in by {:?}, may {:?}", admission.auth, admission.privileges),
         Event::TokenRenewed { expire_at, .. } => println!("token renewed until {expire_at}"),
         other => println!("{other:?}"),
     }
@@ -64,7 +69,10 @@ async fn mint(backend: BackendClient, request: TokenRequest) -> TokenAnswer {
     let wanted = MintRequest { user_id: request.user_id, room_id: Some(request.room_id), ..MintRequest::default() };
     match backend.mint(&wanted).await {
         Ok(minted) => TokenAnswer::Token(minted.token),
-        Err(error) if error.is_retryable() => TokenAnswer::Retry,
+        Err(error) if error.is_retryable() => {
+            println!("no token yet: {error}");
+            TokenAnswer::Retry
+        }
         Err(error) => TokenAnswer::Denied(error.to_string()),
     }
 }

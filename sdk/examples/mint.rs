@@ -4,12 +4,16 @@
 
 mod demo;
 
-use std::error::Error;
+use std::{error::Error, process::ExitCode};
 
 use roompass_sdk::{MintRequest, PrivilegeName};
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> Result<(), Box<dyn Error>> {
+async fn main() -> ExitCode {
+    demo::report(run().await)
+}
+
+async fn run() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let user_id = arguments.next().unwrap_or_else(|| "alice".to_owned());
     let room_id = arguments.next().unwrap_or_else(|| "room1".to_owned());

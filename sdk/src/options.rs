@@ -110,7 +110,7 @@ impl ClientBuilder {
         self
     }
 
-    /// After how much silence the SDK asks whether the server is still there. Default 25 s.
+    /// After how much silence the SDK asks whether the server is still there. Default 25 s, at least 1 s.
     pub fn keep_alive(mut self, silence: Duration) -> Self {
         self.limits.keep_alive = silence;
         self
@@ -141,6 +141,9 @@ impl ClientBuilder {
         if !(1..=65_536).contains(&self.limits.event_buffer) {
             return Err(Error::config("event buffer", "must be from 1 to 65536"));
         }
+        if self.limits.keep_alive < LEAST_KEEP_ALIVE {
+            return Err(Error::config("keep alive", "must be at least 1 s"));
+        }
         let mut roots = Vec::new();
         for pem in &self.root_pems {
             roots.extend(tls::roots_from_pem(pem)?);
@@ -153,7 +156,7 @@ impl ClientBuilder {
             app_sign: self.app_sign,
             provider: self.provider,
             mode: self.mode,
-            limits: self.limits,
+            limits: self.limits.bounded(),
             environment: self.environment,
         }))
     }
@@ -189,6 +192,9 @@ impl Options {
     }
 }
 
+/// With less, the SDK would do little else than ask, and the server cut it off.
+const LEAST_KEEP_ALIVE: Duration = Duration::from_secs(1);
+
 /// How long and how much.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -209,6 +215,19 @@ impl Limits {
         keep_alive: Duration::from_secs(25),
         event_buffer: 256,
     };
+
+    /// The same, but never so long that there is no such moment: "for ever" is written as [`Duration::MAX`].
+    fn bounded(self) -> Self {
+        let bounded = |limit: Duration| limit.min(Duration::from_secs(u32::MAX.into()));
+        Self {
+            connect: bounded(self.connect),
+            request: bounded(self.request),
+            login: bounded(self.login),
+            reconnect: bounded(self.reconnect),
+            keep_alive: bounded(self.keep_alive),
+            event_buffer: self.event_buffer,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -244,11 +263,24 @@ mod tests {
             base().auth_mode(AuthMode::AppSign),
             base().auth_mode(AuthMode::TokenPreferred),
             base().event_buffer(0),
+            base().keep_alive(Duration::from_millis(999)),
             base().tls_root_pem("nonsense"),
         ] {
             assert!(builder.build().is_err());
         }
         assert!(ClientBuilder::new(1, "http://rtc.example.com").allow_plain_text().build().is_ok());
+    }
+
+    #[test]
+    fn a_limit_that_never_comes_can_be_waited_for() {
+        let builder = ClientBuilder::new(1, "http://127.0.0.1:1").connect_timeout(Duration::MAX);
+        let builder = builder.request_timeout(Duration::MAX).login_timeout(Duration::MAX);
+        let client = builder.reconnect_limit(Duration::MAX).keep_alive(Duration::MAX).build().unwrap();
+        let Limits { connect, request, login, reconnect, keep_alive, .. } = client.options().limits;
+        let age_of_the_process = Duration::from_secs(1 << 32);
+        for limit in [connect, request, login, reconnect, keep_alive] {
+            assert!(age_of_the_process.checked_add(limit).is_some());
+        }
     }
 
     #[test]

@@ -5,35 +5,64 @@ use std::{
     sync::OnceLock,
 };
 
-use tracing_subscriber::{EnvFilter, Registry, fmt, layer::SubscriberExt, reload, util::SubscriberInitExt};
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, FilterFn, ParseError},
+    fmt,
+    layer::{Filter, SubscriberExt},
+    registry::LookupSpan,
+    reload,
+    util::SubscriberInitExt,
+};
 
 use crate::config::{LogFormat, LogSection};
 
-/// The filter of this process, once logging is set up by us.
-static FILTER: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
+/// Libraries that log what passes through them, tokens included, below the level `info`. No filter opens that.
+const TALKATIVE: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tokio_tungstenite", "tungstenite"];
+
+/// The directives of this process, once logging is set up by us.
+static DIRECTIVES: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Sends log lines to standard error from now on, for the whole process. The first call decides.
 pub fn start(log: &LogSection) {
-    let (filter, handle) = reload::Layer::new(filter(log));
-    let lines = fmt::layer().with_writer(io::stderr);
-    let registry = tracing_subscriber::registry().with(filter);
-    let started = match log.format {
-        LogFormat::Pretty => registry.with(lines.with_ansi(io::stderr().is_terminal())).try_init(),
-        LogFormat::Json => registry.with(lines.json().flatten_event(true)).try_init(),
+    let lines = match log.format {
+        LogFormat::Pretty => fmt::layer().with_ansi(io::stderr().is_terminal()).with_writer(io::stderr).boxed(),
+        LogFormat::Json => {
+            fmt::layer().json().flatten_event(true).with_span_list(false).with_writer(io::stderr).boxed()
+        }
     };
+    // The directives were judged with the configuration.
+    let Ok(directives) = EnvFilter::try_new(&log.filter) else { return };
+    let (directives, handle) = reload::Layer::new(directives);
+    let filter = directives.and(FilterFn::new(keeps_contents_to_itself));
     // An error means that logging was set up before, by whoever embeds us.
-    if started.is_ok() {
-        let _ = FILTER.set(handle);
+    if tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().is_ok() {
+        let _ = DIRECTIVES.set(handle);
     }
 }
 
 /// Changes what is logged from now on, if logging was set up here.
 pub fn set_filter(log: &LogSection) {
-    // It fails only when the subscriber is gone, and then nothing is logged at all.
-    let _ = FILTER.get().map(|handle| handle.reload(filter(log)));
+    if let (Some(handle), Ok(directives)) = (DIRECTIVES.get(), EnvFilter::try_new(&log.filter)) {
+        // It fails only when the subscriber is gone, and then nothing is logged at all.
+        let _ = handle.reload(directives);
+    }
 }
 
-/// The filter was judged with the configuration.
-fn filter(log: &LogSection) -> EnvFilter {
-    EnvFilter::try_new(&log.filter).unwrap_or_default()
+/// What of all that is logged is kept: the usual directives (`info,roompass_server=debug`), but never the contents of
+/// messages, at no level.
+///
+/// # Errors
+/// What is wrong with `directives`.
+pub fn filter<S>(directives: &str) -> Result<impl Filter<S> + use<S>, ParseError>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    Ok(EnvFilter::try_new(directives)?.and(FilterFn::new(keeps_contents_to_itself)))
+}
+
+fn keeps_contents_to_itself(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::INFO || !TALKATIVE.contains(&library)
 }

@@ -18,11 +18,12 @@ fn program(name: &str) -> PathBuf {
     path
 }
 
-async fn start_dev() -> (Child, Value) {
+/// Starts `roompass dev --json`, with its log in the file `log` of a kept run. It ends when it is dropped.
+pub(crate) async fn start_dev(log: &str) -> (Child, Value) {
     let mut dev = Command::new(program("roompass"));
     dev.args(["dev", "--json", "--ephemeral", "--listen", "127.0.0.1:0"]).env("ROOMPASS_LOG_FILTER", "trace");
     match logs::folder() {
-        Some(folder) => dev.stderr(std::fs::File::create(folder.join("dev-command.log")).expect("it can be written")),
+        Some(folder) => dev.stderr(std::fs::File::create(folder.join(log)).expect("it can be written")),
         None => dev.stderr(Stdio::null()),
     };
     let mut child = dev.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
@@ -37,7 +38,7 @@ async fn start_dev() -> (Child, Value) {
 
 #[tokio::test]
 async fn the_printed_line_is_all_that_a_script_needs() {
-    let (mut dev, ready) = start_dev().await;
+    let (mut dev, ready) = start_dev("dev-command.log").await;
     let members: Vec<&str> = ready.as_object().expect("an object").keys().map(String::as_str).collect();
     assert_eq!(members.len(), 6);
     for member in ["url", "gateway_url", "app_id", "app_sign", "server_secret", "backend_key"] {

@@ -3,5 +3,6 @@
 mod command;
 mod journey;
 mod modes;
+mod python;
 mod refusals;
 mod strict;

@@ -7,6 +7,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     envelope::{Cipher, Version},
+    human::Span,
     id::AppId,
     time::UnixSeconds,
 };
@@ -59,7 +60,7 @@ pub enum TokenError {
     #[error("the AppSign must be 64 hexadecimal characters")]
     AppSignInvalid,
     /// The lifetime asked for is shorter than a second, or longer than allowed.
-    #[error("the lifetime must be from 1 s to {} s", max.as_secs())]
+    #[error("the lifetime must be from 1 s to {} s ({})", max.as_secs(), Span(*max))]
     TtlInvalid {
         /// The longest allowed here.
         max: Duration,

@@ -1,7 +1,7 @@
 //! Where the examples find the server: in the environment that `make run` prints, or in the JSON that
-//! `roompass dev --json` prints.
+//! `roompass dev --json` prints. And how they end.
 
-use std::{env, fs};
+use std::{env, error::Error, fs, process::ExitCode};
 
 use roompass_sdk::{BackendClient, BackendKey};
 use serde::Deserialize;
@@ -37,6 +37,19 @@ impl Demo {
         let key = BackendKey::new(self.backend_key.as_str());
         BackendClient::new(&self.url, self.app_id, key).map_err(|error| error.to_string())
     }
+}
+
+/// Ends an example: says what went wrong, with its causes.
+pub(crate) fn report(outcome: Result<(), Box<dyn Error>>) -> ExitCode {
+    let Err(error) = outcome else { return ExitCode::SUCCESS };
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    eprintln!("{text}");
+    ExitCode::FAILURE
 }
 
 #[expect(clippy::disallowed_methods, reason = "this is where the examples read the environment")]

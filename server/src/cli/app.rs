@@ -25,19 +25,19 @@ pub(super) enum AppCommand {
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// What people call it
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     name: String,
     /// Its number; a free one if left out
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     app_id: Option<AppId>,
     /// How its clients authenticate: app_sign, token_preferred or token_only
     #[arg(long, default_value = "token_preferred", value_parser = word::<AuthMode>)]
     mode: AuthMode,
     /// A format to mint and accept: token04_gcm, token04_cbc or token03. CBC is not authenticated: for old readers only
-    #[arg(long = "format", default_value = "token04_gcm", value_parser = word::<FormatName>)]
+    #[arg(long = "format", value_name = "FORMAT", value_delimiter = ',', default_value = "token04_gcm", value_parser = word::<FormatName>)]
     formats: Vec<FormatName>,
     /// The longest lifetime of its tokens, such as 24h or 7d
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     max_ttl: Option<std::time::Duration>,
     #[command(flatten)]
     store: StoreArgs,
@@ -57,7 +57,10 @@ impl AppCommand {
             Self::Create(create) => create.run().await,
             Self::List(store) => {
                 let apps = store.open().await?.admin.apps().await?;
-                store.print(&apps, || apps.iter().map(line).collect());
+                store.print(&apps, || match apps.as_slice() {
+                    [] => format!("no apps yet: roompass app create{} --name NAME", store.as_option()),
+                    apps => apps.iter().map(line).collect(),
+                });
                 Ok(())
             }
             Self::Show { app_id, store } => {
@@ -72,7 +75,7 @@ impl AppCommand {
 
 impl Create {
     async fn run(self) -> Result<(), Failure> {
-        let service = self.store.open().await?;
+        let service = self.store.open_or_make().await?;
         let app_id = self.app_id.map_or_else(|| service.admin.free_app_id(), Ok)?;
         let mut settings = AppSettings::new(app_id, self.name);
         settings.mode = self.mode;
@@ -82,11 +85,12 @@ impl Create {
             settings.default_ttl_secs = settings.default_ttl_secs.min(settings.max_ttl_secs);
         }
         let app = service.admin.create_app(settings).await?;
+        let option = self.store.as_option();
         let (app_sign, server_secret) = (app.app_sign.expose(), app.server_secret.expose());
         self.store.print(&Created { app_id: app_id.get(), app_sign, server_secret }, || {
             format!(
                 "AppID          {app_id}\nAppSign        {app_sign}\nServer secret  {server_secret}\n\n\
-                 Keep the last two now: they are not shown again. Next: roompass key create --app-id {app_id}"
+                 Keep the last two now: they are not shown again. Next:\n  roompass key create{option} --app-id {app_id}"
             )
         });
         Ok(())

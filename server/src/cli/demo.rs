@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Serialize;
 use token_gen::AppId;
 
-use super::Failure;
+use super::{Failure, for_shell};
 use crate::{
     admin::{Admin, AppCredentials, NewKey},
     app::Running,
@@ -20,6 +20,9 @@ const KEY_NAME: &str = "demo";
 const KEY_FILE: &str = "demo.key";
 const SECRET_FILE: &str = "demo.secret";
 const ENV_FILE: &str = "demo.env";
+/// The tour of the README, for data in [`TOUR_DIR`].
+const TOUR: &str = include_str!("tour.sh");
+const TOUR_DIR: &str = ".roompass";
 
 /// All there is to know of the demo app. Serialises to what `roompass dev --json` prints.
 #[derive(Serialize)]
@@ -95,38 +98,58 @@ impl Demo {
     /// What to do next, ready to be pasted.
     pub(super) fn tour(&self, data_dir: Option<&Path>) -> String {
         let Self { url, app_id, backend_key, .. } = self;
-        let (set_up, secret) = match data_dir {
-            Some(data_dir) => {
-                let secret = format!("--server-secret-file {}", data_dir.join(SECRET_FILE).display());
-                (format!("source {}", data_dir.join(ENV_FILE).display()), secret)
-            }
+        let commands = match data_dir {
+            Some(data_dir) => TOUR.replace(TOUR_DIR, &for_shell(data_dir)),
             None => {
-                let secret = format!("export SERVER_SECRET={}", self.server_secret);
-                (format!("{}{secret}", self.exports()).replace('\n', "\n  "), String::new())
+                let set_up = format!(
+                    "tour=\"$(mktemp -d)\"\necho {} > \"$tour\"/{SECRET_FILE}\n{}",
+                    self.server_secret,
+                    self.exports().trim_end()
+                );
+                TOUR.replace(&format!("source {TOUR_DIR}/{ENV_FILE}"), &set_up).replace(TOUR_DIR, "\"$tour\"")
             }
         };
+        let commands = commands.trim_end().replace('\n', "\n  ").replace("\n  \n", "\n\n");
         format!(
-            r#"Roompass for development: {url}
-  AppID        {app_id}
-  Backend key  {backend_key}
-
-In another terminal, from this folder:
-
-  {set_up}
-
-  # Mint a token, as your backend would.
-  curl -s "$ROOMPASS_URL/v1/apps/$ROOMPASS_APP_ID/tokens" \
-    -H "Authorization: Bearer $ROOMPASS_BACKEND_KEY" -H 'Content-Type: application/json' \
-    -d '{{"user_id":"alice","room_id":"room1","privileges":["login","publish"],"ttl_secs":600}}' | tee token.json
-
-  # Verify it without the server.
-  sed 's/.*"token":"\([^"]*\)".*/\1/' token.json > token.txt
-  cargo run -q -p token-gen -- verify - --app-id "$ROOMPASS_APP_ID" {secret} --json < token.txt
-
-  # Enter the room.
-  cargo run -q -p roompass-sdk --example join_room
-
-Ctrl-C stops the server."#
+            "Roompass for development: {url}\n  AppID        {app_id}\n  Backend key  {backend_key}\n\n\
+             In another terminal, from this folder:\n\n  {commands}\n\nCtrl-C stops the server."
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn demo() -> Demo {
+        Demo {
+            url: "http://127.0.0.1:8080".to_owned(),
+            gateway_url: "ws://127.0.0.1:8080/v1/gateway".to_owned(),
+            app_id: APP_ID,
+            app_sign: "the app sign".to_owned(),
+            server_secret: "the server secret".to_owned(),
+            backend_key: "the backend key".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_tour_is_that_of_the_readme() {
+        let readme = include_str!("../../../README.md");
+        assert!(readme.contains(&format!("```sh\n{TOUR}```\n")), "README.md and tour.sh differ");
+        let printed = demo().tour(Some(Path::new(TOUR_DIR)));
+        for line in TOUR.lines() {
+            assert!(printed.contains(&format!("\n  {line}\n")) || line.is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn it_follows_the_data() {
+        let elsewhere = demo().tour(Some(Path::new("/my data/it's")));
+        assert!(elsewhere.contains(r"source '/my data/it'\''s'/demo.env"), "{elsewhere}");
+        assert!(!elsewhere.contains(TOUR_DIR), "{elsewhere}");
+        let nowhere = demo().tour(None);
+        assert!(nowhere.contains("< \"$tour\"/token.txt"), "{nowhere}");
+        assert!(nowhere.contains("export ROOMPASS_BACKEND_KEY=the backend key"), "{nowhere}");
+        assert!(!nowhere.contains(TOUR_DIR), "{nowhere}");
     }
 }

@@ -20,8 +20,11 @@ use crate::{
     telemetry,
 };
 
-/// Starts a development server: loopback only, everything in one directory, a demo app with all credentials shown.
-/// Never put it on a network: its secrets are printed.
+/// Start a server for development, with a demo app, on this machine only
+///
+/// Data and the demo app's credentials are kept in one directory, and printed with the commands to try next. It listens
+/// on loopback and nothing else, because its secrets are shown. ROOMPASS_LOG_FORMAT and ROOMPASS_LOG_FILTER count.
+/// Ctrl-C stops it.
 #[derive(Debug, Args)]
 pub(super) struct Dev {
     /// The loopback address and port; port 0 takes a free one
@@ -33,7 +36,7 @@ pub(super) struct Dev {
     /// Keep nothing: all data goes with the process
     #[arg(long)]
     ephemeral: bool,
-    /// Print one line of JSON when ready, for scripts
+    /// Print one line of JSON when ready, for scripts: url, gateway_url, app_id, app_sign, server_secret, backend_key
     #[arg(long)]
     json: bool,
 }

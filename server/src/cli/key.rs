@@ -1,6 +1,6 @@
 //! `roompass key`: backend keys, straight on the store.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
@@ -9,6 +9,7 @@ use token_gen::{AppId, Privilege, UnixSeconds};
 use super::{Failure, StoreArgs};
 use crate::{
     admin::NewKey,
+    app::Service,
     keys::{Right, Scope},
     store::KeyRecord,
 };
@@ -20,17 +21,17 @@ pub(super) enum KeyCommand {
     /// List the keys of an app
     List {
         /// The app's number
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         app_id: AppId,
         #[command(flatten)]
         store: StoreArgs,
     },
     /// End a key; doing it twice is fine
     Revoke {
-        /// The key's id: what stands between `rp_` and the next `_`
+        /// The key's id: what stands between `rp_` and the next `_`; `roompass key list` has it too
         key_id: String,
         /// The app's number
-        #[arg(long)]
+        #[arg(long, value_name = "N")]
         app_id: AppId,
         #[command(flatten)]
         store: StoreArgs,
@@ -40,25 +41,25 @@ pub(super) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(super) struct Create {
     /// The app it is for
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     app_id: AppId,
     /// What people call it
-    #[arg(long, default_value = "backend")]
+    #[arg(long, value_name = "TEXT", default_value = "backend")]
     name: String,
-    /// What it may do: mint, introspect, explain, revoke, read, admin
-    #[arg(long = "right", default_value = "mint")]
+    /// What it may do: mint, introspect, explain, revoke, read, admin; repeat for more
+    #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', default_value = "mint")]
     rights: Vec<Right>,
     /// Only for rooms that begin like this
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     room_prefix: String,
-    /// Only for tokens with these privileges: login, publish
-    #[arg(long = "privilege", default_values = ["login", "publish"])]
+    /// Only for tokens with these privileges: login, publish; repeat for both
+    #[arg(long = "privilege", value_name = "P", value_delimiter = ',', default_values = ["login", "publish"])]
     privileges: Vec<Privilege>,
     /// The longest lifetime of its tokens, such as 10m
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     max_ttl: Option<Duration>,
     /// When it ends, from now, such as 90d
-    #[arg(long, value_parser = humantime::parse_duration)]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     expires_in: Option<Duration>,
     #[command(flatten)]
     store: StoreArgs,
@@ -87,9 +88,14 @@ impl KeyCommand {
         match self {
             Self::Create(create) => create.run().await,
             Self::List { app_id, store } => {
-                let keys = store.open().await?.admin.keys(app_id).await?;
+                let service = store.open().await?;
+                require_app(&service, app_id).await?;
+                let keys = service.admin.keys(app_id).await?;
                 let listed: Vec<Listed<'_>> = keys.iter().map(Listed::from).collect();
-                store.print(&listed, || listed.iter().map(Listed::line).collect());
+                store.print(&listed, || match keys.as_slice() {
+                    [] => format!("no keys yet: roompass key create{} --app-id {app_id}", store.as_option()),
+                    keys => keys.iter().map(line).collect(),
+                });
                 Ok(())
             }
             Self::Revoke { key_id, app_id, store } => {
@@ -115,9 +121,7 @@ impl Create {
         };
         let expire_at = self.expires_in.map(|lifetime| service.clock.now().saturating_add(lifetime));
         let app_id = self.app_id;
-        if service.admin.app(app_id).await?.is_none() {
-            return Err(Failure(format!("there is no app {app_id}")));
-        }
+        require_app(&service, app_id).await?;
         let key = service.admin.create_key(NewKey { app_id, name: self.name, scope, expire_at }).await?;
         self.store.print(&Created { key_id: key.key_id(), backend_key: key.expose() }, || {
             format!("{}\n\nKeep it now: it is not shown again. A running server hears of it with SIGHUP.", key.expose())
@@ -139,8 +143,45 @@ impl<'a> From<&'a KeyRecord> for Listed<'a> {
     }
 }
 
-impl Listed<'_> {
-    fn line(&self) -> String {
-        format!("{}  {}  {}\n", self.key_id, self.name, self.scope)
+/// A key, for people: its id and name, then how far it reaches.
+fn line(key: &KeyRecord) -> String {
+    let mut line = format!("{}  {}", key.key_id, key.name);
+    // What is stored was written by us; if it is unreadable all the same, the server says so at its start.
+    if let Ok(scope) = serde_json::from_str::<Scope>(&key.scope) {
+        line += &format!("  may {}", words(&scope.rights));
+        if !scope.is_unbounded() {
+            line += &format!("; rooms {}*, {}", scope.room_prefix, words(scope.privileges.iter()));
+        }
+        if let Some(max_ttl) = scope.max_ttl() {
+            line += &format!("; tokens up to {}", humantime::format_duration(max_ttl));
+        }
+    }
+    if let Some(expire_at) = key.expire_at {
+        line += &format!("; ends at {}", date(expire_at));
+    }
+    match key.last_used_at {
+        Some(last_used_at) => line + &format!("; last used {}\n", date(last_used_at)),
+        None => line + "; never used\n",
+    }
+}
+
+fn words<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
+    words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// An instant as a date, where the calendar has one for it.
+fn date(at: UnixSeconds) -> String {
+    match u64::try_from(at.get()).ok().filter(|&seconds| seconds < 253_402_300_800) {
+        Some(seconds) => {
+            humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
+        }
+        None => at.get().to_string(),
+    }
+}
+
+async fn require_app(service: &Service, app_id: AppId) -> Result<(), Failure> {
+    match service.admin.app(app_id).await? {
+        Some(_) => Ok(()),
+        None => Err(Failure(format!("there is no app {app_id}"))),
     }
 }

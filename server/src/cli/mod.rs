@@ -10,7 +10,7 @@ mod serve;
 use std::{
     fmt,
     io::{self, Write},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
 };
@@ -21,7 +21,7 @@ use serde::Serialize;
 use crate::{
     app::{Service, StartError},
     clock::SystemClock,
-    config::{Callers, ConfigError, Overrides},
+    config::{Callers, Config, ConfigError, Overrides},
     error::{Error, with_causes},
     store::Location,
 };
@@ -30,7 +30,7 @@ use crate::{
 ///
 /// Try it:  `roompass dev` starts a server on this machine with a demo app and prints what to do next.
 #[derive(Debug, Parser)]
-#[command(name = "roompass", version, after_help = AFTER_HELP)]
+#[command(name = "roompass", version, max_term_width = 100, after_help = AFTER_HELP)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -47,9 +47,7 @@ From nothing to production:
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Start a server for development, with a demo app, on this machine only
     Dev(dev::Dev),
-    /// Start a server for real
     Serve(serve::Serve),
     /// Make and look at apps
     #[command(subcommand)]
@@ -144,13 +142,27 @@ impl StoreArgs {
     /// Opens the store for a command that works on it directly. A running server sees the change when it is told to
     /// read again (SIGHUP) or restarts.
     async fn open(&self) -> Result<Service, Failure> {
-        let (mut config, log) = crate::config::serve(self.config.as_deref(), &Overrides::default())?;
-        crate::telemetry::start(&crate::config::LogSection { filter: "warn".to_owned(), ..log });
-        config.callers = Callers::Optional;
+        open(self.read()?).await
+    }
+
+    /// The same; a store that does not exist yet is made. For the one command that comes first.
+    async fn open_or_make(&self) -> Result<Service, Failure> {
+        let mut config = self.read()?;
         if let Location::ExistingFile(path) = config.store {
             config.store = Location::File(path);
         }
-        Ok(Service::open(&config, String::new(), Arc::new(SystemClock::new())).await?)
+        open(config).await
+    }
+
+    fn read(&self) -> Result<Config, Failure> {
+        let (config, log) = crate::config::serve(self.config.as_deref(), &Overrides::default())?;
+        crate::telemetry::start(&crate::config::LogSection { filter: "warn".to_owned(), ..log });
+        Ok(Config { callers: Callers::Optional, ..config })
+    }
+
+    /// The option that leads the next command to the same store.
+    fn as_option(&self) -> String {
+        self.config.as_deref().map(|path| format!(" --config {}", for_shell(path))).unwrap_or_default()
     }
 
     /// Prints `answer` as JSON, or as `text` for people.
@@ -161,6 +173,17 @@ impl StoreArgs {
             say(text().trim_end());
         }
     }
+}
+
+async fn open(config: Config) -> Result<Service, Failure> {
+    Ok(Service::open(&config, String::new(), Arc::new(SystemClock::new())).await?)
+}
+
+/// `path` as one word of a shell.
+fn for_shell(path: &Path) -> String {
+    let text = path.display().to_string();
+    let plain = |character: char| character.is_ascii_alphanumeric() || "/._-+@%".contains(character);
+    if text.chars().all(plain) { text } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Prints one line of JSON.

@@ -13,12 +13,15 @@ use crate::{
     telemetry,
 };
 
-/// Starts a server from a configuration file, the environment (see `roompass config docs`), or both; the environment
-/// wins. SIGHUP reads again what may change (`roompass config docs` says which fields; apps, keys and the TLS
-/// certificate too), SIGTERM and SIGINT end it without cutting anybody off.
+/// Start a server for real
+///
+/// It is set up by a file, by the environment (`roompass config docs` lists the variables), or by both; then the
+/// environment counts. SIGHUP reads apps, keys, the TLS certificate and what else may change again
+/// (`roompass config docs` says which fields). SIGTERM and Ctrl-C end it after what is under way; log lines go to
+/// standard error.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// The configuration
+    /// The configuration; `roompass config default` prints one to start from
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     /// Overrides server.listen

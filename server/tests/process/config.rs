@@ -50,6 +50,32 @@ fn wrong_values_on_the_command_line_are_named() {
     assert_eq!(line, "there is no app 5");
     let line = refusal(&mut roompass(["app", "show", "5", "--config", config]));
     assert_eq!(line, "there is no app 5");
+    let line = refusal(&mut roompass(["key", "list", "--config", config, "--app-id", "5"]));
+    assert_eq!(line, "there is no app 5");
     // Usage is clap's to refuse.
     assert_eq!(output(["app", "create", "--config", config, "--name", "x", "--mode", "y"]).status.code(), Some(2));
+}
+
+#[test]
+fn only_the_first_app_makes_the_store() {
+    let installation = Installation::new();
+    let config = installation.config();
+    let config = config.to_str().unwrap();
+    for look in [&["app", "list"][..], &["app", "show", "5"], &["key", "list", "--app-id", "5"]] {
+        let line = refusal(roompass(look.iter().copied()).args(["--config", config]));
+        assert!(line.ends_with("does not exist: `roompass app create` makes it"), "{line}");
+    }
+    let print = |arguments: &[&str]| {
+        let printed = roompass(arguments.iter().copied()).args(["--config", config]).output().unwrap();
+        assert!(printed.status.success(), "{printed:?}");
+        String::from_utf8(printed.stdout).unwrap()
+    };
+    let next = format!("  roompass key create --config {config} --app-id 7\n");
+    assert!(print(&["app", "create", "--name", "Shop", "--app-id", "7"]).ends_with(&next));
+    assert!(print(&["key", "list", "--app-id", "7"]).starts_with("no keys yet: roompass key create --config "));
+    let scope = ["--right", "mint,read", "--room-prefix", "class-", "--privilege", "login", "--max-ttl", "10m"];
+    print(&[&["key", "create", "--app-id", "7", "--name", "school"], &scope[..]].concat());
+    let listed = print(&["key", "list", "--app-id", "7"]);
+    let reach = "  school  may mint, read; rooms class-*, login; tokens up to 10m; never used\n";
+    assert!(listed.ends_with(reach), "{listed}");
 }

@@ -171,7 +171,7 @@ fn people_get_a_tour_they_can_paste() {
         ready["backend_key"].as_str().unwrap(),
         "1234567890",
         &format!("\n  source {data_dir}/demo.env\n"),
-        "curl -s \"$ROOMPASS_URL/v1/apps/$ROOMPASS_APP_ID/tokens\"",
+        "curl -sS \"$ROOMPASS_URL/v1/apps/$ROOMPASS_APP_ID/tokens\"",
         &format!("--server-secret-file {data_dir}/demo.secret"),
     ] {
         assert!(tour.contains(part), "{tour}");

@@ -74,38 +74,56 @@ impl Job {
     ) -> Result<(), Failure> {
         let bar = progress_bar(count);
         let mut out = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
-        let mut done = 0;
+        let mut batch = Vec::with_capacity(Minter::BATCH);
+        let mut before = 0;
         for user in users {
-            let (number, user) = user?;
-            let user_id = UserId::new(user).map_err(|error| {
-                Failure::usage(
-                    format!("user {number}: {error}"),
-                    format!("Correct it and start again: {done} tokens before it are already written."),
-                )
-            });
-            let minted = match user_id.and_then(|user_id| Ok((user_id.clone(), self.mint(user_id)?))) {
-                Ok(minted) => minted,
+            match self.request(user, before) {
+                Ok(request) => batch.push(request),
                 Err(failure) => {
                     // The tokens before the fault are good; let them reach their reader.
+                    self.write_batch(&mut batch, &mut out)?;
                     out.flush()?;
                     return Err(failure);
                 }
-            };
-            let (user_id, minted) = minted;
+            }
+            before += 1;
+            if batch.len() == Minter::BATCH {
+                self.write_batch(&mut batch, &mut out)?;
+            }
+            if before % BAR_STEP == 0 {
+                bar.set_position(before);
+            }
+        }
+        self.write_batch(&mut batch, &mut out)?;
+        out.flush()?;
+        bar.finish_and_clear();
+        Ok(())
+    }
+
+    /// What to mint for a numbered user, whom `before` others precede.
+    fn request(&self, user: io::Result<(u64, String)>, before: u64) -> Result<TokenRequest, Failure> {
+        let (number, user) = user?;
+        let user_id = UserId::new(user).map_err(|error| {
+            Failure::usage(
+                format!("user {number}: {error}"),
+                format!("Correct it and start again: {before} tokens before it are already written."),
+            )
+        })?;
+        Ok(TokenRequest { user_id, ttl: self.ttl, payload: self.payload.clone() })
+    }
+
+    /// Mints `batch`, now, and writes and empties it.
+    fn write_batch(&self, batch: &mut Vec<TokenRequest>, out: &mut impl Write) -> Result<(), Failure> {
+        let minted = self.minter.mint_all(batch, clock::now(), &mut SysRng)?;
+        for (request, minted) in batch.drain(..).zip(&minted) {
             if self.json {
-                let line = output::json_line(&MintedJson::new(&minted, Some(user_id.as_str())))?;
+                let line = output::json_line(&MintedJson::new(minted, Some(request.user_id.as_str())))?;
                 out.write_all(line.as_bytes())?;
             } else {
                 out.write_all(minted.token.as_bytes())?;
             }
             out.write_all(b"\n")?;
-            done += 1;
-            if done % BAR_STEP == 0 {
-                bar.set_position(done);
-            }
         }
-        out.flush()?;
-        bar.finish_and_clear();
         Ok(())
     }
 }

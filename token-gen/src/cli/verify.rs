@@ -91,7 +91,9 @@ fn print_refusal(refused: &RefusedJson<'_>, json: bool) -> Result<Done, Failure>
         output::json(refused)?;
     } else {
         let RefusedJson { code, detail, reason, .. } = refused;
-        writeln!(anstream::stdout().lock(), "{BAD}refused{BAD:#}: {reason} ({code}, {detail})")?;
+        // Where there is nothing finer to say than the class, once is enough.
+        let codes = if code == detail { (*code).to_owned() } else { format!("{code}, {detail}") };
+        writeln!(anstream::stdout().lock(), "{BAD}refused{BAD:#}: {reason} ({codes})")?;
     }
     Ok(Done::Refused)
 }

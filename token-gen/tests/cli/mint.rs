@@ -104,6 +104,19 @@ fn users_come_from_a_file_or_standard_input_in_their_order() {
         verify(tokens[0], &["--user-id", "alice"]);
         verify(tokens[1], &["--user-id", "bob"]);
     }
+}
+
+#[test]
+fn a_fault_in_the_midst_of_many_users_loses_no_token_before_it() {
+    // More than are minted at once, and not a whole number of times.
+    let good: String = (1..=150).map(|number| format!("user{number}\n")).collect();
+    let many = run_with_input(&["mint", "--app-id", APP, "--users", "-"], &format!("{good}b/b\ncarol\n"));
+    assert_eq!((many.code, many.stdout.lines().count()), (Some(64), 150));
+    assert!(many.stderr.contains("150 tokens before it are already written"), "{}", many.stderr);
+    for number in [1, 64, 65, 150] {
+        let token = many.stdout.lines().nth(number - 1).expect("a line a user");
+        verify(token, &["--user-id", &format!("user{number}")]);
+    }
     let broken = run_with_input(&["mint", "--app-id", APP, "--users", "-"], "alice\nb/b\ncarol\n");
     assert_eq!(broken.code, Some(64));
     assert_eq!(broken.stdout.lines().count(), 1);

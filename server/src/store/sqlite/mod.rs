@@ -419,6 +419,17 @@ mod tests {
         drop(store);
     }
 
+    // proves S2 (what the connections really use)
+    #[test]
+    fn every_commit_is_forced_to_disk() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = connect(&directory.path().join("roompass.db")).unwrap();
+        let setting = |name| connection.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+        assert_eq!(setting("journal_mode").unwrap(), "wal".to_owned().into());
+        assert_eq!(setting("synchronous").unwrap(), 2.into());
+        assert_eq!(setting("foreign_keys").unwrap(), 1.into());
+    }
+
     // proves T62
     #[test]
     fn files_open_to_others_are_refused() {
