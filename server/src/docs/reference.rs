@@ -173,7 +173,8 @@ fn write_answers(body: &mut String, operation: &Operation<'_>) {
 fn curl(operation: &Operation<'_>, example: &Value) -> String {
     let path = operation.path.replace("{app_id}", "$ROOMPASS_APP_ID").replace('{', "$").replace('}', "");
     let mut command = format!("curl -s \"$ROOMPASS_URL{path}\"");
-    if operation.method != "get" && !(operation.method == "post" && !example.is_null()) {
+    // curl asks with GET, or with POST where there is a body.
+    if operation.method != if example.is_null() { "get" } else { "post" } {
         let _ = write!(command, " -X {}", operation.method.to_uppercase());
     }
     if operation.object["security"].as_array().is_some_and(|schemes| !schemes.is_empty()) {
