@@ -93,23 +93,28 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// Adds what the comments of one file claim: id → tests.
+/// Adds what the comments of one file claim: id → tests. A comment above a test is of that test, one within of the test
+/// it is in.
 fn collect(file: &str, text: &str, proofs: &mut BTreeMap<String, Vec<String>>) {
-    let mut claimed: Vec<&str> = Vec::new();
+    let (mut claimed, mut test): (Vec<&str>, &str) = (Vec::new(), "");
+    let mut settle = |claimed: &mut Vec<&str>, test: &str| {
+        for id in claimed.drain(..) {
+            assert!(!test.is_empty(), "{file}: a proof without a test");
+            proofs.entry(id.to_owned()).or_default().push(format!("`{test}` in {file}"));
+        }
+    };
     for line in text.lines().map(str::trim) {
         if let Some(ids) = line.strip_prefix("// proves ") {
             let words = ids.split(',').filter_map(|id| id.split_whitespace().next());
             claimed.extend(words.filter(|word| is_id(word)));
-        } else if let Some((_, rest)) = line.split_once("fn ")
-            && !line.starts_with("//")
-        {
-            let test = rest.split(['(', '<']).next().unwrap_or_default();
-            for id in claimed.drain(..) {
-                proofs.entry(id.to_owned()).or_default().push(format!("`{test}` in {file}"));
+        } else if !line.starts_with("//") && !line.starts_with("#[") {
+            if let Some((_, rest)) = line.split_once("fn ") {
+                test = rest.split(['(', '<']).next().unwrap_or_default();
             }
+            settle(&mut claimed, test);
         }
     }
-    assert!(claimed.is_empty(), "{file}: a proof without a test");
+    settle(&mut claimed, test);
 }
 
 /// A letter and a number; the words of a remark in parentheses are neither.
@@ -159,5 +164,7 @@ fn comments_become_rows() {
     collect("a.rs", text, &mut proofs);
     assert_eq!(proofs["T01"], ["`one` in a.rs", "`two` in a.rs"]);
     assert_eq!(proofs["F2"], ["`one` in a.rs"]);
+    collect("b.rs", "#[test]\nfn three() {\n    // proves F7\n    act();\n}\nfn four() {}", &mut proofs);
+    assert_eq!(proofs["F7"], ["`three` in b.rs"]);
     assert!(page(&proofs).contains("| T01 | CBC tokens with flipped bits of the IV | `one` in a.rs; `two` in a.rs |"));
 }
