@@ -17,6 +17,7 @@ mod room;
 mod roster;
 mod server_url;
 mod session;
+pub mod signed;
 mod tls;
 
 pub use backend::{BackendClient, BackendKey};

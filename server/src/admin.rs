@@ -10,8 +10,9 @@ use crate::{
     apps::{App, AppSettings, Directory, RingSecret},
     clock::Clock,
     error::Error,
-    keys::{BackendKey, Caller, KeyText, Keyring, Scope},
+    keys::{BackendKey, Caller, KeyText, Keyring, Proof, Scope},
     sealing::{Place, SealError, Sealer},
+    signed::SigningKey,
     store::{AppRecord, KeyRecord, SecretRecord, Store, StoreError},
 };
 
@@ -49,6 +50,18 @@ pub struct NewKey {
     pub scope: Scope,
     /// When it ends.
     pub expire_at: Option<UnixSeconds>,
+    /// How its holder proves to have it.
+    pub kind: KeyKind,
+}
+
+/// How the holder of a key proves to have it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum KeyKind {
+    /// By sending it. Only a hash is kept.
+    #[default]
+    Bearer,
+    /// By signing each request with it. It is kept sealed.
+    Signed,
 }
 
 impl Admin {
@@ -96,9 +109,18 @@ impl Admin {
                 }
             }
         }
-        let keys: Result<Vec<_>, _> = self.store.keys().await?.iter().map(open_key).collect();
+        let mut keys = Vec::new();
+        for record in self.store.keys().await? {
+            match self.open_key(&record) {
+                Ok(key) => keys.push(key),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::error!(key_id = record.key_id, error, "backend key left out");
+                }
+            }
+        }
         self.directory.replace_all(apps);
-        self.keyring.replace_all(keys?);
+        self.keyring.replace_all(keys);
         Ok(())
     }
 
@@ -171,10 +193,18 @@ impl Admin {
     pub async fn create_key(&self, new: NewKey) -> Result<KeyText, Error> {
         check_key(&new)?;
         let text = KeyText::generate(&mut SysRng).map_err(|_| Error::Randomness)?;
+        let sealed = match new.kind {
+            KeyKind::Bearer => None,
+            KeyKind::Signed => {
+                let place = place_of_key(new.app_id, text.key_id());
+                Some(self.sealer.seal(place, text.expose().as_bytes(), &mut SysRng)?)
+            }
+        };
         let record = KeyRecord {
             key_id: text.key_id().to_owned(),
             app_id: new.app_id,
             hash: text.hash(),
+            sealed,
             name: new.name,
             // Names and numbers into memory: serde_json has no way to fail here.
             scope: serde_json::to_string(&new.scope).unwrap_or_default(),
@@ -183,7 +213,7 @@ impl Admin {
             created_at: self.clock.now(),
         };
         self.store.insert_key(record.clone()).await?;
-        self.keyring.put(open_key(&record)?);
+        self.keyring.put(self.open_key(&record)?);
         tracing::info!(app_id = %record.app_id, key_id = record.key_id, "backend key created");
         Ok(text)
     }
@@ -248,6 +278,21 @@ impl Admin {
         Ok(App::new(settings_of(record)?, app_sign, &active, &ring))
     }
 
+    fn open_key(&self, record: &KeyRecord) -> Result<BackendKey, Error> {
+        let scope = serde_json::from_str(&record.scope)
+            .map_err(|error| StoreError::Unreadable(format!("scope of key {}: {error}", record.key_id)))?;
+        let proof = match &record.sealed {
+            None => Proof::Bearer(record.hash),
+            Some(sealed) => {
+                let text = KeyText::parse(&self.open_text(place_of_key(record.app_id, &record.key_id), sealed)?);
+                let text = text.ok_or_else(|| StoreError::Unreadable(format!("text of key {}", record.key_id)))?;
+                Proof::Signed(SigningKey::new(&text))
+            }
+        };
+        let caller = Caller { key_id: record.key_id.clone(), app_id: record.app_id, scope };
+        Ok(BackendKey::new(caller, proof, record.expire_at))
+    }
+
     fn open_secrets(&self, record: &AppRecord) -> Result<(AppSign, Vec<RingSecret>), Error> {
         let app_id = record.app_id;
         let app_sign = AppSign::new(&self.open_text(app_sign_place(app_id), &record.app_sign)?);
@@ -283,11 +328,8 @@ fn settings_of(record: &AppRecord) -> Result<AppSettings, Error> {
         .map_err(|error| StoreError::Unreadable(format!("settings of app {}: {error}", record.app_id)).into())
 }
 
-fn open_key(record: &KeyRecord) -> Result<BackendKey, Error> {
-    let scope = serde_json::from_str(&record.scope)
-        .map_err(|error| StoreError::Unreadable(format!("scope of key {}: {error}", record.key_id)))?;
-    let caller = Caller { key_id: record.key_id.clone(), app_id: record.app_id, scope };
-    Ok(BackendKey::new(caller, record.hash, record.expire_at))
+fn place_of_key(app_id: AppId, key_id: &str) -> Place<'_> {
+    Place { table: "backend_keys", app_id: app_id.get(), record_id: key_id }
 }
 
 fn check_key(new: &NewKey) -> Result<(), Error> {

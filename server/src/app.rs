@@ -13,16 +13,18 @@ use tokio::{
 };
 
 use crate::{
-    admin::{Admin, AppCredentials, NewKey},
+    admin::{Admin, AppCredentials, KeyKind, NewKey},
+    admins::{Admins, SetupCode},
     apps::{AppSettings, Directory},
     bans::Bans,
     clock::Clock,
     config::{Callers, Config, ConfigError},
     error::{Error, with_causes},
     gateway::Gateway,
-    http,
+    http::{self, server::ConnectionLimits},
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
+    limits::Limits,
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
@@ -37,6 +39,8 @@ const LAST_USED_EVERY: Duration = Duration::from_secs(60);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// How far the clock may have gone back since the store last noted the time.
 const CLOCK_TOLERANCE_SECS: i64 = 60;
+/// Keeps the store free for others in between.
+const FORGET_AT_ONCE: u32 = 10_000;
 
 /// What request handlers can reach.
 pub struct Service {
@@ -50,6 +54,10 @@ pub struct Service {
     pub store: Arc<dyn Store>,
     /// The operators' side.
     pub admin: Admin,
+    /// People who sign in to the console.
+    pub admins: Admins,
+    /// How much may be asked.
+    pub limits: Limits,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
     /// Minting, and judging what is shown.
@@ -81,6 +89,7 @@ impl Service {
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
         let admin = Admin::new(store.clone(), sealer.clone(), clock.clone(), directory.clone(), keyring.clone());
+        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone());
 
         match admin.is_sealed_with_our_key().await? {
             Some(false) => {
@@ -94,8 +103,9 @@ impl Service {
             }
         }
         admin.load().await?;
-        if keyring.is_empty() && config.callers == Callers::Required {
-            let reason = "holds no backend key, so nobody could call: `roompass key create` makes one";
+        if config.callers == Callers::Required && keyring.is_empty() && !admins.exist().await? {
+            let reason = "holds no backend key and no admin, so nobody could call: `roompass key create` makes a key, \
+                          `roompass serve --setup` starts and prints how to become the first admin";
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
@@ -113,6 +123,8 @@ impl Service {
             keyring,
             store,
             admin,
+            admins,
+            limits: Limits::new(&config.limits),
             tokens,
             revocations,
             bans,
@@ -120,6 +132,20 @@ impl Service {
             origin,
             dev: config.dev,
         })
+    }
+}
+
+impl Service {
+    /// What somebody opens to become an admin. The code stands where browsers do not send it.
+    pub fn setup_link(&self, code: &SetupCode) -> String {
+        format!("{}/console/setup#{}", self.origin, code.expose())
+    }
+
+    /// Forgets what has ended: it is of no use to anybody any more.
+    async fn forget_what_has_ended(&self) -> Result<(), Error> {
+        let now = self.clock.now();
+        while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        self.admins.forget_what_has_ended().await
     }
 }
 
@@ -172,6 +198,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let service = Arc::new(Service::open(&config, origin, clock).await?);
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
+    let limits = ConnectionLimits::new(config.limits.connections);
     tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
     if let Some(tls) = &tls {
         tokio::spawn(Arc::clone(tls).follow(Arc::clone(&service.clock), stopped.clone()));
@@ -184,6 +211,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
             Arc::clone(&service.gateway),
             stopped.clone(),
             config.drain,
+            limits,
         )),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
@@ -220,8 +248,9 @@ async fn serve(
     gateway: Arc<Gateway>,
     stopped: watch::Receiver<bool>,
     drain: Duration,
+    limits: ConnectionLimits,
 ) {
-    let connections = http::server::serve(listener, tls, router, stopped).await;
+    let connections = http::server::serve(listener, tls, router, stopped, limits).await;
     // Once upgraded, the gateway's sockets are no longer the HTTP server's to wait for.
     if timeout(drain, async { tokio::join!(connections.shutdown(), gateway.drain()) }).await.is_err() {
         tracing::warn!("connections were still open after {} s", drain.as_secs());
@@ -250,7 +279,8 @@ async fn tidy(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     loop {
         let now = service.clock.now();
         let noted = if service.tokens.trusts(now) { service.store.note_time(now).await } else { Ok(()) };
-        if let Err(error) = noted.map_err(Error::from).and(service.lifecycle.sweep(now).await) {
+        let swept = service.lifecycle.sweep(now).await.and(service.forget_what_has_ended().await);
+        if let Err(error) = noted.map_err(Error::from).and(swept) {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
         }
         tokio::select! {
@@ -316,8 +346,13 @@ impl Running {
     /// As [`Admin::create_app`] and [`Admin::create_key`].
     pub async fn create_app(&self, settings: AppSettings) -> Result<Credentials, Error> {
         let app = self.service.admin.create_app(settings).await?;
-        let key =
-            NewKey { app_id: app.app_id, name: "everything".to_owned(), scope: Scope::everything(), expire_at: None };
+        let key = NewKey {
+            app_id: app.app_id,
+            name: "everything".to_owned(),
+            scope: Scope::everything(),
+            expire_at: None,
+            kind: KeyKind::Bearer,
+        };
         Ok(Credentials { app, backend_key: self.service.admin.create_key(key).await? })
     }
 

@@ -1,6 +1,6 @@
 //! What can go wrong with a request, and which public code that is. Knows no status numbers and no HTTP.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use roompass_wire::ErrorCode;
 use token_gen::TokenError;
@@ -39,6 +39,21 @@ pub enum Error {
     /// The caller lacks a right.
     #[error("the key lacks the right `{0}`")]
     Forbidden(Right),
+    /// The caller may not, for a reason that is no missing right of a key.
+    #[error("{0}")]
+    NotAllowed(&'static str),
+    /// The admin must give password and second factor again.
+    #[error("give password and second factor again: this needs a sign-in of the last few minutes")]
+    StaleSignIn,
+    /// Too much at once.
+    #[error("too many requests")]
+    RateLimited {
+        /// When to try again.
+        retry_after: Duration,
+    },
+    /// All hands are busy.
+    #[error("too many requests are under way")]
+    Busy,
     /// There is no such app, or none the caller may know of.
     #[error("no such app")]
     AppUnknown,
@@ -113,7 +128,9 @@ impl Error {
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::UnsupportedMediaType => ErrorCode::UnsupportedMediaType,
             Self::Unauthorized => ErrorCode::Unauthorized,
-            Self::Forbidden(_) => ErrorCode::Forbidden,
+            Self::Forbidden(_) | Self::NotAllowed(_) => ErrorCode::Forbidden,
+            Self::StaleSignIn => ErrorCode::StaleSignIn,
+            Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::AppUnknown => ErrorCode::AppUnknown,
             Self::AppDisabled => ErrorCode::AppDisabled,
             Self::NotFound | Self::Store(StoreError::Missing) => ErrorCode::NotFound,
@@ -124,7 +141,7 @@ impl Error {
             Self::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::IdempotencyKeyBusy => ErrorCode::IdempotencyKeyBusy,
-            Self::Stale | Self::TimedOut | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => {
+            Self::Stale | Self::TimedOut | Self::Busy | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => {
                 ErrorCode::Unavailable
             }
             Self::Store(_) | Self::Sealed(_) | Self::Internal(_) => ErrorCode::Internal,

@@ -21,7 +21,7 @@ use subtle::ConstantTimeEq;
 use token_gen::{AppId, Privileges, UnixSeconds};
 use zeroize::Zeroizing;
 
-use crate::{apps::names, error::Error};
+use crate::{apps::names, error::Error, signed::SigningKey};
 
 const PREFIX: &str = "rp_";
 const ID_LEN: usize = 12;
@@ -155,11 +155,20 @@ pub struct Scope {
     pub privileges: Privileges,
     /// The longest lifetime its tokens may have, below the app's own.
     pub max_ttl_secs: Option<u64>,
+    /// The most requests in a second; `None` for the server's own limit.
+    #[serde(default)]
+    pub max_per_second: Option<u32>,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { rights: vec![Right::Mint], room_prefix: String::new(), privileges: Privileges::ALL, max_ttl_secs: None }
+        Self {
+            rights: vec![Right::Mint],
+            room_prefix: String::new(),
+            privileges: Privileges::ALL,
+            max_ttl_secs: None,
+            max_per_second: None,
+        }
     }
 }
 
@@ -205,7 +214,7 @@ impl Caller {
 #[derive(Debug)]
 pub struct BackendKey {
     caller: Arc<Caller>,
-    hash: [u8; 32],
+    proof: Proof,
     expire_at: Option<UnixSeconds>,
     /// Unix seconds; [`NEVER`] until used.
     last_used_at: AtomicI64,
@@ -213,10 +222,28 @@ pub struct BackendKey {
 
 const NEVER: i64 = i64::MIN;
 
+/// How the holder of a key proves to have it. Never both ways: a key that signs is not sent.
+#[derive(Debug)]
+pub enum Proof {
+    /// By showing it; this is the SHA-256 of its text.
+    Bearer([u8; 32]),
+    /// By signing requests with it.
+    Signed(SigningKey),
+}
+
 impl BackendKey {
-    /// A key with the SHA-256 of its text.
-    pub fn new(caller: Caller, hash: [u8; 32], expire_at: Option<UnixSeconds>) -> Self {
-        Self { caller: Arc::new(caller), hash, expire_at, last_used_at: AtomicI64::new(NEVER) }
+    /// A key that is proven by `proof` until `expire_at`.
+    pub fn new(caller: Caller, proof: Proof, expire_at: Option<UnixSeconds>) -> Self {
+        Self { caller: Arc::new(caller), proof, expire_at, last_used_at: AtomicI64::new(NEVER) }
+    }
+
+    /// The caller, unless the key has ended.
+    fn used_by_holder(&self, now: UnixSeconds) -> Option<Arc<Caller>> {
+        if self.expire_at.is_some_and(|end| now >= end) {
+            return None;
+        }
+        self.last_used_at.fetch_max(now.get(), Ordering::Relaxed);
+        Some(Arc::clone(&self.caller))
     }
 }
 
@@ -259,12 +286,23 @@ impl Keyring {
         let text = KeyText::parse(text)?;
         let keys = self.0.load();
         let key = keys.get(text.key_id())?;
-        let proven = bool::from(text.hash().ct_eq(&key.hash));
-        if !proven || key.expire_at.is_some_and(|end| now >= end) {
-            return None;
-        }
-        key.last_used_at.fetch_max(now.get(), Ordering::Relaxed);
-        Some(Arc::clone(&key.caller))
+        let Proof::Bearer(hash) = &key.proof else { return None };
+        if bool::from(text.hash().ct_eq(hash)) { key.used_by_holder(now) } else { None }
+    }
+
+    /// The caller who holds the key `key_id`, if `signature` is that of `text` under it. `None` alike for an unknown
+    /// key, one that does not sign, a wrong signature and an ended key.
+    pub fn authenticate_signed(
+        &self,
+        key_id: &str,
+        text: &str,
+        signature: &[u8; 32],
+        now: UnixSeconds,
+    ) -> Option<Arc<Caller>> {
+        let keys = self.0.load();
+        let key = keys.get(key_id)?;
+        let Proof::Signed(signing_key) = &key.proof else { return None };
+        if signing_key.proves(text, signature) { key.used_by_holder(now) } else { None }
     }
 
     /// When keys were last used since this was last asked, for the store.
@@ -288,7 +326,7 @@ mod tests {
         let keyring = Keyring::default();
         let caller =
             Caller { key_id: text.key_id().to_owned(), app_id: AppId::new(7).unwrap(), scope: Scope::default() };
-        keyring.put(BackendKey::new(caller, text.hash(), expire_at.map(UnixSeconds::new)));
+        keyring.put(BackendKey::new(caller, Proof::Bearer(text.hash()), expire_at.map(UnixSeconds::new)));
         (keyring, text)
     }
 

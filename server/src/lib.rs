@@ -27,6 +27,7 @@
 //! | [`cli`] | the command `roompass` | |
 
 pub mod admin;
+pub mod admins;
 pub mod app;
 pub mod apps;
 pub mod bans;
@@ -40,12 +41,14 @@ pub mod gateway;
 mod http;
 pub mod keys;
 pub mod lifecycle;
+pub mod limits;
 pub mod login;
 mod private_file;
 pub mod requests;
 pub mod revocations;
 pub mod rooms;
 pub mod sealing;
+pub mod signed;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -39,7 +39,9 @@ async fn each_mode_admits_what_its_table_says() {
     for (app_id, (column, mode)) in (1..).zip(modes.into_iter().enumerate()) {
         let app = world.app(app_id, |settings| settings.mode = mode).await;
         let good = app.full_token("alice", "r1", 600).await;
-        let bad = format!("{}A{}", &good[..60], &good[61..]).replace("AA==", "BB==");
+        // Another letter than the one that is there, in the midst of what is sealed.
+        let other = if &good[60..61] == "A" { "B" } else { "A" };
+        let bad = format!("{}{other}{}", &good[..60], &good[61..]);
         for (app_sign, token, expected) in rows {
             let sign = app_sign.map(|is_good| if is_good { app.app_sign() } else { wrong_sign.clone() });
             let shown = token.map(|is_good| if is_good { &*good } else { &*bad });

@@ -8,5 +8,6 @@ pub mod http;
 mod problem;
 #[cfg(feature = "openapi")]
 pub mod schema;
+pub mod signed;
 
 pub use problem::{CodeRow, ErrorCode, Problem};

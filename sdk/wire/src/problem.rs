@@ -54,6 +54,7 @@ catalogue! {
     FieldInvalid = "field_invalid", 422, 1000017, false, "A field of the request is not acceptable", "Correct the field named in `field`.";
     Unauthorized = "unauthorized", 401, 0, false, "The caller is not known", "Send `Authorization: Bearer <backend key>` with a key of this app.";
     Forbidden = "forbidden", 403, 0, false, "The caller may not do this", "Use a key with the right that `detail` names.";
+    StaleSignIn = "stale_sign_in", 403, 0, false, "The sign-in is too long ago for this", "Give password and second factor again, then repeat the request.";
     NotFound = "not_found", 404, 0, false, "There is no such thing", "Check the path and the id.";
     MethodNotAllowed = "method_not_allowed", 405, 0, false, "This path does not take that method", "See the `Allow` header.";
     Conflict = "conflict", 409, 0, false, "It exists already, or changed meanwhile", "Read it again, then decide.";

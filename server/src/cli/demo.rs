@@ -7,7 +7,7 @@ use token_gen::AppId;
 
 use super::{Failure, for_shell};
 use crate::{
-    admin::{Admin, AppCredentials, NewKey},
+    admin::{Admin, AppCredentials, KeyKind, NewKey},
     app::Running,
     apps::AppSettings,
     keys::{KeyText, Scope},
@@ -79,7 +79,13 @@ async fn make_key(admin: &Admin, app_id: AppId) -> Result<KeyText, Failure> {
     for lost in admin.keys(app_id).await?.iter().filter(|key| key.name == KEY_NAME) {
         admin.revoke_key(app_id, &lost.key_id).await?;
     }
-    let key = NewKey { app_id, name: KEY_NAME.to_owned(), scope: Scope::everything(), expire_at: None };
+    let key = NewKey {
+        app_id,
+        name: KEY_NAME.to_owned(),
+        scope: Scope::everything(),
+        expire_at: None,
+        kind: KeyKind::Bearer,
+    };
     Ok(admin.create_key(key).await?)
 }
 

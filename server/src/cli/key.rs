@@ -8,7 +8,7 @@ use token_gen::{AppId, Privilege, UnixSeconds};
 
 use super::{Failure, StoreArgs};
 use crate::{
-    admin::NewKey,
+    admin::{KeyKind, NewKey},
     app::Service,
     keys::{Right, Scope},
     store::KeyRecord,
@@ -61,6 +61,12 @@ pub(super) struct Create {
     /// When it ends, from now, such as 90d
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     expires_in: Option<Duration>,
+    /// The most requests in a second, in place of limits.key_per_second
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    max_per_second: Option<u32>,
+    /// Its holder signs each request with it, instead of sending it
+    #[arg(long)]
+    signed: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -118,11 +124,13 @@ impl Create {
             room_prefix: self.room_prefix,
             privileges: self.privileges.into_iter().collect(),
             max_ttl_secs: self.max_ttl.map(|max_ttl| max_ttl.as_secs()),
+            max_per_second: self.max_per_second,
         };
         let expire_at = self.expires_in.map(|lifetime| service.clock.now().saturating_add(lifetime));
         let app_id = self.app_id;
         require_app(&service, app_id).await?;
-        let key = service.admin.create_key(NewKey { app_id, name: self.name, scope, expire_at }).await?;
+        let kind = if self.signed { KeyKind::Signed } else { KeyKind::Bearer };
+        let key = service.admin.create_key(NewKey { app_id, name: self.name, scope, expire_at, kind }).await?;
         self.store.print(&Created { key_id: key.key_id(), backend_key: key.expose() }, || {
             format!("{}\n\nKeep it now: it is not shown again. A running server hears of it with SIGHUP.", key.expose())
         });

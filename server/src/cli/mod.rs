@@ -1,5 +1,6 @@
 //! The command `roompass`: arguments in, exit code out.
 
+mod admin;
 mod app;
 mod config;
 mod demo;
@@ -55,6 +56,9 @@ enum Command {
     /// Make, list and end the keys that backends call with
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Become an admin of the console
+    #[command(subcommand)]
+    Admin(admin::AdminCommand),
     /// Print or check the configuration
     #[command(subcommand)]
     Config(config::ConfigCommand),
@@ -73,6 +77,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run().await,
         Command::App(command) => command.run().await,
         Command::Key(command) => command.run().await,
+        Command::Admin(command) => command.run().await,
         Command::Config(command) => command.run(),
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -176,7 +181,8 @@ impl StoreArgs {
 }
 
 async fn open(config: Config) -> Result<Service, Failure> {
-    Ok(Service::open(&config, String::new(), Arc::new(SystemClock::new())).await?)
+    let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
+    Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?)
 }
 
 /// `path` as one word of a shell.

@@ -9,7 +9,8 @@ use super::Failure;
 use crate::{
     app::{self, Running},
     clock::SystemClock,
-    config::{self, Overrides},
+    config::{self, Callers, Overrides},
+    store::Location,
     telemetry,
 };
 
@@ -30,15 +31,27 @@ pub(super) struct Serve {
     /// Serve although the clock is behind the time the store has seen, because the clock is right
     #[arg(long)]
     accept_clock: bool,
+    /// Without an admin, start all the same, and print the link that makes the first one
+    #[arg(long)]
+    setup: bool,
 }
 
 impl Serve {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (mut config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         config.accept_clock = self.accept_clock;
+        if self.setup {
+            config.callers = Callers::Optional;
+            if let Location::ExistingFile(path) = config.store {
+                config.store = Location::File(path);
+            }
+        }
         telemetry::start(&log);
         let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
+        if self.setup && !running.service().admins.exist().await? {
+            super::admin::print_setup_link(running.service()).await?;
+        }
         signals.until_told_to_stop(&running, || self.reread()).await;
         running.shutdown().await;
         Ok(())

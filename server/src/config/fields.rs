@@ -80,6 +80,21 @@ sections! {
         /// How long a stopping server waits for requests and rooms to end, in seconds: 0 to 300.
         drain_secs: u64 = "30",
     }
+    /// How much may be asked. A request beyond a limit is refused with 429 or 503 and `Retry-After`.
+    limits: LimitsSection {
+        /// Requests in a second with one backend key, unless the key has a limit of its own; twice as many at once.
+        key_per_second: u32 = "2000",
+        /// Requests in a second from one address, whoever they are from; twice as many at once.
+        source_per_second: u32 = "10000",
+        /// Wrong credentials in a minute from one address, which then has to wait. Others never do.
+        guesses_per_minute: u32 = "20",
+        /// Requests under way at a time.
+        concurrent_requests: u32 = "1024",
+        /// Connections open at a time; further ones wait to be accepted.
+        connections: u32 = "20000",
+        /// The addresses or networks of proxies whose `X-Forwarded-For` is believed, such as `["10.0.0.0/8"]`.
+        trusted_proxies: Vec<String> = "[]",
+    }
     /// TLS, when no proxy does it: 1.2 and 1.3, HTTP/2 and HTTP/1.1. New files are taken up within a minute.
     tls: TlsSection {
         /// The certificate and those between it and the root, in PEM. Needs `key_file`.

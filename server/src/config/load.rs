@@ -17,9 +17,16 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Callers, Config, ConfigError, FIELDS, Field, LogSection,
-    fields::{Sections, ServerSection, TlsSection},
+    fields::{LimitsSection, Sections, ServerSection, TlsSection},
 };
-use crate::{gateway::GatewayConfig, private_file, sealing::MasterKey, store::Location, tls::TlsFiles};
+use crate::{
+    gateway::GatewayConfig,
+    limits::{LimitSettings, Quota},
+    private_file,
+    sealing::MasterKey,
+    store::Location,
+    tls::TlsFiles,
+};
 
 /// Holds the master key itself.
 const MASTER_KEY_ENV: &str = "ROOMPASS_MASTER_KEY";
@@ -160,6 +167,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         public_url,
         tls,
         drain: Duration::from_secs(sections.server.drain_secs),
+        limits: judge_limits(&sections.limits)?,
         store,
         gateway: GatewayConfig::default(),
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
@@ -203,6 +211,28 @@ fn judge_tls(tls: &TlsSection) -> Result<Option<TlsFiles>, ConfigError> {
         (None, Some(_)) => Err(ConfigError::new("tls.cert_file", "is needed with tls.key_file")),
         (None, None) => Ok(None),
     }
+}
+
+fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {
+    let counts = [
+        ("limits.key_per_second", limits.key_per_second),
+        ("limits.source_per_second", limits.source_per_second),
+        ("limits.guesses_per_minute", limits.guesses_per_minute),
+        ("limits.concurrent_requests", limits.concurrent_requests),
+        ("limits.connections", limits.connections),
+    ];
+    if let Some((field, _)) = counts.iter().find(|(_, count)| !(1..=10_000_000).contains(count)) {
+        return Err(ConfigError::new(*field, "must be 1 to 10000000"));
+    }
+    let proxies = limits.trusted_proxies.join(" ").parse();
+    Ok(LimitSettings {
+        key: Quota::per_second(limits.key_per_second),
+        source: Quota::per_second(limits.source_per_second),
+        guesses: Quota::per_minute(limits.guesses_per_minute),
+        concurrent_requests: limits.concurrent_requests as usize,
+        connections: limits.connections as usize,
+        proxies: proxies.map_err(|_| ConfigError::new("limits.trusted_proxies", "must be addresses or networks"))?,
+    })
 }
 
 /// Takes `https://host[:port]`, or `http://` for a loopback host, and nothing after it. Browsers and clients write an
@@ -357,6 +387,9 @@ mod tests {
             (file("[server]\npublic_url = \"ftp://a.example\""), &[key], "server.public_url: must be an origin"),
             (file("[server]\ndrain_secs = 301"), &[key], "server.drain_secs: must be 0 to 300"),
             (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
+            (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
+            (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
+            (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
             (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
             (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
             (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),

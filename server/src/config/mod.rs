@@ -6,12 +6,13 @@ mod load;
 
 use std::{fmt, net::SocketAddr};
 
-pub use fields::{FIELDS, Field, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection};
+pub use fields::{
+    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection,
+};
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
 
-use crate::tls::TlsFiles;
-use crate::{gateway::GatewayConfig, sealing::MasterKey, store::Location};
+use crate::{gateway::GatewayConfig, limits::LimitSettings, sealing::MasterKey, store::Location, tls::TlsFiles};
 
 /// Everything the service needs to know, judged and ready.
 #[derive(Debug, Clone)]
@@ -24,6 +25,8 @@ pub struct Config {
     pub tls: Option<TlsFiles>,
     /// How long a stopping server waits.
     pub drain: std::time::Duration,
+    /// How much may be asked.
+    pub limits: LimitSettings,
     /// Where everything durable is kept.
     pub store: Location,
     /// What seals it.
@@ -41,7 +44,7 @@ pub struct Config {
 /// Whether a server must have somebody to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callers {
-    /// At least one backend key must exist.
+    /// At least one backend key or admin must exist.
     Required,
     /// They may come later: development and tests.
     Optional,
@@ -55,6 +58,7 @@ impl Config {
             public_url: None,
             tls: None,
             drain: std::time::Duration::from_secs(30),
+            limits: LimitSettings::default(),
             store: Location::Memory,
             master_key,
             gateway: GatewayConfig::default(),

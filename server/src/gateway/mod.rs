@@ -15,14 +15,14 @@ mod tests;
 mod waiting;
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr},
     sync::Arc,
     time::Duration,
 };
 
 use axum::{
     Extension, Router,
-    extract::{ConnectInfo, State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
@@ -36,6 +36,7 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 use crate::{
     apps::Directory,
     clock::Clock,
+    limits::{ClientAddress, ConnectionPlace},
     rooms::{OutboxLimits, Rooms},
     tokens::Tokens,
 };
@@ -135,9 +136,9 @@ impl Gateway {
         }
     }
 
-    /// The route of the gateway. Serve it with `into_make_service_with_connect_info::<SocketAddr>()`: the limit on
-    /// connections without a login is kept by source address, and all that lack one share one. Set `TCP_NODELAY` on
-    /// the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
+    /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
+    /// source, and all that lack one share one. A [`ConnectionPlace`] is kept for as long as the socket. Set
+    /// `TCP_NODELAY` on the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
         Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
     }
@@ -179,7 +180,8 @@ impl Gateway {
 
 async fn upgrade(
     State(gateway): State<Arc<Gateway>>,
-    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    client: Option<Extension<ClientAddress>>,
+    place: Option<Extension<ConnectionPlace>>,
     uri: Uri,
     headers: HeaderMap,
     ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -204,7 +206,7 @@ async fn upgrade(
     if ws.selected_protocol().is_none() {
         return refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
     }
-    let address = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ConnectInfo(peer))| peer.ip());
+    let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
     let Some(waiting) = gateway.waiting.enter(address) else {
         return refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
     };
@@ -213,7 +215,10 @@ async fn upgrade(
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
         .max_message_size(config.max_message_bytes)
         .max_frame_size(config.max_message_bytes)
-        .on_upgrade(move |ws| socket::run(gateway, ws, address, draining, waiting))
+        .on_upgrade(async move |ws| {
+            let _place = place;
+            socket::run(gateway, ws, address, draining, waiting).await;
+        })
 }
 
 /// Says no before the upgrade.

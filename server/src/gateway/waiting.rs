@@ -2,9 +2,11 @@
 
 use std::{
     collections::HashMap,
-    net::{IpAddr, Ipv6Addr},
+    net::IpAddr,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
+
+use crate::limits::Source;
 
 /// The count of connections without a login.
 #[derive(Debug)]
@@ -17,14 +19,14 @@ pub(super) struct WaitingRoom {
 #[derive(Debug, Default)]
 struct Counts {
     total: usize,
-    by_source: HashMap<IpAddr, usize>,
+    by_source: HashMap<Source, usize>,
 }
 
 /// One connection that is counted until this is dropped.
 #[derive(Debug)]
 pub(super) struct Waiting {
     room: Arc<WaitingRoom>,
-    source: IpAddr,
+    source: Source,
 }
 
 impl WaitingRoom {
@@ -34,7 +36,7 @@ impl WaitingRoom {
 
     /// Counts one more from `address`, or refuses it.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Waiting> {
-        let source = source_of(address);
+        let source = Source::of(address);
         let mut counts = self.lock();
         let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
         if counts.total >= self.max || from_source >= self.max_per_source {
@@ -60,17 +62,6 @@ impl Drop for Waiting {
                 counts.by_source.remove(&self.source);
             }
         }
-    }
-}
-
-/// What counts as one source: an IPv4 address, or the /64 that one IPv6 customer gets.
-fn source_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
-        }
-        v4 => v4,
     }
 }
 

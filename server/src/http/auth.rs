@@ -1,4 +1,7 @@
 //! Who calls: proves the caller before the handler runs, and hands the proof to it as [`AppCaller`].
+//!
+//! A backend shows its key or signs the request; an admin who is signed in to the console has a session. All three
+//! become the same [`Caller`].
 
 use std::sync::Arc;
 
@@ -8,16 +11,18 @@ use axum::{
     middleware::Next,
     response::Response,
 };
+use roompass_wire::signed::SCHEME;
+use token_gen::{AppId, UnixSeconds};
 
-use token_gen::AppId;
-
+use super::{limits, session, signed};
 use crate::{
+    admins::role_for,
     app::Service,
     error::Error,
-    keys::{Caller, Right},
+    keys::{Caller, Right, Scope},
 };
 
-/// A caller whose key is of the app in the path and has the right that the route's policy names.
+/// A caller who may act in the app of the path and has the right that the route's policy names.
 #[derive(Debug, Clone)]
 pub(super) struct AppCaller(pub(super) Arc<Caller>);
 
@@ -25,31 +30,93 @@ pub(super) struct AppCaller(pub(super) Arc<Caller>);
 pub(super) async fn require_app_key(
     State((service, right)): State<(Arc<Service>, Right)>,
     path: Result<RawPathParams, RawPathParamsRejection>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Result<Response, Error> {
     let now = service.clock.now();
-    let caller = bearer(request.headers()).and_then(|key| service.keyring.authenticate(key, now));
-    let caller = caller.ok_or(Error::Unauthorized)?;
+    let app_id = path.ok().and_then(|path| app_id_in(&path));
+    let (caller, mut request) = if session::is_shown(&service, request.headers()) {
+        let (parts, body) = request.into_parts();
+        let caller = session_caller(&service, &parts, right, app_id, now).await?;
+        (caller, Request::from_parts(parts, body))
+    } else {
+        prove(&service, request, now).await?
+    };
+    let allowance = service.limits.spend(&caller, now)?;
     // Another app answers like one that does not exist, or could not.
-    if path.ok().and_then(|path| app_id_in(&path)) != Some(caller.app_id) {
+    if app_id != Some(caller.app_id) {
         return Err(Error::AppUnknown);
     }
     caller.require(right)?;
     request.extensions_mut().insert(AppCaller(caller));
-    Ok(next.run(request).await)
+    let mut response = next.run(request).await;
+    limits::tell(response.headers_mut(), allowance);
+    Ok(response)
 }
 
 fn app_id_in(path: &RawPathParams) -> Option<AppId> {
     path.iter().find_map(|(name, value)| (name == "app_id").then_some(value))?.parse().ok()
 }
 
-/// The text after `Bearer`, if there is exactly one such header.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// An admin as a caller: in this app, with the rights of the role there.
+async fn session_caller(
+    service: &Service,
+    parts: &Parts,
+    right: Right,
+    app_id: Option<AppId>,
+    now: UnixSeconds,
+) -> Result<Arc<Caller>, Error> {
+    let signed_in = session::prove(service, parts, now).await?;
+    let app_id = app_id.ok_or(Error::AppUnknown)?;
+    signed_in.require_in(app_id, role_for(right))?;
+    if right == Right::Admin && !parts.method.is_safe() {
+        signed_in.require_recent(now)?;
+    }
+    let scope = Scope { rights: vec![right], ..Scope::default() };
+    Ok(Arc::new(Caller { key_id: format!("admin:{}", signed_in.name), app_id, scope }))
+}
+
+/// The caller, and the request as it was. Only a wrong credential counts as a guess, and only against its source.
+async fn prove(service: &Service, request: Request, now: UnixSeconds) -> Result<(Arc<Caller>, Request), Error> {
+    let source = limits::source_of(request.extensions())?;
+    service.limits.may_guess(source, now)?;
+    if !request.headers().contains_key(AUTHORIZATION) {
+        return Err(Error::Unauthorized);
+    }
+    let proven = match credential(request.headers()) {
+        Some(Credential::Bearer(key)) => {
+            service.keyring.authenticate(key, now).map(|caller| (caller, request)).ok_or(Error::Unauthorized)
+        }
+        Some(Credential::Signature(header)) => {
+            let header = header.to_owned();
+            signed::authenticate(service, &header, request, now).await
+        }
+        None => Err(Error::Unauthorized),
+    };
+    if let Err(Error::Unauthorized) = proven {
+        service.limits.note_wrong_guess(source, now);
+    }
+    proven
+}
+
+/// What a request shows to prove its caller.
+enum Credential<'a> {
+    /// A key.
+    Bearer(&'a str),
+    /// The whole header of a signed request.
+    Signature(&'a str),
+}
+
+/// The credential, if there is exactly one.
+fn credential(headers: &HeaderMap) -> Option<Credential<'_>> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let (only, None) = (all.next()?, all.next()) else { return None };
-    let (scheme, credential) = only.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(credential)
+    let text = only.to_str().ok()?;
+    match text.split_once(' ')? {
+        (SCHEME, _) => Some(Credential::Signature(text)),
+        (scheme, key) if scheme.eq_ignore_ascii_case("bearer") => Some(Credential::Bearer(key)),
+        _ => None,
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for AppCaller {

@@ -13,7 +13,7 @@ use tokio::{
 
 use crate::{
     Config, Credentials, Running,
-    admin::NewKey,
+    admin::{KeyKind, NewKey},
     app,
     apps::{AppSettings, AuthMode, FormatName},
     clock::ManualClock,
@@ -87,7 +87,13 @@ impl Server {
     }
 
     async fn key(&self, scope: Scope) -> String {
-        let new = NewKey { app_id: AppId::new(7).unwrap(), name: "key".to_owned(), scope, expire_at: None };
+        let new = NewKey {
+            app_id: AppId::new(7).unwrap(),
+            name: "key".to_owned(),
+            scope,
+            expire_at: None,
+            kind: KeyKind::Bearer,
+        };
         self.running.service().admin.create_key(new).await.unwrap().expose().to_owned()
     }
 

@@ -1,5 +1,6 @@
 //! The HTTP edge: every route with its policy, and the layers around them, on one screen.
 
+mod admins;
 mod auth;
 mod docs;
 mod extract;
@@ -7,11 +8,14 @@ mod health;
 mod idempotency;
 mod introspection;
 mod layers;
+mod limits;
 mod openapi;
 mod problem;
 mod revocations;
 mod route;
 pub(crate) mod server;
+mod session;
+mod signed;
 mod tokens;
 
 use std::sync::Arc;
@@ -22,8 +26,10 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use roompass_wire::http::{
-    BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, READY_PATH, REVOCATIONS_PATH, REVOKE_PATH,
-    TOKENS_BATCH_PATH, TOKENS_PATH,
+    ADMIN_PATH, ADMINS_PATH, BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, PASSWORD_PATH,
+    RE_AUTHENTICATE_PATH, READY_PATH, REVOCATIONS_PATH, REVOKE_PATH, Role, SESSION_ID_PATH, SESSION_PATH,
+    SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH,
+    TOTP_PATH,
 };
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
@@ -50,6 +56,22 @@ fn routes() -> Vec<Route> {
         Route::post(BANS_PATH, Policy::AppKey(Right::Revoke), revocations::ban_target).once(),
         Route::get(BANS_PATH, Policy::AppKey(Right::Read), revocations::bans),
         Route::delete(BAN_PATH, Policy::AppKey(Right::Revoke), revocations::lift_ban).once(),
+        Route::get(SETUP_PATH, Policy::Visitor, admins::is_set_up),
+        Route::post(SETUP_PATH, Policy::Visitor, admins::finish_setup),
+        Route::post(SETUP_BEGIN_PATH, Policy::Visitor, admins::begin_setup),
+        Route::post(SIGN_IN_PATH, Policy::Visitor, admins::sign_in),
+        Route::post(SIGN_OUT_PATH, Policy::SignedIn, admins::sign_out),
+        Route::get(SESSION_PATH, Policy::SignedIn, admins::session),
+        Route::get(SESSIONS_PATH, Policy::SignedIn, admins::sessions),
+        Route::delete(SESSION_ID_PATH, Policy::SignedIn, admins::end_session),
+        Route::post(RE_AUTHENTICATE_PATH, Policy::SignedIn, admins::re_authenticate),
+        Route::post(PASSWORD_PATH, Policy::SignedIn, admins::set_password),
+        Route::post(TOTP_PATH, Policy::SignedIn, admins::begin_totp),
+        Route::put(TOTP_PATH, Policy::SignedIn, admins::set_totp),
+        Route::get(ADMINS_PATH, Policy::Admin(Role::Owner), admins::list),
+        Route::post(ADMINS_PATH, Policy::Admin(Role::Owner), admins::invite),
+        Route::patch(ADMIN_PATH, Policy::Admin(Role::Owner), admins::set_roles),
+        Route::delete(ADMIN_PATH, Policy::Admin(Role::Owner), admins::remove),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
@@ -73,11 +95,13 @@ pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     })
 }
 
-fn with_layers(router: Router, service: &Service) -> Router {
+fn with_layers(router: Router, service: &Arc<Service>) -> Router {
     let edge = Arc::new(layers::Edge::new(Arc::clone(&service.clock)));
     router
         // The first layer here is the innermost.
         .layer(from_fn(layers::refuse_credentials_in_query))
+        .layer(from_fn(limits::refuse_ambiguous_framing))
+        .layer(from_fn_with_state(Arc::clone(service), limits::admit))
         .layer(from_fn(layers::time_out))
         .layer(CatchPanicLayer::custom(layers::on_panic))
         .layer(from_fn_with_state(edge, layers::finish))
@@ -93,6 +117,8 @@ async fn method_not_allowed() -> Error {
     Error::MethodNotAllowed
 }
 
+#[cfg(test)]
+mod callers_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]

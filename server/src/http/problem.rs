@@ -41,7 +41,15 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
     match code {
         ErrorCode::Unauthorized => {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"roompass\""));
+            headers.insert(
+                WWW_AUTHENTICATE,
+                HeaderValue::from_static("Bearer realm=\"roompass\", Roompass-HMAC-SHA256 realm=\"roompass\""),
+            );
+        }
+        ErrorCode::RateLimited => {
+            if let Error::RateLimited { retry_after } = &*error {
+                headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
+            }
         }
         ErrorCode::Unavailable | ErrorCode::OutcomeUnknown | ErrorCode::IdempotencyKeyBusy => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));

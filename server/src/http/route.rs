@@ -11,7 +11,9 @@ use axum::{
     routing::{self, MethodRouter},
 };
 
-use super::{auth, idempotency, method_not_allowed, not_found};
+use roompass_wire::http::Role;
+
+use super::{auth, idempotency, method_not_allowed, not_found, session};
 use crate::{app::Service, keys::Right};
 
 /// Who may call a route.
@@ -19,14 +21,20 @@ use crate::{app::Service, keys::Right};
 pub(super) enum Policy {
     /// Anybody. Such a route tells nothing about apps, users or tokens.
     Public,
-    /// Whoever holds a backend key with this right, of the app in the path.
+    /// Whoever holds a backend key with this right, of the app in the path; or an admin whose role there has it.
     AppKey(Right),
+    /// Anybody who comes from our own pages, to prove who they are. Wrong proofs count.
+    Visitor,
+    /// Any admin, about themselves.
+    SignedIn,
+    /// An admin with this role over all apps; to change something, one who has signed in recently.
+    Admin(Role),
 }
 
 /// One row of the route table.
 pub(super) struct Route {
-    pub(super) method: Method,
     pub(super) path: &'static str,
+    pub(super) method: Method,
     pub(super) policy: Policy,
     handler: MethodRouter<Arc<Service>>,
     pub(super) takes_key: bool,
@@ -34,11 +42,19 @@ pub(super) struct Route {
 
 impl Route {
     pub(super) fn get<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { method: Method::GET, path, policy, handler: routing::get(handler), takes_key: false }
+        Self { path, method: Method::GET, policy, handler: routing::get(handler), takes_key: false }
     }
 
-    pub(super) fn post<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { method: Method::POST, path, policy, handler: routing::post(handler), takes_key: false }
+    pub(super) fn patch<T: 'static>(
+        path: &'static str,
+        policy: Policy,
+        handler: impl Handler<T, Arc<Service>>,
+    ) -> Self {
+        Self { path, method: Method::PATCH, policy, handler: routing::patch(handler), takes_key: false }
+    }
+
+    pub(super) fn put<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
+        Self { path, method: Method::PUT, policy, handler: routing::put(handler), takes_key: false }
     }
 
     pub(super) fn delete<T: 'static>(
@@ -46,7 +62,11 @@ impl Route {
         policy: Policy,
         handler: impl Handler<T, Arc<Service>>,
     ) -> Self {
-        Self { method: Method::DELETE, path, policy, handler: routing::delete(handler), takes_key: false }
+        Self { path, method: Method::DELETE, policy, handler: routing::delete(handler), takes_key: false }
+    }
+
+    pub(super) fn post<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
+        Self { path, method: Method::POST, policy, handler: routing::post(handler), takes_key: false }
     }
 
     /// The same route for requests that may name themselves by an Idempotency-Key.
@@ -67,6 +87,13 @@ pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>) -> Router {
             Policy::Public => handler,
             Policy::AppKey(right) => {
                 handler.route_layer(from_fn_with_state((Arc::clone(service), right), auth::require_app_key))
+            }
+            Policy::Visitor => handler.route_layer(from_fn_with_state(Arc::clone(service), session::require_visitor)),
+            Policy::SignedIn => {
+                handler.route_layer(from_fn_with_state((Arc::clone(service), None), session::require_admin))
+            }
+            Policy::Admin(role) => {
+                handler.route_layer(from_fn_with_state((Arc::clone(service), Some(role)), session::require_admin))
             }
         };
         table.route(path, handler)

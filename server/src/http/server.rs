@@ -1,6 +1,14 @@
 //! Accepts connections and serves HTTP/1.1 and HTTP/2 on them, within bounds, until told to stop.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{
+    io,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use axum::{Router, extract::ConnectInfo};
 use hyper::{body::Incoming, service::service_fn};
@@ -8,16 +16,25 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use tokio::{net::TcpListener, sync::watch, time::timeout};
+use tokio::{
+    net::TcpListener,
+    sync::{Semaphore, watch},
+    time::timeout,
+};
 use tower::ServiceExt;
 
-use crate::tls::{Stream, Tls};
+use crate::{
+    limits::ConnectionPlace,
+    tls::{Stream, Tls},
+};
 
 /// The longest that a request's head may take, and that a connection may be idle.
 const HEAD_TIME_LIMIT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 const MAX_STREAMS: u32 = 100;
+/// Streams that a client opens and resets at once cost us work: beyond these the connection ends.
+const MAX_RESET_STREAMS: usize = 20;
 /// How long to wait for descriptors to become free.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
@@ -27,12 +44,18 @@ pub(crate) async fn serve(
     tls: Option<Arc<Tls>>,
     router: Router,
     mut stopped: watch::Receiver<bool>,
+    limits: ConnectionLimits,
 ) -> GracefulShutdown {
-    let protocol = protocol();
+    let protocol = protocol(limits);
     let connections = GracefulShutdown::new();
+    let room = Arc::new(Semaphore::new(limits.connections));
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let next = async {
+            let place = Arc::clone(&room).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            next = next => next,
             _ = stopped.wait_for(|&stopped| stopped) => break,
         };
         let (stream, peer) = match accepted {
@@ -46,19 +69,35 @@ pub(crate) async fn serve(
         };
         // Answers are small and whole: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        // The semaphore is never closed.
+        let Ok(place) = place else { break };
+        let place = ConnectionPlace(Arc::new(place));
+        let held = place.clone();
         let stream = match &tls {
             Some(tls) => tls.accept(stream),
             None => Stream::Plain(stream),
         };
         let router = router.clone();
+        let asked = Arc::new(AtomicBool::new(false));
+        let asks = Arc::clone(&asked);
         let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            asks.store(true, Ordering::Relaxed);
             request.extensions_mut().insert(ConnectInfo(peer));
+            request.extensions_mut().insert(held.clone());
             router.clone().oneshot(request)
         });
         let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
-            if let Err(error) = connection.await {
+            let _place = place;
+            let mut connection = pin!(connection);
+            // Before the protocol is known, no other limit holds.
+            let ended = match timeout(limits.head, &mut connection).await {
+                Ok(ended) => ended,
+                Err(_) if asked.load(Ordering::Relaxed) => connection.await,
+                Err(_) => return,
+            };
+            if let Err(error) = ended {
                 tracing::debug!(error, "a connection failed");
             }
         });
@@ -66,12 +105,28 @@ pub(crate) async fn serve(
     connections
 }
 
-fn protocol() -> auto::Builder<TokioExecutor> {
+/// What a connection may cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ConnectionLimits {
+    /// The longest that a request's head may take, and that a connection may be idle.
+    pub(crate) head: Duration,
+    /// Connections open at a time.
+    pub(crate) connections: usize,
+}
+
+impl ConnectionLimits {
+    /// The usual limits, for `connections` at a time.
+    pub(crate) fn new(connections: usize) -> Self {
+        Self { head: HEAD_TIME_LIMIT, connections }
+    }
+}
+
+fn protocol(limits: ConnectionLimits) -> auto::Builder<TokioExecutor> {
     let mut protocol = auto::Builder::new(TokioExecutor::new());
     protocol
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME_LIMIT)
+        .header_read_timeout(limits.head)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     protocol
@@ -79,8 +134,10 @@ fn protocol() -> auto::Builder<TokioExecutor> {
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(MAX_HEAD_BYTES as u32)
-        .keep_alive_interval(HEAD_TIME_LIMIT)
-        .keep_alive_timeout(HEAD_TIME_LIMIT);
+        .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
+        .max_local_error_reset_streams(MAX_RESET_STREAMS)
+        .keep_alive_interval(limits.head)
+        .keep_alive_timeout(limits.head);
     protocol
 }
 

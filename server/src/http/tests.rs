@@ -1,8 +1,13 @@
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     body::{Body, to_bytes},
-    http::{Request, StatusCode, header::AUTHORIZATION, request::Builder},
+    extract::ConnectInfo,
+    http::{
+        HeaderValue, Request, StatusCode,
+        header::{AUTHORIZATION, HOST},
+        request::Builder,
+    },
     response::Response,
 };
 use rand::rngs::SysRng;
@@ -14,24 +19,36 @@ use token_gen::{AppId, UnixSeconds};
 use tower::ServiceExt;
 
 use super::*;
-use crate::{admin::NewKey, apps::AppSettings, clock::ManualClock, config::Config, keys::Scope, sealing::MasterKey};
+use crate::{
+    admin::{KeyKind, NewKey},
+    apps::AppSettings,
+    clock::ManualClock,
+    config::Config,
+    keys::Scope,
+    sealing::MasterKey,
+};
 
-const NOW: i64 = 1_800_000_000;
+pub(super) const NOW: i64 = 1_800_000_000;
 
-struct Server {
-    service: Arc<Service>,
-    clock: Arc<ManualClock>,
-    router: Router,
-    key: String,
+pub(super) struct Server {
+    pub(super) service: Arc<Service>,
+    pub(super) clock: Arc<ManualClock>,
+    pub(super) router: Router,
+    pub(super) key: String,
 }
 
 impl Server {
     /// Apps 7 and 8, and a key of app 7 that may mint.
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
+        Self::at("http://rooms.test").await
+    }
+
+    /// The same, addressed as `origin`.
+    pub(super) async fn at(origin: &str) -> Self {
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
         let config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
-        let service = Service::open(&config, String::new(), clock.clone()).await.unwrap();
+        let service = Service::open(&config, origin.to_owned(), clock.clone()).await.unwrap();
         for app_id in [7, 8] {
             service.admin.create_app(AppSettings::new(AppId::new(app_id).unwrap(), "app")).await.unwrap();
         }
@@ -41,35 +58,39 @@ impl Server {
         server
     }
 
-    async fn new_key(&self, scope: Scope, expire_at: Option<i64>) -> String {
+    pub(super) async fn new_key(&self, scope: Scope, expire_at: Option<i64>) -> String {
         let expire_at = expire_at.map(UnixSeconds::new);
-        let new = NewKey { app_id: AppId::new(7).unwrap(), name: "key".to_owned(), scope, expire_at };
+        let new =
+            NewKey { app_id: AppId::new(7).unwrap(), name: "key".to_owned(), scope, expire_at, kind: KeyKind::Bearer };
         self.service.admin.create_key(new).await.unwrap().expose().to_owned()
     }
 
     /// A good mint request, to be spoilt.
-    fn mint(&self) -> Builder {
+    pub(super) fn mint(&self) -> Builder {
         let key = format!("Bearer {}", self.key);
         Request::post("/v1/apps/7/tokens").header("content-type", "application/json").header(AUTHORIZATION, key)
     }
 
-    async fn send(&self, request: Builder, body: impl Into<Body>) -> Response {
-        self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap()
+    pub(super) async fn send(&self, request: Builder, body: impl Into<Body>) -> Response {
+        let mut request = request.body(body.into()).unwrap();
+        request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("rooms.test"));
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
-    async fn problem(&self, request: Builder, body: impl Into<Body>) -> Problem {
+    pub(super) async fn problem(&self, request: Builder, body: impl Into<Body>) -> Problem {
         problem_in(self.send(request, body).await).await
     }
 }
 
-const ALICE: &str = r#"{"user_id":"alice"}"#;
+pub(super) const ALICE: &str = r#"{"user_id":"alice"}"#;
 
-async fn json<T: serde::de::DeserializeOwned>(response: Response) -> T {
+pub(super) async fn json<T: serde::de::DeserializeOwned>(response: Response) -> T {
     serde_json::from_slice(&to_bytes(response.into_body(), usize::MAX).await.unwrap()).unwrap()
 }
 
 /// The problem document, after a look at everything that each one must have.
-async fn problem_in(response: Response) -> Problem {
+pub(super) async fn problem_in(response: Response) -> Problem {
     let (status, headers) = (response.status(), response.headers().clone());
     let problem: Problem = json(response).await;
     assert_eq!(headers["content-type"], Problem::MEDIA_TYPE);
@@ -120,6 +141,8 @@ async fn every_bad_credential_gets_the_same_refusal() {
             let request = credentials
                 .iter()
                 .fold(Request::post(path), |request, credential| request.header(AUTHORIZATION, credential));
+            // So that guessing is not what is refused.
+            server.clock.advance(Duration::from_secs(60));
             let mut problem = server.problem(request, "not even JSON").await;
             assert_eq!(problem.code, ErrorCode::Unauthorized, "{credentials:?}");
             problem.request_id = None;

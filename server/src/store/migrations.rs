@@ -9,7 +9,9 @@ use super::StoreError;
 const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0001-apps-and-keys.sql"),
     include_str!("../../migrations/sqlite/0002-revocations-and-bans.sql"),
+    include_str!("../../migrations/sqlite/0004-admins.sql"),
     include_str!("../../migrations/sqlite/0006-once.sql"),
+    include_str!("../../migrations/sqlite/0008-nonces.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -1,10 +1,12 @@
 //! Durable state: the [`Store`] trait, its records, its errors. A store keeps what it is given: it knows nothing of
 //! HTTP, rooms, rules or keys to open what is sealed.
 
+mod admins;
 #[cfg(test)]
 pub(crate) mod contract;
 mod group_commit;
 mod migrations;
+mod nonces;
 mod once;
 mod revocations;
 mod sqlite;
@@ -14,13 +16,15 @@ use std::{error::Error as StdError, sync::Arc};
 use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
+pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
+pub use nonces::NonceStore;
 pub use once::{Claim, Claimed, OnceStore, RequestName};
 pub use revocations::{After, RevocationStore};
 pub use sqlite::{Location, SqliteStore};
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
-pub trait Store: RevocationStore + OnceStore {
+pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
 
@@ -100,6 +104,8 @@ pub struct KeyRecord {
     pub app_id: AppId,
     /// SHA-256 of the key's text.
     pub hash: [u8; 32],
+    /// The key's text, sealed, if it is one that signs.
+    pub sealed: Option<Vec<u8>>,
     /// What people call it.
     pub name: String,
     /// What it may do, as JSON.

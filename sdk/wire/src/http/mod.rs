@@ -1,5 +1,6 @@
 //! Request and response bodies of the HTTP API, beside the paths they belong to.
 
+mod admins;
 mod batch;
 mod introspection;
 mod list;
@@ -7,6 +8,7 @@ mod revocations;
 
 use serde::{Deserialize, Serialize};
 
+pub use admins::*;
 pub use batch::*;
 pub use introspection::*;
 pub use list::*;

@@ -77,7 +77,7 @@ that does not exist.";
 fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undescribed> {
     let mut parameters = parts::path_parameters(route.path).map_err(Undescribed)?;
     parameters.extend(operation.parameters);
-    let mut codes = vec![ErrorCode::BadRequest, ErrorCode::Internal, ErrorCode::Unavailable];
+    let mut codes = vec![ErrorCode::BadRequest, ErrorCode::RateLimited, ErrorCode::Internal, ErrorCode::Unavailable];
     if route.takes_key {
         parameters.push(parts::idempotency_key());
         codes.extend([ErrorCode::IdempotencyKeyReused, ErrorCode::IdempotencyKeyBusy, ErrorCode::OutcomeUnknown]);
@@ -92,9 +92,25 @@ fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undesc
         Policy::AppKey(right) => {
             codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden, ErrorCode::AppUnknown]);
             about.push_str(&format!(" Needs a key of the app with the right `{right}`."));
-            json!([{ "backend_key": [right.as_str()] }])
+            let right = [right.as_str()];
+            json!([{ "backend_key": right }, { "signed_request": right }, { "admin_session": right }])
+        }
+        Policy::Visitor => json!([]),
+        Policy::SignedIn => {
+            codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden]);
+            json!([{ "admin_session": [] }])
+        }
+        Policy::Admin(role) => {
+            codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden]);
+            about.push_str(&format!(" Needs the role `{}` over all apps.", parts::role(role)));
+            json!([{ "admin_session": [parts::role(role)] }])
         }
     };
+    if route.policy != Policy::Public && !route.method.is_safe() {
+        // What a browser sends must come from our own pages, as JSON even where there is no body; what changes admins
+        // or apps, from a recent sign-in.
+        codes.extend([ErrorCode::Forbidden, ErrorCode::UnsupportedMediaType, ErrorCode::StaleSignIn]);
+    }
     codes.extend(operation.codes);
     let mut responses = operation.answers;
     responses.extend(parts::problem_responses(codes));

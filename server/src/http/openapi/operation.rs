@@ -18,11 +18,17 @@ pub(super) const TAGS: &[(&str, &str)] = &[
         "A revocation ends tokens before their time; a ban keeps somebody out whatever token they show. Both hold \
                on every node within two seconds.",
     ),
+    (
+        ADMINS,
+        "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
+              session's token in `X-Roompass-Csrf` and comes from the server's own pages.",
+    ),
     (HEALTH, "For load balancers and people."),
     (DOCUMENTATION, "What you are reading."),
 ];
 pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
+pub(super) const ADMINS: &str = "Admins";
 pub(super) const HEALTH: &str = "Health";
 pub(super) const DOCUMENTATION: &str = "Documentation";
 

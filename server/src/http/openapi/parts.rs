@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use roompass_wire::{ErrorCode, Problem};
+use roompass_wire::{ErrorCode, Problem, http::Role};
 use serde_json::{Map, Value, json};
 
 /// The headers of every answer.
@@ -12,6 +12,8 @@ pub(super) const EVERYWHERE: &[&str] = &["X-Request-Id", "Roompass-Server-Time"]
 const PATH_PARAMETERS: &[(&str, &str)] = &[
     ("app_id", "The app's number. The key must be one of this app."),
     ("ban_id", "A ban, as it was named when it was made."),
+    ("session_id", "A session, as it is named in the list of sessions."),
+    ("name", "The name that the admin signs in with."),
     ("code", "An error code, as in the `code` of a problem document."),
 ];
 
@@ -44,6 +46,15 @@ pub(super) fn idempotency_key() -> Value {
         "description": "Names the request for 24 h, so that sending it again is not doing it again.",
         "schema": { "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]+$" },
     })
+}
+
+/// The word for a role.
+pub(super) fn role(role: Role) -> &'static str {
+    match role {
+        Role::Viewer => "viewer",
+        Role::Admin => "admin",
+        Role::Owner => "owner",
+    }
 }
 
 /// The answers with these codes, by status.
@@ -137,6 +148,19 @@ pub(super) fn security_schemes() -> Value {
             "bearerFormat": "rp_…",
             "description": "A backend key of the app: `Authorization: Bearer rp_…`. It has rights, may be bound to rooms, \
                             privileges and lifetimes, and may expire. Keep it on your servers.",
+        },
+        "signed_request": {
+            "type": "http",
+            "scheme": roompass_wire::signed::SCHEME,
+            "description": "The same key, never sent: an HMAC-SHA256 over method, target, host, body, time and nonce. Each \
+                            request counts once, within 60 s of its time.",
+        },
+        "admin_session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": "__Host-roompass",
+            "description": "An admin of the console, signed in with password and second factor, whose role in the app has \
+                            the right. Over plain HTTP on loopback the cookie is called `roompass`.",
         },
     })
 }

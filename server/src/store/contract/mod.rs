@@ -1,5 +1,7 @@
 //! What every store promises, as one suite. `run` it with a way to make an empty store.
 
+mod admins;
+mod nonces;
 mod once;
 mod revocations;
 
@@ -11,7 +13,7 @@ use super::{AppRecord, KeyRecord, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..17 {
+    for promise in 0..26 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -32,7 +34,16 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             13 => once::one_of_many_claims_gets_the_request(&store).await,
             14 => once::the_answer_is_kept_for_the_same_request_only(&store).await,
             15 => once::what_was_given_up_or_given_back_can_be_claimed_again(&store).await,
-            _ => once::a_full_memory_refuses_the_new_request(&store).await,
+            16 => once::a_full_memory_refuses_the_new_request(&store).await,
+            17 => nonces::a_nonce_is_spent_once(&store).await,
+            18 => nonces::a_nonce_is_forgotten_after_its_time_only(&store).await,
+            19 => admins::a_setup_code_makes_one_admin(&store).await,
+            20 => admins::a_setup_code_outlives_a_taken_name_but_not_its_end(&store).await,
+            21 => admins::a_new_setup_code_replaces_the_one_for_the_same_name(&store).await,
+            22 => admins::a_change_ends_sessions_and_needs_the_version_it_read(&store).await,
+            23 => admins::one_owner_always_stays(&store).await,
+            24 => admins::a_step_of_the_second_factor_is_spent_once(&store).await,
+            _ => admins::sessions_are_listed_touched_and_ended(&store).await,
         }
     }
 }
@@ -145,6 +156,7 @@ fn key(key_id: &str, app_id: u32) -> KeyRecord {
         key_id: key_id.to_owned(),
         app_id: AppId::new(app_id).unwrap(),
         hash: [9; 32],
+        sealed: (app_id == 2).then(|| vec![3; 70]),
         name: "name".to_owned(),
         scope: "{}".to_owned(),
         expire_at: Some(UnixSeconds::new(i64::MAX)),

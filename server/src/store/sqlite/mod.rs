@@ -1,5 +1,7 @@
 //! The embedded store: SQLite in write-ahead mode, every commit forced to disk.
 
+mod admins;
+mod nonces;
 mod once;
 mod revocations;
 
@@ -253,8 +255,8 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 connection.execute(
                     "INSERT INTO backend_keys
-                         (key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                         (key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at, sealed)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         key.key_id,
                         key.app_id.get(),
@@ -263,7 +265,8 @@ impl Store for SqliteStore {
                         key.scope,
                         key.expire_at.map(UnixSeconds::get),
                         key.last_used_at.map(UnixSeconds::get),
-                        key.created_at.get()
+                        key.created_at.get(),
+                        key.sealed
                     ],
                 )?;
                 Ok(())
@@ -301,7 +304,7 @@ const SELECT_APP: &str = "SELECT app_id, version, settings, app_sign, created_at
 const SELECT_SECRET: &str = "SELECT app_id, secret_id, sealed, valid_until, created_at FROM server_secrets";
 const SELECT_SECRETS: &str =
     "SELECT app_id, secret_id, sealed, valid_until, created_at FROM server_secrets ORDER BY app_id, secret_id";
-const SELECT_KEYS: &str = "SELECT key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at
+const SELECT_KEYS: &str = "SELECT key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at, sealed
     FROM backend_keys ORDER BY key_id";
 
 fn rows<T>(
@@ -347,6 +350,7 @@ fn key_of_row(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
         expire_at: row.get::<_, Option<i64>>(5)?.map(UnixSeconds::new),
         last_used_at: row.get::<_, Option<i64>>(6)?.map(UnixSeconds::new),
         created_at: UnixSeconds::new(row.get(7)?),
+        sealed: row.get(8)?,
     })
 }
 

@@ -1,5 +1,6 @@
 //! What is said of every operation: one file per area.
 
+mod admins;
 mod documentation;
 mod health;
 mod judging;
@@ -14,6 +15,7 @@ pub(super) fn all() -> Vec<Operation> {
         tokens::operations(),
         judging::operations(),
         lifecycle::operations(),
+        admins::operations(),
         health::operations(),
         documentation::operations(),
     ]

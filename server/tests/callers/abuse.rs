@@ -1,0 +1,219 @@
+//! Bytes that no honest client sends: each is refused or closed, and the server goes on.
+
+use std::{fs, sync::Arc};
+
+use roompass_server::clock::SystemClock;
+use tokio::io::AsyncWriteExt;
+
+use crate::harness::{APP_ID, Server, answers, read_to_end, status};
+
+const GET: &str = "GET /healthz HTTP/1.1\r\n";
+
+/// Requests that must not be answered as if they were good.
+fn malformed() -> Vec<Vec<u8>> {
+    let post = format!("POST /v1/apps/{APP_ID}/tokens HTTP/1.1\r\nHost: a\r\n");
+    let mut cases: Vec<Vec<u8>> = Vec::new();
+    let mut add = |text: String| cases.push(text.into_bytes());
+    // Two lengths, or a length and chunks.
+    for lengths in [
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: 5, 6\r\n",
+        "Content-Length: 5,5\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: -5\r\n",
+        "Content-Length: 0x5\r\n",
+        "Content-Length: 5 5\r\n",
+        "Content-Length: 5.0\r\n",
+        "Content-Length:\r\n",
+        "Content-Length: five\r\n",
+        "Content-Length: 99999999999999999999\r\n",
+        "Content-Length: 18446744073709551616\r\n",
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked, identity\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        "Transfer-Encoding: \"chunked\"\r\n",
+    ] {
+        add(format!("{post}{lengths}\r\nhello"));
+    }
+    // Chunks that are none.
+    for chunks in [
+        "x\r\nhello\r\n0\r\n\r\n",
+        "-5\r\nhello\r\n0\r\n\r\n",
+        "5 5\r\nhello\r\n0\r\n\r\n",
+        "5\nhello\n0\n\n",
+        "ffffffffffffffffff\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhelloXX0\r\n\r\n",
+        "0x5\r\nhello\r\n0\r\n\r\n",
+    ] {
+        add(format!("{post}Transfer-Encoding: chunked\r\nAuthorization: Bearer rp_\r\n\r\n{chunks}"));
+    }
+    // Heads that are none.
+    for head in [
+        "GET  /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz\r\n\r\n",
+        "GET /healthz HTTP/1.2\r\nHost: a\r\n\r\n",
+        "GET /healthz HTTP/3.0\r\nHost: a\r\n\r\n",
+        "GET /healthz http/1.1\r\nHost: a\r\n\r\n",
+        "/healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /health z HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz\t HTTP/1.1\r\nHost: a\r\n\r\n",
+        "G\0T /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz\0 HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz HTTP/1.1 x\r\nHost: a\r\n\r\n",
+        "(GET) /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "\x16\x03\x01\x02\0\x01\0\x01\u{fc}\x03\x03",
+        "SSH-2.0-client\r\n\r\n",
+        "EHLO a\r\n\r\n",
+        "CONNECT a:80 HTTP/1.1\r\nHost: a:80\r\n\r\n",
+        "GET //healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /healthz/../healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+        "GET /%68ealthz%2f HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        add(head.to_owned());
+    }
+    // Header lines that are none.
+    for line in [
+        "Host: a\r\nX: a\r\n b\r\n",
+        "Host: a\r\n X: a\r\n",
+        "Host: a\r\nX : a\r\n",
+        "Host : a\r\n",
+        "Host: a\r\n: a\r\n",
+        "Host: a\r\nX\r\n",
+        "Host: a\r\nX\0: a\r\n",
+        "Host: a\r\nX: a\0b\r\n",
+        "Host: a\r\nX: a\rb\r\n",
+        "Host: a\r\n(X): a\r\n",
+        "Host: a\r\nX Y: a\r\n",
+        "Host: a\r\nX: \x7f\r\n",
+        "Host: a\r\nX: \x01\r\n",
+        "Host: a\r\nHost: b\r\n",
+        "Host: a\r\nHost: a\r\n",
+        "",
+    ] {
+        add(format!("{GET}{line}\r\n"));
+    }
+    // Too much of it.
+    add(format!("{GET}Host: a\r\nX: {}\r\n\r\n", "x".repeat(100 * 1024)));
+    add(format!("{GET}Host: a\r\n{}\r\n", "X: a\r\n".repeat(10_000)));
+    add(format!("{GET}Host: a\r\n{}\r\n", "X: a\r\n".repeat(100)));
+    add(format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(100 * 1024)));
+    add(format!("{}\r\n\r\n", "X".repeat(100 * 1024)));
+    add("\r\n".repeat(20 * 1024));
+    cases
+}
+
+// proves T27
+#[tokio::test]
+async fn malformed_requests_are_refused_and_closed() {
+    let server = Server::start(Arc::new(SystemClock::new())).await;
+    let cases = malformed();
+    assert!(cases.len() >= 60, "{}", cases.len());
+    for case in cases {
+        let answer = server.ask_and_hang_up(&case).await;
+        let shown = String::from_utf8_lossy(&case[..case.len().min(120)]).into_owned();
+        let refused = matches!(status(&answer), 0 | 400 | 401 | 404 | 405 | 413 | 414 | 431 | 501 | 505);
+        assert!(refused, "{shown:?} gave {}", String::from_utf8_lossy(&answer));
+        assert!(answers(&answer) <= 1, "{shown:?}");
+    }
+    assert!(server.is_alive().await);
+}
+
+// proves T27 (smuggling)
+#[tokio::test]
+async fn nothing_is_taken_for_a_second_request() {
+    let server = Server::start(Arc::new(SystemClock::new())).await;
+    let smuggled = "GET /healthz HTTP/1.1\r\nHost: a\r\nX-Smuggled: 1\r\n\r\n";
+    for framing in [
+        "Transfer-Encoding: chunked\r\nContent-Length: 3\r\n",
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding : chunked\r\nContent-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: x\r\n",
+        "Transfer-Encoding:\x0bchunked\r\nContent-Length: 3\r\n",
+        "Content-Length: 0\r\nContent-Length: 3\r\n",
+        "Transfer-Encoding: chunked\r\n",
+    ] {
+        let request = format!("POST /healthz HTTP/1.1\r\nHost: a\r\n{framing}\r\n0\r\n\r\n{smuggled}");
+        let answer = server.ask_and_hang_up(request.as_bytes()).await;
+        assert!(answers(&answer) <= 1, "{framing:?} gave {}", String::from_utf8_lossy(&answer));
+    }
+}
+
+/// The bytes that a flood sends as its nth piece.
+type Flood = Box<dyn Fn(u32) -> Vec<u8>>;
+
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// One HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// `GET /healthz` from the static table, without end of stream.
+fn head() -> Vec<u8> {
+    [&[0x82, 0x86, 0x44, 0x08][..], b"/healthz", &[0x41, 0x01, b'a']].concat()
+}
+
+// proves T27 (HTTP/2 floods)
+#[tokio::test]
+async fn http2_floods_end_their_connection_and_cost_no_memory() {
+    let server = Server::start(Arc::new(SystemClock::new())).await;
+    let settings = frame(4, 0, 0, &[]);
+    let odd = |number: u32| 2 * number + 1;
+    let floods: [(&str, Flood); 5] = [
+        (
+            "rapid reset",
+            Box::new(move |n| [frame(1, 0x05, odd(n), &head()), frame(3, 0, odd(n), &8_u32.to_be_bytes())].concat()),
+        ),
+        ("continuation", Box::new(|n| if n == 0 { frame(1, 0, 1, &head()) } else { frame(9, 0, 1, &[0; 1_000]) })),
+        ("empty data", Box::new(|n| if n == 0 { frame(1, 0x04, 1, &head()) } else { frame(0, 0, 1, &[]) })),
+        ("settings", Box::new(|_| frame(4, 0, 0, &[]))),
+        ("streams", Box::new(move |n| frame(1, 0x04, odd(n), &head()))),
+    ];
+    let before = resident_kib();
+    for (name, flood) in floods {
+        let mut stream = server.connect_from([127, 0, 0, 1]).await;
+        let (mut reader, mut writer) = stream.split();
+        let write = async {
+            writer.write_all(&[PREFACE, &settings].concat()).await?;
+            for number in 0..50_000 {
+                writer.write_all(&flood(number)).await?;
+            }
+            writer.shutdown().await
+        };
+        let read = async {
+            let mut sink = tokio::io::sink();
+            let _ = tokio::io::copy(&mut reader, &mut sink).await;
+        };
+        let (_, ()) = tokio::join!(write, read);
+        assert!(server.is_alive().await, "{name}");
+    }
+    let grown = resident_kib().saturating_sub(before);
+    assert!(grown < 32 * 1024, "{grown} KiB more");
+}
+
+fn resident_kib() -> u64 {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse().unwrap()
+}
+
+// proves T27 (slow heads), F8
+#[tokio::test]
+async fn a_client_that_never_finishes_its_head_is_closed() {
+    let server = Server::start(Arc::new(SystemClock::new())).await;
+    let mut streams = Vec::new();
+    for beginning in ["", "P", "PRI * HT", "GET /healthz HTTP/1.1\r\nHost: a\r\nX: "] {
+        let mut stream = server.connect_from([127, 0, 0, 1]).await;
+        stream.write_all(beginning.as_bytes()).await.unwrap();
+        streams.push((beginning, stream));
+    }
+    for (beginning, mut stream) in streams {
+        let answer = read_to_end(&mut stream).await;
+        assert!(matches!(status(&answer), 0 | 408), "{beginning:?}");
+    }
+    assert!(server.is_alive().await);
+}
