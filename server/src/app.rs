@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     config::{Callers, Config, ConfigError},
     error::{Error, with_causes},
+    follower::Follower,
     gateway::Gateway,
     http::{self, server::ConnectionLimits},
     keys::{KeyText, Keyring, Scope},
@@ -28,13 +29,15 @@ use crate::{
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
-    store::{SqliteStore, Store, StoreError},
+    store::{Location, SqliteStore, Store, StoreError},
     tls::Tls,
     tokens::Tokens,
 };
 
 /// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
 const LAST_USED_EVERY: Duration = Duration::from_secs(60);
+/// How long to wait when the store did not reserve mints.
+const RESERVE_AGAIN: Duration = Duration::from_secs(1);
 /// How often the time is noted, and what has ended is forgotten.
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// How far the clock may have gone back since the store last noted the time.
@@ -70,6 +73,8 @@ pub struct Service {
     pub lifecycle: Lifecycle,
     /// Requests that name themselves, and their answers.
     pub requests: Requests,
+    /// The latest change in the store that was surely loaded.
+    pub loaded_at: i64,
     /// The origin that clients address.
     pub origin: String,
     /// Whether this is a development server.
@@ -102,6 +107,8 @@ impl Service {
                 admin.note_master_key().await?;
             }
         }
+        // Before loading, so that what changes meanwhile is taken in afterwards.
+        let loaded_at = store.latest_change().await.map_err(Error::from)?;
         admin.load().await?;
         if config.callers == Callers::Required && keyring.is_empty() && !admins.exist().await? {
             let reason = "holds no backend key and no admin, so nobody could call: `roompass key create` makes a key, \
@@ -129,6 +136,7 @@ impl Service {
             revocations,
             bans,
             lifecycle,
+            loaded_at,
             origin,
             dev: config.dev,
         })
@@ -215,7 +223,13 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         )),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
-        tidying: tokio::spawn(tidy(Arc::clone(&service), stopped)),
+        tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
+        reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
+        // A store in memory is ours alone.
+        catching_up: match config.store {
+            Location::Memory => None,
+            _ => Some(tokio::spawn(Follower::new(Arc::clone(&service)).run(stopped))),
+        },
         service,
         tls,
         address,
@@ -274,12 +288,31 @@ async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver
     }
 }
 
+/// Keeps mints reserved for the secrets that seal.
+async fn reserve_mints(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
+    loop {
+        tokio::select! {
+            () = service.admin.mints_wanted() => {}
+            _ = stopped.wait_for(|&stopped| stopped) => return,
+        }
+        if let Err(error) = service.admin.reserve_mints().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "cannot reserve mints");
+            let again = service.clock.now().saturating_add(RESERVE_AGAIN);
+            tokio::select! {
+                () = service.clock.sleep_until(again) => {}
+                _ = stopped.wait_for(|&stopped| stopped) => return,
+            }
+        }
+    }
+}
+
 /// Notes the time and forgets what has ended, by the service's own clock.
 async fn tidy(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     loop {
         let now = service.clock.now();
         let noted = if service.tokens.trusts(now) { service.store.note_time(now).await } else { Ok(()) };
-        let swept = service.lifecycle.sweep(now).await.and(service.forget_what_has_ended().await);
+        let forgotten = Follower::forget(&service).await;
+        let swept = service.lifecycle.sweep(now).await.and(service.forget_what_has_ended().await).and(forgotten);
         if let Err(error) = noted.map_err(Error::from).and(swept) {
             tracing::warn!(error = &error as &dyn std::error::Error, "cannot tidy the store");
         }
@@ -300,6 +333,8 @@ pub struct Running {
     chores: JoinHandle<()>,
     following: JoinHandle<()>,
     tidying: JoinHandle<()>,
+    reserving: JoinHandle<()>,
+    catching_up: Option<JoinHandle<()>>,
 }
 
 /// An app made for trying things out: all it takes to play every part.
@@ -347,7 +382,7 @@ impl Running {
     pub async fn create_app(&self, settings: AppSettings) -> Result<Credentials, Error> {
         let app = self.service.admin.create_app(settings).await?;
         let key = NewKey {
-            app_id: app.app_id,
+            app_id: Some(app.app_id),
             name: "everything".to_owned(),
             scope: Scope::everything(),
             expire_at: None,
@@ -360,9 +395,15 @@ impl Running {
     pub async fn shutdown(self) {
         // Without receivers everything has ended already.
         let _ = self.stop.send(true);
-        for (name, task) in
-            [("server", self.server), ("chores", self.chores), ("following", self.following), ("tidying", self.tidying)]
-        {
+        let catching_up = self.catching_up.map(|task| ("catching up", task));
+        let tasks = [
+            ("server", self.server),
+            ("chores", self.chores),
+            ("following", self.following),
+            ("tidying", self.tidying),
+            ("reserving", self.reserving),
+        ];
+        for (name, task) in tasks.into_iter().chain(catching_up) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the {name} task failed");
             }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use roompass_wire::ErrorCode;
 use token_gen::TokenError;
 
-use crate::{keys::Right, sealing::SealError, store::StoreError};
+use crate::{apps::uses::NoMint, keys::Right, sealing::SealError, store::StoreError};
 
 /// Why a request was not done. The text is for the caller; causes of failures on our side stay in `source`.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +90,15 @@ pub enum Error {
     /// The store did not do it.
     #[error("the store did not do it")]
     Store(#[from] StoreError),
+    /// The data was sealed again with another master key than ours.
+    #[error("the master key was rotated: give this server the new one and restart it")]
+    MasterKeyRotated,
+    /// The app's secret has sealed as many tokens as it may.
+    #[error("the app's server secret has sealed as many tokens as it may: rotate it")]
+    SecretWornOut,
+    /// No mints are reserved: the store has not answered for a while.
+    #[error("no mints are reserved for the app's server secret")]
+    NoMintsReserved,
     /// A stored secret does not open.
     #[error("a stored secret cannot be used")]
     Sealed(#[from] SealError),
@@ -141,10 +150,24 @@ impl Error {
             Self::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::IdempotencyKeyBusy => ErrorCode::IdempotencyKeyBusy,
-            Self::Stale | Self::TimedOut | Self::Busy | Self::Randomness | Self::Store(StoreError::Unavailable(_)) => {
-                ErrorCode::Unavailable
-            }
+            Self::SecretWornOut => ErrorCode::SecretWornOut,
+            Self::Stale
+            | Self::TimedOut
+            | Self::Busy
+            | Self::Randomness
+            | Self::MasterKeyRotated
+            | Self::NoMintsReserved
+            | Self::Store(StoreError::Unavailable(_)) => ErrorCode::Unavailable,
             Self::Store(_) | Self::Sealed(_) | Self::Internal(_) => ErrorCode::Internal,
+        }
+    }
+}
+
+impl From<NoMint> for Error {
+    fn from(no: NoMint) -> Self {
+        match no {
+            NoMint::WornOut => Self::SecretWornOut,
+            NoMint::NotReserved => Self::NoMintsReserved,
         }
     }
 }

@@ -54,6 +54,11 @@ impl KeyText {
         (symbols(id, ID_LEN) && symbols(secret, SECRET_LEN)).then(|| Self(Zeroizing::new(text.to_owned())))
     }
 
+    /// Whether `text` has the shape of what names a key.
+    pub fn is_key_id(text: &str) -> bool {
+        text.len() == ID_LEN && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+    }
+
     /// The part that names the key and may be shown.
     pub fn key_id(&self) -> &str {
         &self.0[PREFIX.len()..PREFIX.len() + ID_LEN]
@@ -210,10 +215,32 @@ impl Caller {
     }
 }
 
+/// Who holds a key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Holder {
+    /// A backend: a caller in one app.
+    App(Arc<Caller>),
+    /// An operator, who administers every app and mints for none.
+    Operator {
+        /// The key's id.
+        key_id: String,
+    },
+}
+
+impl Holder {
+    /// The key's id.
+    pub fn key_id(&self) -> &str {
+        match self {
+            Self::App(caller) => &caller.key_id,
+            Self::Operator { key_id } => key_id,
+        }
+    }
+}
+
 /// A key as the keyring needs it.
 #[derive(Debug)]
 pub struct BackendKey {
-    caller: Arc<Caller>,
+    holder: Holder,
     proof: Proof,
     expire_at: Option<UnixSeconds>,
     /// Unix seconds; [`NEVER`] until used.
@@ -232,18 +259,23 @@ pub enum Proof {
 }
 
 impl BackendKey {
-    /// A key that is proven by `proof` until `expire_at`.
+    /// A key of an app that is proven by `proof` until `expire_at`.
     pub fn new(caller: Caller, proof: Proof, expire_at: Option<UnixSeconds>) -> Self {
-        Self { caller: Arc::new(caller), proof, expire_at, last_used_at: AtomicI64::new(NEVER) }
+        Self::held_by(Holder::App(Arc::new(caller)), proof, expire_at)
     }
 
-    /// The caller, unless the key has ended.
-    fn used_by_holder(&self, now: UnixSeconds) -> Option<Arc<Caller>> {
+    /// A key that is proven by `proof` until `expire_at`.
+    pub fn held_by(holder: Holder, proof: Proof, expire_at: Option<UnixSeconds>) -> Self {
+        Self { holder, proof, expire_at, last_used_at: AtomicI64::new(NEVER) }
+    }
+
+    /// The holder, unless the key has ended.
+    fn used_by_holder(&self, now: UnixSeconds) -> Option<Holder> {
         if self.expire_at.is_some_and(|end| now >= end) {
             return None;
         }
         self.last_used_at.fetch_max(now.get(), Ordering::Relaxed);
-        Some(Arc::clone(&self.caller))
+        Some(self.holder.clone())
     }
 }
 
@@ -259,7 +291,7 @@ impl Keyring {
 
     /// Replaces everything: at start, and when the whole store was read again.
     pub fn replace_all(&self, keys: impl IntoIterator<Item = BackendKey>) {
-        self.0.store(Arc::new(keys.into_iter().map(|key| (key.caller.key_id.clone(), Arc::new(key))).collect()));
+        self.0.store(Arc::new(keys.into_iter().map(|key| (key.holder.key_id().to_owned(), Arc::new(key))).collect()));
     }
 
     /// Adds one key.
@@ -267,7 +299,7 @@ impl Keyring {
         let key = Arc::new(key);
         self.0.rcu(|keys| {
             let mut keys = HashMap::clone(keys);
-            keys.insert(key.caller.key_id.clone(), Arc::clone(&key));
+            keys.insert(key.holder.key_id().to_owned(), Arc::clone(&key));
             keys
         });
     }
@@ -281,8 +313,17 @@ impl Keyring {
         });
     }
 
-    /// The caller who holds the key `text`. `None` alike for no key, an unknown one, a wrong secret and an ended one.
+    /// The backend that holds the key `text`. `None` alike for no key, an unknown one, a wrong secret, an ended one
+    /// and an operator's.
     pub fn authenticate(&self, text: &str, now: UnixSeconds) -> Option<Arc<Caller>> {
+        match self.holder(text, now)? {
+            Holder::App(caller) => Some(caller),
+            Holder::Operator { .. } => None,
+        }
+    }
+
+    /// Whoever holds the key `text`. `None` alike for no key, an unknown one, a wrong secret and an ended one.
+    pub fn holder(&self, text: &str, now: UnixSeconds) -> Option<Holder> {
         let text = KeyText::parse(text)?;
         let keys = self.0.load();
         let key = keys.get(text.key_id())?;
@@ -302,14 +343,17 @@ impl Keyring {
         let keys = self.0.load();
         let key = keys.get(key_id)?;
         let Proof::Signed(signing_key) = &key.proof else { return None };
-        if signing_key.proves(text, signature) { key.used_by_holder(now) } else { None }
+        match signing_key.proves(text, signature).then(|| key.used_by_holder(now))?? {
+            Holder::App(caller) => Some(caller),
+            Holder::Operator { .. } => None,
+        }
     }
 
     /// When keys were last used since this was last asked, for the store.
     pub fn take_last_used(&self) -> Vec<(String, UnixSeconds)> {
         let used = |key: &BackendKey| match key.last_used_at.swap(NEVER, Ordering::Relaxed) {
             NEVER => None,
-            at => Some((key.caller.key_id.clone(), UnixSeconds::new(at))),
+            at => Some((key.holder.key_id().to_owned(), UnixSeconds::new(at))),
         };
         self.0.load().values().filter_map(|key| used(key)).collect()
     }

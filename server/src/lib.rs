@@ -20,6 +20,7 @@
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
+//! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
 //! | [`tls`] | certificates and the handshake | HTTP |
@@ -37,6 +38,7 @@ pub mod config;
 mod docs;
 pub mod entry_id;
 pub mod error;
+pub mod follower;
 pub mod gateway;
 mod http;
 pub mod keys;

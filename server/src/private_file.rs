@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
-    io::{self, Write},
+    io::{self, BufRead, Read, Write},
     os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
@@ -22,6 +22,16 @@ pub(crate) fn read(path: &Path) -> Result<Zeroizing<String>, String> {
         return Err(format!("{} can be read or written by other users: chmod 600", path.display()));
     }
     fs::read_to_string(path).map(Zeroizing::new).map_err(named)
+}
+
+/// Reads such a file, or one line from standard input for `-`.
+pub(crate) fn read_or_stdin(path: &Path) -> Result<Zeroizing<String>, String> {
+    if path != Path::new("-") {
+        return read(path);
+    }
+    let mut line = Zeroizing::new(String::new());
+    io::stdin().lock().take(MAX_BYTES).read_line(&mut line).map_err(|error| format!("standard input: {error}"))?;
+    Ok(line)
 }
 
 /// Writes or replaces a file that only this user can read, all of it or nothing.

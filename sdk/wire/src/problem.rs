@@ -72,6 +72,7 @@ catalogue! {
     // Apps and their modes.
     AppUnknown = "app_unknown", 404, 1001004, false, "There is no such app", "Check the app id.";
     AppDisabled = "app_disabled", 403, 1000037, false, "The app is switched off", "Ask the operator to enable it.";
+    SecretWornOut = "secret_worn_out", 409, 0, false, "The app's server secret has sealed as many tokens as is safe", "Rotate the server secret of the app.";
     AppSignMissing = "app_sign_missing", 401, 1001003, false, "This app's mode needs an AppSign proof", "Give the SDK the AppSign, or have the app's mode changed.";
     AppSignWrong = "app_sign_wrong", 401, 1001005, false, "The AppSign proof is wrong", "Check the AppSign, the app id and the server address in the client.";
     AppSignRefused = "app_sign_refused", 403, 1002067, false, "This app takes no AppSign proof", "Log in with a token from your backend.";

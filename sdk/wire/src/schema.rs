@@ -50,6 +50,8 @@ text! {
     StreamId: 1..=256, Some(r"^[A-Za-z0-9_\-]+$"), "alice-camera";
     /// A display name: up to 255 bytes of UTF-8 without control characters.
     UserName: 1..=255, Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"), "Alice";
+    /// What people call something: up to 255 bytes without control characters.
+    Label: 1..=255, Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"), "My app";
     /// Why something was done, for whoever looks later: up to 255 bytes without control characters.
     Reason: 1..=255, Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"), "left the team";
 }

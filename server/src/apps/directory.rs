@@ -4,31 +4,69 @@ use std::{collections::HashMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use token_gen::AppId;
+use tokio::sync::broadcast;
 
 use super::App;
 
+/// How many changes a listener may be behind before it has to look at everything again.
+const BACKLOG: usize = 1024;
+
 /// All apps by number. Reading takes no lock.
-#[derive(Debug, Default)]
-pub struct Directory(ArcSwap<HashMap<AppId, Arc<App>>>);
+#[derive(Debug)]
+pub struct Directory {
+    apps: ArcSwap<HashMap<AppId, Arc<App>>>,
+    news: broadcast::Sender<AppId>,
+}
+
+impl Default for Directory {
+    fn default() -> Self {
+        Self { apps: ArcSwap::default(), news: broadcast::Sender::new(BACKLOG) }
+    }
+}
 
 impl Directory {
     /// The app, if there is one.
     pub fn app(&self, app_id: AppId) -> Option<Arc<App>> {
-        self.0.load().get(&app_id).cloned()
+        self.apps.load().get(&app_id).cloned()
     }
 
     /// Replaces everything: at start, and when the whole store was read again.
     pub fn replace_all(&self, apps: impl IntoIterator<Item = App>) {
-        self.0.store(Arc::new(apps.into_iter().map(|app| (app.app_id(), Arc::new(app))).collect()));
+        let apps: HashMap<_, _> = apps.into_iter().map(|app| (app.app_id(), Arc::new(app))).collect();
+        let before = self.apps.swap(Arc::new(apps));
+        before.keys().for_each(|&app_id| self.tell(app_id));
     }
 
     /// Adds or replaces one app. Requests under way keep the app they began with.
     pub fn put(&self, app: App) {
         let app = Arc::new(app);
-        self.0.rcu(|apps| {
+        self.apps.rcu(|apps| {
             let mut apps = HashMap::clone(apps);
             apps.insert(app.app_id(), Arc::clone(&app));
             apps
         });
+        self.tell(app.app_id());
+    }
+
+    /// Takes an app out: it serves no more.
+    pub fn remove(&self, app_id: AppId) {
+        self.apps.rcu(|apps| {
+            let mut apps = HashMap::clone(apps);
+            apps.remove(&app_id);
+            apps
+        });
+        self.tell(app_id);
+    }
+
+    /// Which apps change from now on. Whoever keeps sessions looks the app up again: it may be gone or switched off,
+    /// and it may no longer hold the secret that a session's token was sealed with
+    /// ([`App::holds_secret`](super::App::holds_secret)). A listener that lags looks at every app.
+    pub fn subscribe(&self) -> broadcast::Receiver<AppId> {
+        self.news.subscribe()
+    }
+
+    fn tell(&self, app_id: AppId) {
+        // Fails when nobody listens.
+        let _ = self.news.send(app_id);
     }
 }

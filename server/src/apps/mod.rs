@@ -5,16 +5,21 @@
 mod directory;
 pub(crate) mod names;
 mod settings;
+pub mod uses;
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use token_gen::{
-    Accept, AppId, AppSign, Format, KnownSecret, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds, Verified,
-    Verifier,
+    Accept, AppId, AppSign, Cipher, Format, KnownSecret, Minter, RefusalClass, Refused, ServerSecret, UnixSeconds,
+    Verified, Verifier,
 };
 
 pub use directory::Directory;
-pub use settings::{AppSettings, AuthMode, BothCredentials, DuplicateLogin, EmptyStreamList, ExpiryPolicy, FormatName};
+pub use settings::{
+    AppSettings, AuthMode, BothCredentials, CbcPolicy, DuplicateLogin, EmptyStreamList, ExpiryPolicy, FormatName,
+    SdkVersion,
+};
+use uses::{NoMint, SecretUse, SecretUses};
 
 /// One secret of the ring, as read from the store.
 #[derive(Clone)]
@@ -40,9 +45,17 @@ pub struct VerifiedBy {
 pub struct App {
     settings: AppSettings,
     app_sign: AppSign,
+    previous_app_sign: Option<(AppSign, UnixSeconds)>,
     minter: Minter,
     active: RingVerifier,
     previous: Vec<RingVerifier>,
+    cbc: Option<CbcRing>,
+}
+
+/// The secrets for CBC tokens: they seal and open nothing else.
+struct CbcRing {
+    minter: Minter,
+    verifiers: Vec<RingVerifier>,
 }
 
 struct RingVerifier {
@@ -50,33 +63,85 @@ struct RingVerifier {
     secret: ServerSecret,
     valid_until: Option<UnixSeconds>,
     verifier: Verifier,
+    uses: Arc<SecretUse>,
 }
 
 impl RingVerifier {
-    fn new(entry: &RingSecret, settings: &AppSettings) -> Self {
-        let accept = settings.formats.iter().fold(Accept::NONE, |accept, &format| accept.with(format.into()));
-        let verifier =
-            Verifier::builder(settings.app_id, &entry.secret).accept(accept).max_lifetime(settings.max_ttl()).build();
+    fn new(entry: &RingSecret, settings: &AppSettings, is_accepted: fn(Format) -> bool) -> Self {
+        let formats = settings.formats.iter().map(|&format| Format::from(format)).filter(|&format| is_accepted(format));
+        let verifier = Verifier::builder(settings.app_id, &entry.secret)
+            .accept(formats.fold(Accept::NONE, Accept::with))
+            .max_lifetime(settings.max_ttl())
+            .build();
+        let uses = SecretUses::default().of(settings.app_id, &entry.secret_id, None);
         Self {
             secret_id: entry.secret_id.clone(),
             secret: entry.secret.clone(),
             valid_until: entry.valid_until,
             verifier,
+            uses,
         }
+    }
+
+    fn is_valid(&self, now: UnixSeconds) -> bool {
+        self.valid_until.is_none_or(|until| now < until)
     }
 
     fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedBy, Refused> {
         let verified = self.verifier.verify(token, now)?;
+        self.uses.opened(now);
         Ok(VerifiedBy { verified, secret_id: self.secret_id.clone() })
     }
 }
 
+fn is_gcm(format: Format) -> bool {
+    format.cipher() == Cipher::Gcm
+}
+
+fn is_cbc(format: Format) -> bool {
+    format.cipher() == Cipher::Cbc
+}
+
 impl App {
-    /// Prepares the keys. `active` mints; `previous` ones only verify, until their date.
+    /// Prepares the keys. `active` mints; `previous` ones only verify, until their date. Takes no CBC tokens: see
+    /// [`App::with_cbc`].
     pub fn new(settings: AppSettings, app_sign: AppSign, active: &RingSecret, previous: &[RingSecret]) -> Self {
         let minter = Minter::new(settings.app_id, &active.secret).with_max_ttl(settings.max_ttl());
-        let previous = previous.iter().map(|entry| RingVerifier::new(entry, &settings)).collect();
-        Self { active: RingVerifier::new(active, &settings), previous, settings, app_sign, minter }
+        let previous = previous.iter().map(|entry| RingVerifier::new(entry, &settings, is_gcm)).collect();
+        let active = RingVerifier::new(active, &settings, is_gcm);
+        Self { active, previous, settings, app_sign, previous_app_sign: None, minter, cbc: None }
+    }
+
+    /// Takes proofs by this AppSign too, until its date.
+    #[must_use]
+    pub fn with_previous_app_sign(mut self, app_sign: AppSign, until: UnixSeconds) -> Self {
+        self.previous_app_sign = Some((app_sign, until));
+        self
+    }
+
+    /// Mints and opens CBC formats with secrets of their own, the first of which mints. Without any, and where the
+    /// settings allow no CBC, nothing changes.
+    #[must_use]
+    pub fn with_cbc(mut self, secrets: &[RingSecret]) -> Self {
+        if let Some(first) = secrets.first()
+            && self.settings.cbc_policy != CbcPolicy::Off
+        {
+            let minter = Minter::new(self.app_id(), &first.secret).with_max_ttl(self.settings.max_ttl());
+            let verifiers = secrets.iter().map(|entry| RingVerifier::new(entry, &self.settings, is_cbc)).collect();
+            self.cbc = Some(CbcRing { minter, verifiers });
+        }
+        self
+    }
+
+    /// Counts uses where all processes' counts come together.
+    #[must_use]
+    pub fn with_uses(mut self, uses: &SecretUses, reserved: impl Fn(&str) -> Option<u64>) -> Self {
+        let app_id = self.app_id();
+        let cbc = self.cbc.iter_mut().flat_map(|cbc| &mut cbc.verifiers);
+        for entry in self.previous.iter_mut().chain([&mut self.active]).chain(cbc) {
+            entry.uses = uses.of(app_id, &entry.secret_id, reserved(&entry.secret_id));
+        }
+        self
     }
 
     /// What the operator set.
@@ -94,36 +159,61 @@ impl App {
         &self.app_sign
     }
 
+    /// Every AppSign that proves a login at `now`: after a reset, the one before it as well until its date.
+    pub fn app_signs(&self, now: UnixSeconds) -> impl Iterator<Item = &AppSign> {
+        let previous = self.previous_app_sign.as_ref().filter(move |(_, until)| now < *until);
+        [&self.app_sign].into_iter().chain(previous.map(|(app_sign, _)| app_sign))
+    }
+
+    /// Whether the secret is in the ring, valid or past its date. It is not once an operator has retired it: then a
+    /// session that a token of it began must end.
+    pub fn holds_secret(&self, secret_id: &str) -> bool {
+        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
+        self.previous.iter().chain([&self.active]).chain(cbc).any(|entry| entry.secret_id == secret_id)
+    }
+
     /// A minter with the active secret for `format`, or `None` where the app does not use that format.
     pub fn minter(&self, format: Format) -> Option<Minter> {
         let enabled = self.settings.formats.iter().any(|&enabled| Format::from(enabled) == format);
-        enabled.then(|| self.minter.clone().with_format(format))
+        let minter = if is_cbc(format) { &self.cbc.as_ref()?.minter } else { &self.minter };
+        enabled.then(|| minter.clone().with_format(format))
     }
 
-    /// Verifies `token` with each secret of the ring that is valid at `now`, the active one first.
+    /// Counts a mint with the active secret. Ask before each.
+    ///
+    /// # Errors
+    /// [`NoMint`]: the secret must not seal another token.
+    pub fn count_mint(&self, format: Format) -> Result<(), NoMint> {
+        // Of CBC there is nothing to wear out: each token has a fresh initialisation vector and no tag to lose.
+        if is_cbc(format) { Ok(()) } else { self.active.uses.mint() }
+    }
+
+    /// Verifies an authenticated token with each secret of the ring that is valid at `now`, the active one first.
     ///
     /// # Errors
     /// The refusal of the secret that opened the token, or the active one's if none did.
     pub fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedBy, Refused> {
-        let refused = match self.active.verify(token, now) {
-            Err(refused) if refused.class() == RefusalClass::BadCiphertext => refused,
-            decided => return decided,
-        };
-        for entry in self.previous.iter().filter(|entry| entry.valid_until.is_none_or(|until| now < until)) {
-            match entry.verify(token, now) {
-                Err(refused) if refused.class() == RefusalClass::BadCiphertext => {}
-                decided => return decided,
-            }
+        let previous = self.previous.iter().filter(|entry| entry.is_valid(now));
+        verify_with(&self.active, previous, token, now)
+    }
+
+    /// Opens a CBC token, which proves nothing of what it says. Dangerous: an answer is an oracle, so only
+    /// the gate in `tokens` may ask, which counts failures. `None` where the app takes no CBC token at `now`.
+    pub(crate) fn open_cbc(&self, token: &str, now: UnixSeconds) -> Option<Result<VerifiedBy, Refused>> {
+        if !self.settings.allows_cbc(now) {
+            return None;
         }
-        Err(refused)
+        let mut valid = self.cbc.as_ref()?.verifiers.iter().filter(|entry| entry.is_valid(now));
+        Some(verify_with(valid.next()?, valid, token, now))
     }
 
     /// Every secret of the ring with its id, the active one first, and whether it verifies at `now`: for explanations.
     pub fn ring(&self, now: UnixSeconds) -> impl Iterator<Item = KnownSecret<'_>> {
-        std::iter::once(&self.active).chain(&self.previous).map(move |entry| KnownSecret {
+        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
+        std::iter::once(&self.active).chain(&self.previous).chain(cbc).map(move |entry| KnownSecret {
             name: &entry.secret_id,
             secret: &entry.secret,
-            accepted: entry.valid_until.is_none_or(|until| now < until),
+            accepted: entry.is_valid(now),
         })
     }
 
@@ -131,6 +221,25 @@ impl App {
     pub fn default_ttl(&self) -> Duration {
         Duration::from_secs(self.settings.default_ttl_secs)
     }
+}
+
+fn verify_with<'a>(
+    first: &RingVerifier,
+    others: impl Iterator<Item = &'a RingVerifier>,
+    token: &str,
+    now: UnixSeconds,
+) -> Result<VerifiedBy, Refused> {
+    let refused = match first.verify(token, now) {
+        Err(refused) if refused.class() == RefusalClass::BadCiphertext => refused,
+        decided => return decided,
+    };
+    for entry in others {
+        match entry.verify(token, now) {
+            Err(refused) if refused.class() == RefusalClass::BadCiphertext => {}
+            decided => return decided,
+        }
+    }
+    Err(refused)
 }
 
 impl fmt::Debug for App {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use token_gen::{AppId, Format, MAX_LIFETIME, Privileges};
+use token_gen::{AppId, Cipher, Format, MAX_LIFETIME, Privileges, UnixSeconds};
 
 use super::names;
 
@@ -24,6 +24,10 @@ pub struct AppSettings {
     pub both_credentials: BothCredentials,
     /// The formats minted and accepted. CBC formats are not authenticated; see the security notes.
     pub formats: Vec<FormatName>,
+    /// What is taken of tokens in CBC formats. Default off.
+    pub cbc_policy: CbcPolicy,
+    /// When CBC tokens minted elsewhere are no longer taken, in Unix seconds: at most 90 days ahead when it is set.
+    pub cbc_until: Option<i64>,
     /// The lifetime of a token whose mint asks for none, in seconds. Default 1 h.
     pub default_ttl_secs: u64,
     /// The longest lifetime minted and accepted, in seconds. Default 24 h, at most 24 days.
@@ -32,6 +36,10 @@ pub struct AppSettings {
     pub on_expiry: ExpiryPolicy,
     /// How long before expiry the warning comes, in seconds: 5 … 300, default 30.
     pub will_expire_lead_secs: u64,
+    /// Whether an AppSign proof lets anybody in. Default yes; the mode `token_only` refuses it in any case.
+    pub app_sign_enabled: bool,
+    /// The oldest SDK version that may log in by AppSign; from 2.17.0 on, tokens are the way. Default none.
+    pub app_sign_min_sdk: Option<SdkVersion>,
     /// What a login by AppSign alone may do. Default login and publish.
     #[serde(with = "names::privileges")]
     pub app_sign_privileges: Privileges,
@@ -58,10 +66,14 @@ impl AppSettings {
             mode: AuthMode::TokenPreferred,
             both_credentials: BothCredentials::Either,
             formats: vec![FormatName::Token04Gcm],
+            cbc_policy: CbcPolicy::Off,
+            cbc_until: None,
             default_ttl_secs: 3600,
             max_ttl_secs: 24 * 3600,
             on_expiry: ExpiryPolicy::Soft,
             will_expire_lead_secs: 30,
+            app_sign_enabled: true,
+            app_sign_min_sdk: None,
             app_sign_privileges: Privileges::ALL,
             identity_privileges: Privileges::ALL,
             require_privilege_token: false,
@@ -90,6 +102,26 @@ impl AppSettings {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// These settings with others in their place, by the names they have in JSON.
+    ///
+    /// # Errors
+    /// The name of a setting that is not known or has no such value, and what it may be.
+    pub fn with(&self, changes: serde_json::Map<String, serde_json::Value>) -> Result<Self, (String, String)> {
+        let mut settings = serde_json::to_value(self).map_err(|error| (String::new(), error.to_string()))?;
+        let known = settings.as_object_mut().into_iter().flat_map(|known| known.keys().cloned()).collect::<Vec<_>>();
+        if let Some(unknown) = changes.keys().find(|&name| name == "app_id" || !known.contains(name)) {
+            let settable: Vec<&str> = known.iter().map(String::as_str).filter(|&name| name != "app_id").collect();
+            return Err((unknown.clone(), format!("is no setting; there are {}", settable.join(", "))));
+        }
+        if let Some(settings) = settings.as_object_mut() {
+            settings.extend(changes);
+        }
+        serde_path_to_error::deserialize(settings).map_err(|error| {
+            let path = error.path().to_string();
+            (path, error.into_inner().to_string())
+        })
+    }
+
     /// The first setting that makes no sense, and why.
     ///
     /// # Errors
@@ -101,6 +133,15 @@ impl AppSettings {
         }
         if self.formats.is_empty() {
             return Err(("formats", "must name at least one format".to_owned()));
+        }
+        if self.uses_cbc() && self.cbc_policy == CbcPolicy::Off {
+            return Err(("cbc_policy", "must be offline for the CBC formats in `formats`".to_owned()));
+        }
+        if (self.cbc_policy == CbcPolicy::Offline) != self.cbc_until.is_some() {
+            return Err(("cbc_until", "goes with the policy offline, and only with it".to_owned()));
+        }
+        if !self.app_sign_enabled && self.mode == AuthMode::AppSign {
+            return Err(("app_sign_enabled", "must stay on in the mode app_sign, or nobody could log in".to_owned()));
         }
         if !(1..=ceiling).contains(&self.max_ttl_secs) {
             return Err(("max_ttl_secs", format!("must be 1 to {ceiling}")));
@@ -114,6 +155,27 @@ impl AppSettings {
         Ok(())
     }
 
+    /// Whether a client that calls itself `sdk`, such as `web/2.17.0`, may log in by AppSign at all. What a client says
+    /// of itself proves nothing: the version keeps old builds out, not attackers.
+    pub fn takes_app_sign_from(&self, sdk: Option<&str>) -> bool {
+        let version = || SdkVersion::parse(sdk?.rsplit('/').next()?);
+        let is_recent = self.app_sign_min_sdk.is_none_or(|min| version().is_some_and(|version| version >= min));
+        self.app_sign_enabled && self.mode != AuthMode::TokenOnly && is_recent
+    }
+
+    /// Whether a format without authentication is among the formats.
+    pub fn uses_cbc(&self) -> bool {
+        self.formats.iter().any(|&format| Format::from(format).cipher() == Cipher::Cbc)
+    }
+
+    /// Whether CBC tokens are looked at at `now`.
+    pub fn allows_cbc(&self, now: UnixSeconds) -> bool {
+        match self.cbc_policy {
+            CbcPolicy::Off => false,
+            CbcPolicy::Offline => self.uses_cbc() && self.cbc_until.is_some_and(|until| now.get() < until),
+        }
+    }
+
     /// The longest lifetime minted and accepted.
     pub fn max_ttl(&self) -> Duration {
         Duration::from_secs(self.max_ttl_secs).min(MAX_LIFETIME)
@@ -122,6 +184,43 @@ impl AppSettings {
     /// How long before expiry the warning comes.
     pub fn will_expire_lead(&self) -> Duration {
         Duration::from_secs(self.will_expire_lead_secs)
+    }
+}
+
+/// What is taken of tokens in CBC formats, which anybody who has seen one can change unnoticed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CbcPolicy {
+    /// Nothing.
+    Off,
+    /// Those of old generators elsewhere, until a date. Whoever sees one can make it name another user.
+    Offline,
+}
+
+/// The version of a client SDK: three numbers, compared in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SdkVersion([u32; 3]);
+
+impl SdkVersion {
+    /// Reads a version such as `2.17.0`; what follows the third number, such as `.114` or `-beta`, is left out.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut numbers = text.split(['.', '-', '+', ' ']).map(|number| number.parse().ok());
+        Some(Self([numbers.next()??, numbers.next()??, numbers.next()??]))
+    }
+}
+
+impl TryFrom<String> for SdkVersion {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("a version is three numbers, such as 2.17.0")
+    }
+}
+
+impl From<SdkVersion> for String {
+    fn from(SdkVersion([major, minor, patch]): SdkVersion) -> Self {
+        format!("{major}.{minor}.{patch}")
     }
 }
 
@@ -213,10 +312,28 @@ mod tests {
         settings.mode = AuthMode::TokenOnly;
         settings.identity_privileges = Privileges::NONE;
         settings.formats.push(FormatName::Token03);
+        settings.app_sign_min_sdk = SdkVersion::parse("2.17.0.114");
         assert_eq!(AppSettings::from_json(app_id, &settings.to_json()).unwrap(), settings);
         let sparse = AppSettings::from_json(app_id, r#"{"name":"name"}"#).unwrap();
         assert_eq!(sparse, AppSettings::new(app_id, "name"));
         assert!(AppSettings::from_json(app_id, r#"{"nmae":"name"}"#).is_err());
+    }
+
+    #[test]
+    fn sdk_versions_compare_by_number() {
+        let version = |text| SdkVersion::parse(text).unwrap();
+        assert!(version("2.9.1") < version("2.17.0") && version("2.17.0.3") == version("2.17.0-beta"));
+        let mut settings = AppSettings::new(AppId::new(7).unwrap(), "name");
+        assert!(settings.takes_app_sign_from(None));
+        settings.app_sign_min_sdk = Some(version("2.17.0"));
+        let takes = |sdk| settings.takes_app_sign_from(sdk);
+        assert_eq!(
+            [takes(Some("web/2.17.0")), takes(Some("2.16.9")), takes(Some("web")), takes(None)],
+            [true, false, false, false]
+        );
+        for bad in ["", "2", "2.17", "2.x.0", "v2.17.0", "2..0", "2.17.4294967296", "-1.0.0"] {
+            assert_eq!(SdkVersion::parse(bad), None, "{bad}");
+        }
     }
 
     #[test]
@@ -229,6 +346,12 @@ mod tests {
         assert_eq!(check(|_| {}), Ok(()));
         assert_eq!(check(|settings| settings.name = "a\nb".to_owned()), Err("name"));
         assert_eq!(check(|settings| settings.formats.clear()), Err("formats"));
+        assert_eq!(check(|settings| settings.formats.push(FormatName::Token03)), Err("cbc_policy"));
+        assert_eq!(check(|settings| settings.cbc_policy = CbcPolicy::Offline), Err("cbc_until"));
+        assert_eq!(check(|settings| settings.cbc_until = Some(5)), Err("cbc_until"));
+        let no_way_in =
+            |settings: &mut AppSettings| (settings.mode, settings.app_sign_enabled) = (AuthMode::AppSign, false);
+        assert_eq!(check(no_way_in), Err("app_sign_enabled"));
         assert_eq!(check(|settings| settings.max_ttl_secs = 24 * 86_400 + 1), Err("max_ttl_secs"));
         assert_eq!(check(|settings| settings.default_ttl_secs = 0), Err("default_ttl_secs"));
         assert_eq!(check(|settings| settings.default_ttl_secs = 86_401), Err("default_ttl_secs"));

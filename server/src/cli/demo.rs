@@ -77,10 +77,10 @@ async fn is_of(admin: &Admin, key: &KeyText, app_id: AppId) -> Result<bool, Fail
 /// A key whose text is lost is of no use to anybody: it ends when its successor is made.
 async fn make_key(admin: &Admin, app_id: AppId) -> Result<KeyText, Failure> {
     for lost in admin.keys(app_id).await?.iter().filter(|key| key.name == KEY_NAME) {
-        admin.revoke_key(app_id, &lost.key_id).await?;
+        admin.revoke_key(Some(app_id), &lost.key_id).await?;
     }
     let key = NewKey {
-        app_id,
+        app_id: Some(app_id),
         name: KEY_NAME.to_owned(),
         scope: Scope::everything(),
         expire_at: None,

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use token_gen::{AppId, Privilege, UnixSeconds};
 
-use super::{Failure, StoreArgs};
+use super::{Failure, StoreArgs, app::unknown, out::Out};
 use crate::{
     admin::{KeyKind, NewKey},
     app::Service,
@@ -20,9 +20,8 @@ pub(super) enum KeyCommand {
     Create(Create),
     /// List the keys of an app
     List {
-        /// The app's number
-        #[arg(long, value_name = "N")]
-        app_id: AppId,
+        #[command(flatten)]
+        of: Of,
         #[command(flatten)]
         store: StoreArgs,
     },
@@ -30,24 +29,50 @@ pub(super) enum KeyCommand {
     Revoke {
         /// The key's id: what stands between `rp_` and the next `_`; `roompass key list` has it too
         key_id: String,
-        /// The app's number
-        #[arg(long, value_name = "N")]
-        app_id: AppId,
+        #[command(flatten)]
+        of: Of,
         #[command(flatten)]
         store: StoreArgs,
     },
 }
 
+/// Whose keys.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Of {
+    /// A backend's, of the app with this number
+    #[arg(long, value_name = "N")]
+    app_id: Option<AppId>,
+    /// An operator's: it administers every app, and mints for none
+    #[arg(long)]
+    operator: bool,
+}
+
+impl Of {
+    /// Makes sure that the app is there.
+    async fn require(&self, service: &Service) -> Result<(), Failure> {
+        match self.app_id {
+            Some(app_id) if service.admin.app(app_id).await?.is_none() => Err(unknown(app_id)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The option that names the same keys to the next command.
+    fn as_option(&self) -> String {
+        self.app_id.map_or_else(|| "--operator".to_owned(), |app_id| format!("--app-id {app_id}"))
+    }
+}
+
 #[derive(Debug, Args)]
 pub(super) struct Create {
-    /// The app it is for
-    #[arg(long, value_name = "N")]
-    app_id: AppId,
+    #[command(flatten)]
+    of: Of,
     /// What people call it
     #[arg(long, value_name = "TEXT", default_value = "backend")]
     name: String,
-    /// What it may do: mint, introspect, explain, revoke, read, admin; repeat for more
-    #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', default_value = "mint")]
+    /// What it may do: mint, introspect, explain, revoke, read, admin; repeat for more. Default mint; an operator's is
+    /// admin
+    #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', conflicts_with = "operator")]
     rights: Vec<Right>,
     /// Only for rooms that begin like this
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
@@ -67,6 +92,8 @@ pub(super) struct Create {
     /// Its holder signs each request with it, instead of sending it
     #[arg(long)]
     signed: bool,
+    #[command(flatten)]
+    out: Out,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -93,22 +120,22 @@ impl KeyCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
         match self {
             Self::Create(create) => create.run().await,
-            Self::List { app_id, store } => {
+            Self::List { of, store } => {
                 let service = store.open().await?;
-                require_app(&service, app_id).await?;
-                let keys = service.admin.keys(app_id).await?;
+                of.require(&service).await?;
+                let keys = service.admin.keys_after(of.app_id, "", u32::MAX).await?;
                 let listed: Vec<Listed<'_>> = keys.iter().map(Listed::from).collect();
                 store.print(&listed, || match keys.as_slice() {
-                    [] => format!("no keys yet: roompass key create{} --app-id {app_id}", store.as_option()),
+                    [] => format!("no keys yet: roompass key create{} {}", store.as_option(), of.as_option()),
                     keys => keys.iter().map(line).collect(),
                 });
                 Ok(())
             }
-            Self::Revoke { key_id, app_id, store } => {
-                let revoked = store.open().await?.admin.revoke_key(app_id, &key_id).await?;
+            Self::Revoke { key_id, of, store } => {
+                let revoked = store.open().await?.admin.revoke_key(of.app_id, &key_id).await?;
                 store.print(&serde_json::json!({ "key_id": key_id, "revoked": revoked }), || match revoked {
-                    true => "ended; a running server hears of it with SIGHUP".to_owned(),
-                    false => format!("app {app_id} has no key {key_id}"),
+                    true => "ended; running servers refuse it within two seconds".to_owned(),
+                    false => format!("there is no key {key_id}"),
                 });
                 Ok(())
             }
@@ -118,23 +145,31 @@ impl KeyCommand {
 
 impl Create {
     async fn run(self) -> Result<(), Failure> {
+        self.out.check()?;
         let service = self.store.open().await?;
+        let rights = match (self.of.operator, self.rights) {
+            (true, _) => vec![Right::Admin],
+            (false, none) if none.is_empty() => vec![Right::Mint],
+            (false, rights) => rights,
+        };
         let scope = Scope {
-            rights: self.rights,
+            rights,
             room_prefix: self.room_prefix,
             privileges: self.privileges.into_iter().collect(),
             max_ttl_secs: self.max_ttl.map(|max_ttl| max_ttl.as_secs()),
             max_per_second: self.max_per_second,
         };
         let expire_at = self.expires_in.map(|lifetime| service.clock.now().saturating_add(lifetime));
-        let app_id = self.app_id;
-        require_app(&service, app_id).await?;
+        let app_id = self.of.app_id;
+        self.of.require(&service).await?;
         let kind = if self.signed { KeyKind::Signed } else { KeyKind::Bearer };
         let key = service.admin.create_key(NewKey { app_id, name: self.name, scope, expire_at, kind }).await?;
-        self.store.print(&Created { key_id: key.key_id(), backend_key: key.expose() }, || {
-            format!("{}\n\nKeep it now: it is not shown again. A running server hears of it with SIGHUP.", key.expose())
-        });
-        Ok(())
+        self.out.deliver(&self.store, &Created { key_id: key.key_id(), backend_key: key.expose() }, || {
+            format!(
+                "{}\n\nKeep it now: it is not shown again. Running servers know it within two seconds.",
+                key.expose()
+            )
+        })
     }
 }
 
@@ -184,12 +219,5 @@ fn date(at: UnixSeconds) -> String {
             humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()
         }
         None => at.get().to_string(),
-    }
-}
-
-async fn require_app(service: &Service, app_id: AppId) -> Result<(), Failure> {
-    match service.admin.app(app_id).await? {
-        Some(_) => Ok(()),
-        None => Err(Failure(format!("there is no app {app_id}"))),
     }
 }

@@ -2,10 +2,14 @@
 
 mod admin;
 mod app;
+mod backup;
 mod config;
 mod demo;
 mod dev;
 mod key;
+mod master_key;
+mod out;
+mod secret;
 mod serve;
 
 use std::{
@@ -24,6 +28,7 @@ use crate::{
     clock::SystemClock,
     config::{Callers, Config, ConfigError, Overrides},
     error::{Error, with_causes},
+    sealing::MasterKey,
     store::Location,
 };
 
@@ -56,6 +61,21 @@ enum Command {
     /// Make, list and end the keys that backends call with
     #[command(subcommand)]
     Key(key::KeyCommand),
+    /// Rotate, list and end the secrets that seal an app's tokens
+    #[command(subcommand)]
+    Secret(secret::SecretCommand),
+    /// Replace what client builds of an app carry
+    #[command(subcommand)]
+    AppSign(secret::AppSignCommand),
+    /// Make the key that seals every secret, or replace it
+    #[command(subcommand)]
+    MasterKey(master_key::MasterKeyCommand),
+    /// Copy the database while it is in use
+    Backup(backup::Backup),
+    /// Put a backup in the place of a lost database
+    Restore(backup::Restore),
+    /// Look for damage in the database and its secrets
+    Doctor(backup::Doctor),
     /// Become an admin of the console
     #[command(subcommand)]
     Admin(admin::AdminCommand),
@@ -77,6 +97,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run().await,
         Command::App(command) => command.run().await,
         Command::Key(command) => command.run().await,
+        Command::Secret(command) => command.run().await,
+        Command::AppSign(command) => command.run().await,
+        Command::MasterKey(command) => command.run().await,
+        Command::Backup(backup) => backup.run().await,
+        Command::Restore(restore) => restore.run().await,
+        Command::Doctor(doctor) => match doctor.run().await {
+            Ok(verdict) => return verdict,
+            Err(failure) => Err(failure),
+        },
         Command::Admin(command) => command.run().await,
         Command::Config(command) => command.run(),
         Command::Completions { shell } => {
@@ -144,8 +173,8 @@ struct StoreArgs {
 }
 
 impl StoreArgs {
-    /// Opens the store for a command that works on it directly. A running server sees the change when it is told to
-    /// read again (SIGHUP) or restarts.
+    /// Opens the store for a command that works on it directly. A running server takes the change in within two
+    /// seconds.
     async fn open(&self) -> Result<Service, Failure> {
         open(self.read()?).await
     }
@@ -168,6 +197,24 @@ impl StoreArgs {
     /// The option that leads the next command to the same store.
     fn as_option(&self) -> String {
         self.config.as_deref().map(|path| format!(" --config {}", for_shell(path))).unwrap_or_default()
+    }
+
+    /// The same with the database elsewhere.
+    async fn open_at(&self, location: Location) -> Result<Service, Failure> {
+        open(Config { store: location, ..self.read()? }).await
+    }
+
+    /// The same with another master key.
+    async fn open_with(&self, master_key: MasterKey) -> Result<Service, Failure> {
+        open(Config { master_key, ..self.read()? }).await
+    }
+
+    /// The database file.
+    fn database(&self) -> Result<PathBuf, Failure> {
+        match self.read()?.store {
+            Location::File(path) | Location::ExistingFile(path) => Ok(path),
+            Location::Memory => Err(Failure("store.url: has no file".to_owned())),
+        }
     }
 
     /// Prints `answer` as JSON, or as `text` for people.

@@ -10,11 +10,12 @@ use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, User
 
 use super::{
     Gateway,
-    roll::{Entry, Line},
+    roll::{Entry, Line, PresentToken},
     session::{Session, privilege_names},
+    source_of,
 };
 use crate::{
-    apps::{App, AuthMode},
+    apps::App,
     login::{self, Presented, ProofContext, Refusal, SessionToken},
     rooms::{Newcomer, Outbox, Place, SessionId},
     tokens::Attempt,
@@ -49,14 +50,14 @@ pub(super) fn enter(
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
 
     let entered = app(gateway, login.app_id).and_then(|app| {
-        let presented = present(gateway, &app, login, challenge, now);
+        let presented = present(gateway, &app, login, challenge, address, now);
         let admission = login::decide(app.settings(), presented)?;
         // On the roll before in the room: from here on no revocation and no ban goes unheard.
         let entry = Entry {
             user_id: login.user_id.clone(),
             room_id: login.room_id.clone(),
             address,
-            token: admission.grant.token().map(|token| (token.token_id, token.issued_at)),
+            token: admission.grant.token().map(PresentToken::from),
             outbox: Arc::clone(&outbox),
         };
         let line = gateway.roll.enter(app.app_id(), session_id, entry);
@@ -142,6 +143,7 @@ fn present(
     app: &App,
     login: &Login,
     challenge: &[u8; CHALLENGE_LEN],
+    address: IpAddr,
     now: UnixSeconds,
 ) -> Presented {
     let context = ProofContext {
@@ -153,15 +155,19 @@ fn present(
     };
     Presented {
         token: login.token.as_deref().map(|token| {
-            let attempt = Attempt { user_id: Some(&login.user_id), room_id: Some(&login.room_id) };
+            let source = source_of(address);
+            let attempt =
+                Attempt { user_id: Some(&login.user_id), room_id: Some(&login.room_id), source: Some(&source) };
             let token = SessionToken::open(&gateway.tokens, app, token, attempt, now)?;
             token.permit_login(&login.room_id)?;
             Ok(token)
         }),
-        app_sign: login.app_sign_proof.as_ref().map(|proof| match app.settings().mode {
-            // Refused unread: such an app has no use for the answer, and a guesser none for the question.
-            AuthMode::TokenOnly => Err(Refusal::of(ErrorCode::AppSignRefused)),
-            AuthMode::AppSign | AuthMode::TokenPreferred => login::check_app_sign(app, proof, context),
+        // Refused unread: such an app has no use for the answer, and a guesser none for the question.
+        app_sign: login.app_sign_proof.as_ref().map(|proof| {
+            if !app.settings().takes_app_sign_from(login.sdk.as_deref()) {
+                return Err(Refusal::of(ErrorCode::AppSignRefused));
+            }
+            login::check_app_sign(app, proof, context)
         }),
     }
 }

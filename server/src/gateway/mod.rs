@@ -143,11 +143,13 @@ impl Gateway {
         Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
     }
 
-    /// Shows out whoever goes by a token that is revoked, and whoever is banned, until the gateway drains. Hears all news
-    /// from the call on, whenever it is first polled.
+    /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody
+    /// of an app that is switched off, until the gateway drains. Hears all news from the call on, whenever it is first
+    /// polled.
     pub fn follow(self: Arc<Self>) -> impl Future<Output = ()> {
         let mut revoked = self.tokens.revocations().subscribe();
         let mut banned = self.tokens.bans().subscribe();
+        let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
             loop {
@@ -155,6 +157,9 @@ impl Gateway {
                     // Cannot fail: the gateway holds the sender.
                     _ = draining.wait_for(|&draining| draining) => return,
                     news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
+                    news = changed.recv() => {
+                        news.map(|app_id| self.roll.change(app_id, self.directory.app(app_id).as_deref())).err()
+                    }
                     news = banned.recv() => news.map(|ban| self.roll.ban(&ban, self.clock.now())).err(),
                 };
                 match missed {
@@ -168,7 +173,7 @@ impl Gateway {
 
     /// Who has to go.
     fn lists(&self) -> Lists<'_> {
-        Lists { revocations: self.tokens.revocations(), bans: self.tokens.bans() }
+        Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
     /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed.
@@ -219,6 +224,18 @@ async fn upgrade(
             let _place = place;
             socket::run(gateway, ws, address, draining, waiting).await;
         })
+}
+
+/// Whom failures of a client's unauthenticated tokens are counted against: its address, or its network of IPv6, in
+/// which one machine has as many addresses as it likes.
+fn source_of(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(address) => address.to_string(),
+            None => format!("{:x?}", &address.segments()[..4]),
+        },
+    }
 }
 
 /// Says no before the upgrade.

@@ -12,6 +12,7 @@ use roompass_wire::ErrorCode;
 use token_gen::{AppId, TokenId, UnixSeconds};
 
 use crate::{
+    apps::{App, Directory},
     bans::{Ban, Bans, Visitor},
     login::SessionToken,
     revocations::{Revocation, Revocations, Subject},
@@ -28,9 +29,23 @@ pub(super) struct Entry {
     pub(super) user_id: String,
     pub(super) room_id: String,
     pub(super) address: IpAddr,
-    /// The present token's id and time of issue; none in an AppSign session.
-    pub(super) token: Option<(TokenId, UnixSeconds)>,
+    /// The present token; none in an AppSign session.
+    pub(super) token: Option<PresentToken>,
     pub(super) outbox: Arc<Outbox>,
+}
+
+/// A token as far as it decides who has to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct PresentToken {
+    token_id: TokenId,
+    issued_at: UnixSeconds,
+    secret_id: String,
+}
+
+impl From<&SessionToken> for PresentToken {
+    fn from(token: &SessionToken) -> Self {
+        Self { token_id: token.token_id, issued_at: token.issued_at, secret_id: token.secret_id.clone() }
+    }
 }
 
 /// One line of the roll. Dropping it strikes the line out.
@@ -44,7 +59,7 @@ pub(super) struct Line {
 impl Entry {
     /// What its user's token is compared with, if there is one.
     fn subject(&self) -> Option<Subject<'_>> {
-        let (token_id, issued_at) = self.token?;
+        let &PresentToken { token_id, issued_at, .. } = self.token.as_ref()?;
         Some(Subject { token_id, user_id: &self.user_id, room_id: Some(&self.room_id), issued_at })
     }
 
@@ -52,8 +67,21 @@ impl Entry {
         Visitor { user_id: Some(&self.user_id), room_id: Some(&self.room_id), address: Some(self.address) }
     }
 
+    /// Why this one has to go after a change of the app, if so.
+    fn shut_out_by(&self, app: Option<&App>) -> Option<ErrorCode> {
+        let Some(app) = app.filter(|app| app.settings().enabled) else {
+            // The same as the connection itself says when it sees it first.
+            return Some(ErrorCode::KickedInternal);
+        };
+        let is_held = |token: &PresentToken| app.holds_secret(&token.secret_id);
+        (!self.token.as_ref().is_none_or(is_held)).then_some(ErrorCode::TokenRevoked)
+    }
+
     /// Why this one has to go, if so.
     fn shut_out(&self, app_id: AppId, lists: Lists<'_>, now: UnixSeconds) -> Option<ErrorCode> {
+        if let Some(code) = self.shut_out_by(lists.directory.app(app_id).as_deref()) {
+            return Some(code);
+        }
         let is_revoked = self.subject().is_some_and(|subject| lists.revocations.find(app_id, &subject).is_some());
         if is_revoked {
             return Some(ErrorCode::TokenRevoked);
@@ -65,6 +93,7 @@ impl Entry {
 /// Who has to go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lists<'a> {
+    pub(super) directory: &'a Directory,
     pub(super) revocations: &'a Revocations,
     pub(super) bans: &'a Bans,
 }
@@ -86,6 +115,18 @@ impl Roll {
     pub(super) fn ban(&self, ban: &Ban, now: UnixSeconds) {
         if ban.holds(now) {
             self.end(ban.app_id, ErrorCode::Banned, |entry| ban.target.covers(&entry.visitor()));
+        }
+    }
+
+    /// Shows out whoever may not stay in an app as it is now: all, if it is gone or switched off, and those whose token
+    /// was sealed with a secret that is retired.
+    pub(super) fn change(&self, app_id: AppId, app: Option<&App>) {
+        if let Some(entries) = self.lock().get(&app_id) {
+            for entry in entries.values() {
+                if let Some(code) = entry.shut_out_by(app) {
+                    entry.outbox.end(code);
+                }
+            }
         }
     }
 
@@ -121,10 +162,10 @@ impl Line {
 
     /// Notes the present token. Says whether it is another one than before.
     pub(super) fn set_token(&self, token: &SessionToken) -> bool {
-        let present = Some((token.token_id, token.issued_at));
+        let present = Some(PresentToken::from(token));
         let mut apps = self.roll.lock();
         let entry = apps.get_mut(&self.app_id).and_then(|app| app.get_mut(&self.session_id));
-        entry.is_some_and(|entry| std::mem::replace(&mut entry.token, present) != present)
+        entry.is_some_and(|entry| std::mem::replace(&mut entry.token, present.clone()) != present)
     }
 }
 

@@ -22,6 +22,7 @@ use super::{
     pace::{Beat, Heartbeat, Pace},
     roll::Line,
     session::{Departure, Effect, Request, Session},
+    source_of,
     waiting::Waiting,
 };
 use crate::{
@@ -270,7 +271,8 @@ impl Socket {
     }
 
     fn open(&self, stay: &Stay, token: &str, now: UnixSeconds) -> Result<SessionToken, Refusal> {
-        let attempt = Attempt { user_id: Some(&stay.user_id), room_id: Some(stay.session.room_id().as_str()) };
+        let (room_id, source) = (stay.session.room_id().as_str(), source_of(self.address));
+        let attempt = Attempt { user_id: Some(&stay.user_id), room_id: Some(room_id), source: Some(&source) };
         SessionToken::open(&self.gateway.tokens, &stay.app, token, attempt, now)
     }
 

@@ -11,7 +11,7 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use roompass_wire::signed::SCHEME;
+use roompass_wire::{http::Role, signed::SCHEME};
 use token_gen::{AppId, UnixSeconds};
 
 use super::{limits, session, signed};
@@ -19,7 +19,7 @@ use crate::{
     admins::role_for,
     app::Service,
     error::Error,
-    keys::{Caller, Right, Scope},
+    keys::{Caller, Holder, Right, Scope},
 };
 
 /// A caller who may act in the app of the path and has the right that the route's policy names.
@@ -40,7 +40,8 @@ pub(super) async fn require_app_key(
         let caller = session_caller(&service, &parts, right, app_id, now).await?;
         (caller, Request::from_parts(parts, body))
     } else {
-        prove(&service, request, now).await?
+        let (holder, request) = prove(&service, request, now).await?;
+        (caller_of(holder, right, app_id)?, request)
     };
     let allowance = service.limits.spend(&caller, now)?;
     // Another app answers like one that does not exist, or could not.
@@ -52,6 +53,34 @@ pub(super) async fn require_app_key(
     let mut response = next.run(request).await;
     limits::tell(response.headers_mut(), allowance);
     Ok(response)
+}
+
+/// Who holds the key, as a caller. An operator administers every app, and mints for none.
+fn caller_of(holder: Holder, right: Right, app_id: Option<AppId>) -> Result<Arc<Caller>, Error> {
+    match holder {
+        Holder::App(caller) => Ok(caller),
+        Holder::Operator { key_id } if right == Right::Admin || right == Right::Read => {
+            let scope = Scope { rights: vec![right], ..Scope::default() };
+            Ok(Arc::new(Caller { key_id, app_id: app_id.ok_or(Error::AppUnknown)?, scope }))
+        }
+        Holder::Operator { .. } => Err(Error::Forbidden(right)),
+    }
+}
+
+/// The policy `Operator(role)`.
+pub(super) async fn require_operator(
+    State((service, role)): State<(Arc<Service>, Role)>,
+    request: Request,
+    next: Next,
+) -> Result<Response, Error> {
+    if session::is_shown(&service, request.headers()) {
+        return session::require_admin(State((service, Some(role))), request, next).await;
+    }
+    let now = service.clock.now();
+    match prove(&service, request, now).await? {
+        (Holder::Operator { .. }, request) => Ok(next.run(request).await),
+        (Holder::App(_), _) => Err(Error::Forbidden(Right::Admin)),
+    }
 }
 
 fn app_id_in(path: &RawPathParams) -> Option<AppId> {
@@ -77,7 +106,7 @@ async fn session_caller(
 }
 
 /// The caller, and the request as it was. Only a wrong credential counts as a guess, and only against its source.
-async fn prove(service: &Service, request: Request, now: UnixSeconds) -> Result<(Arc<Caller>, Request), Error> {
+async fn prove(service: &Service, request: Request, now: UnixSeconds) -> Result<(Holder, Request), Error> {
     let source = limits::source_of(request.extensions())?;
     service.limits.may_guess(source, now)?;
     if !request.headers().contains_key(AUTHORIZATION) {
@@ -85,11 +114,12 @@ async fn prove(service: &Service, request: Request, now: UnixSeconds) -> Result<
     }
     let proven = match credential(request.headers()) {
         Some(Credential::Bearer(key)) => {
-            service.keyring.authenticate(key, now).map(|caller| (caller, request)).ok_or(Error::Unauthorized)
+            service.keyring.holder(key, now).map(|holder| (holder, request)).ok_or(Error::Unauthorized)
         }
         Some(Credential::Signature(header)) => {
             let header = header.to_owned();
-            signed::authenticate(service, &header, request, now).await
+            let signed = signed::authenticate(service, &header, request, now).await;
+            signed.map(|(caller, request)| (Holder::App(caller), request))
         }
         None => Err(Error::Unauthorized),
     };

@@ -142,8 +142,10 @@ async fn every_role_reaches_its_routes_and_no_others() {
                 Policy::Public | Policy::Visitor | Policy::SignedIn => None,
                 Policy::AppKey(_) if roles.everywhere.is_none() => Some(ErrorCode::AppUnknown),
                 Policy::AppKey(right) if roles.everywhere < Some(role_for(right)) => Some(ErrorCode::Forbidden),
-                Policy::Admin(role) if roles.everywhere < Some(role) => Some(ErrorCode::Forbidden),
-                Policy::AppKey(_) | Policy::Admin(_) => None,
+                Policy::Admin(role) | Policy::Operator(role) if roles.everywhere < Some(role) => {
+                    Some(ErrorCode::Forbidden)
+                }
+                Policy::AppKey(_) | Policy::Admin(_) | Policy::Operator(_) => None,
             };
             let code = if response.status().is_success() { None } else { Some(problem_in(response).await.code) };
             let allowed = !matches!(code, Some(ErrorCode::Forbidden | ErrorCode::AppUnknown | ErrorCode::StaleSignIn));

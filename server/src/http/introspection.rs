@@ -28,15 +28,16 @@ pub(super) async fn introspect(
     let now = service.clock.now();
     let app = service.directory.app(caller.app_id).ok_or(Error::AppUnknown)?;
     let token = request.token.split_once('#').map_or(&*request.token, |(token, _)| token);
-    let answer = match service.tokens.check(&app, token, Attempt::default(), now) {
-        // A key bound to rooms learns of the tokens for those rooms only.
-        Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-            IntrospectResponse::Active(active(&caller, checked, now))
-        }
-        Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
-        Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
-        Ok(_) | Err(_) => IntrospectResponse::Inactive,
-    };
+    let answer =
+        match service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now) {
+            // A key bound to rooms learns of the tokens for those rooms only.
+            Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
+                IntrospectResponse::Active(active(&caller, checked, now))
+            }
+            Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
+            Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
+            Ok(_) | Err(_) => IntrospectResponse::Inactive,
+        };
     Ok(Answer(answer))
 }
 
@@ -92,6 +93,7 @@ pub(super) async fn explain(
         room_id: request.room_id.as_deref(),
         stream_id: request.stream_id.as_deref(),
         address,
+        source: Some(&caller.key_id),
     };
     let explained = service.tokens.explain(&app, &request.token, attempted, now);
     let revoked_by = match explained.revoked_by {

@@ -88,7 +88,7 @@ impl Server {
 
     async fn key(&self, scope: Scope) -> String {
         let new = NewKey {
-            app_id: AppId::new(7).unwrap(),
+            app_id: AppId::new(7).ok(),
             name: "key".to_owned(),
             scope,
             expire_at: None,
@@ -729,7 +729,15 @@ async fn an_explanation_names_every_fault_and_its_remedy() {
         (|settings| settings.mode = AuthMode::AppSign, "app_sign_missing", "app_sign_missing"),
         (|settings| settings.require_privilege_token = true, "login_denied", "privilege_token_required"),
         (|settings| settings.identity_privileges = token_gen::Privileges::NONE, "login_denied", "login"),
-        (|settings| settings.formats = vec![FormatName::Token04Cbc], "token_invalid", "cipher_not_accepted"),
+        (
+            |settings| {
+                settings.formats = vec![FormatName::Token04Cbc];
+                settings.cbc_policy = crate::apps::CbcPolicy::Offline;
+                settings.cbc_until = Some(NOW + 3600);
+            },
+            "token_invalid",
+            "cipher_not_accepted",
+        ),
         (
             |settings| (settings.max_ttl_secs, settings.default_ttl_secs) = (60, 60),
             "token_invalid",

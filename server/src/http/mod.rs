@@ -1,18 +1,21 @@
 //! The HTTP edge: every route with its policy, and the layers around them, on one screen.
 
 mod admins;
+pub(crate) mod apps;
 mod auth;
 mod docs;
 mod extract;
 mod health;
 mod idempotency;
 mod introspection;
+pub(crate) mod keys;
 mod layers;
 mod limits;
 mod openapi;
 mod problem;
 mod revocations;
 mod route;
+pub(crate) mod secrets;
 pub(crate) mod server;
 mod session;
 mod signed;
@@ -26,10 +29,10 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use roompass_wire::http::{
-    ADMIN_PATH, ADMINS_PATH, BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, PASSWORD_PATH,
-    RE_AUTHENTICATE_PATH, READY_PATH, REVOCATIONS_PATH, REVOKE_PATH, Role, SESSION_ID_PATH, SESSION_PATH,
-    SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH,
-    TOTP_PATH,
+    ADMIN_PATH, ADMINS_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH, BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH,
+    INTROSPECT_PATH, KEY_PATH, KEYS_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH, RETIRE_PATH,
+    REVOCATIONS_PATH, REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH,
+    SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH,
 };
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
@@ -72,6 +75,17 @@ fn routes() -> Vec<Route> {
         Route::post(ADMINS_PATH, Policy::Admin(Role::Owner), admins::invite),
         Route::patch(ADMIN_PATH, Policy::Admin(Role::Owner), admins::set_roles),
         Route::delete(ADMIN_PATH, Policy::Admin(Role::Owner), admins::remove),
+        Route::post(APPS_PATH, Policy::Operator(Role::Admin), apps::create),
+        Route::get(APPS_PATH, Policy::Operator(Role::Viewer), apps::list),
+        Route::get(APP_PATH, Policy::AppKey(Right::Read), apps::show),
+        Route::patch(APP_PATH, Policy::AppKey(Right::Admin), apps::update).once(),
+        Route::get(SECRETS_PATH, Policy::AppKey(Right::Read), secrets::ring),
+        Route::post(ROTATE_PATH, Policy::AppKey(Right::Admin), secrets::rotate).once(),
+        Route::post(RETIRE_PATH, Policy::AppKey(Right::Admin), secrets::retire).once(),
+        Route::post(APP_SIGN_RESET_PATH, Policy::AppKey(Right::Admin), secrets::reset_app_sign).once(),
+        Route::post(KEYS_PATH, Policy::AppKey(Right::Admin), keys::create).once(),
+        Route::get(KEYS_PATH, Policy::AppKey(Right::Read), keys::list),
+        Route::delete(KEY_PATH, Policy::AppKey(Right::Admin), keys::revoke).once(),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),

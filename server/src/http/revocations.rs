@@ -51,7 +51,7 @@ pub(super) async fn revoke(
 fn checked(service: &Service, caller: &Caller, token: &str, now: UnixSeconds) -> Option<Checked> {
     let app = service.directory.app(caller.app_id)?;
     let token = token.split_once('#').map_or(token, |(token, _)| token);
-    service.tokens.check(&app, token, Attempt::default(), now).ok()
+    service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now).ok()
 }
 
 /// Lists live revocations.

@@ -21,7 +21,8 @@ use crate::{app::Service, keys::Right};
 pub(super) enum Policy {
     /// Anybody. Such a route tells nothing about apps, users or tokens.
     Public,
-    /// Whoever holds a backend key with this right, of the app in the path; or an admin whose role there has it.
+    /// Whoever holds a backend key with this right, of the app in the path; or an admin whose role there has it. The
+    /// rights admin and read are an operator's in every app.
     AppKey(Right),
     /// Anybody who comes from our own pages, to prove who they are. Wrong proofs count.
     Visitor,
@@ -29,6 +30,8 @@ pub(super) enum Policy {
     SignedIn,
     /// An admin with this role over all apps; to change something, one who has signed in recently.
     Admin(Role),
+    /// Whoever holds an operator's key; or an admin with this role over all apps.
+    Operator(Role),
 }
 
 /// One row of the route table.
@@ -94,6 +97,9 @@ pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>) -> Router {
             }
             Policy::Admin(role) => {
                 handler.route_layer(from_fn_with_state((Arc::clone(service), Some(role)), session::require_admin))
+            }
+            Policy::Operator(role) => {
+                handler.route_layer(from_fn_with_state((Arc::clone(service), role), auth::require_operator))
             }
         };
         table.route(path, handler)

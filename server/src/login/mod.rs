@@ -19,6 +19,8 @@ use crate::{
 };
 pub use tokens::permit_publish;
 
+/// The exact reason of a refusal by revocation, whatever the client is told.
+const REVOKED: &str = "revoked";
 /// How far the timestamp of an AppSign proof may be from `now`.
 const PROOF_WINDOW_SECS: u64 = 30;
 
@@ -151,7 +153,7 @@ pub fn check_app_sign(app: &App, proof: &AppSignProof, context: ProofContext<'_>
             challenge: context.challenge,
             timestamp: proof.timestamp.into(),
         };
-        login.verify(app.app_sign(), &bytes)
+        app.app_signs(context.now).any(|app_sign| login.verify(app_sign, &bytes))
     });
     if proves { Ok(()) } else { wrong("proof") }
 }
@@ -238,7 +240,10 @@ pub fn decide(settings: &AppSettings, presented: Presented) -> Result<Admission,
             (None, Some(Ok(()))) => by_app_sign(None),
             (None, Some(Err(refusal))) => Err(refusal),
             (Some(Ok(token)), app_sign) => by_token(token, app_sign.and_then(Result::err)),
-            (Some(Err(refusal)), Some(Ok(()))) if settings.both_credentials == BothCredentials::Either => {
+            // Whom the operator shut out does not come in by the weaker credential shown beside.
+            (Some(Err(refusal)), Some(Ok(())))
+                if settings.both_credentials == BothCredentials::Either && refusal.exact != REVOKED =>
+            {
                 by_app_sign(Some(refusal))
             }
             (Some(Err(refusal)), _) => Err(refusal),

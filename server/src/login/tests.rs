@@ -38,7 +38,7 @@ fn rights(room_id: &str, privileges: &[Privilege]) -> Payload {
 
 fn open_with(app: &App, token: &str, now: UnixSeconds) -> Result<SessionToken, Refusal> {
     let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), UnixSeconds::new(0));
-    SessionToken::open(&tokens, app, token, Attempt { user_id: Some("alice"), room_id: Some("r1") }, now)
+    SessionToken::open(&tokens, app, token, Attempt { user_id: Some("alice"), room_id: Some("r1"), source: None }, now)
 }
 
 fn good_token() -> SessionToken {
@@ -70,6 +70,14 @@ fn cell(mode: AuthMode, both_credentials: BothCredentials, mix: &str) -> String 
             other_credential.map_or(by.to_owned(), |refusal| format!("{by} {}", refusal.code))
         }
     }
+}
+
+#[test]
+fn a_revoked_token_is_not_forgiven_for_a_good_app_sign_beside_it() {
+    let revoked = Refusal::because(ErrorCode::TokenRevoked, REVOKED);
+    let presented = Presented { app_sign: Some(Ok(())), token: Some(Err(revoked)) };
+    let settings = AppSettings { mode: AuthMode::TokenPreferred, ..settings() };
+    assert_eq!(decide(&settings, presented).map(|_| ()), Err(revoked));
 }
 
 #[test]
@@ -138,7 +146,7 @@ fn a_refused_token_tells_its_holder_only_what_it_proves() {
 
     for (token, now, expected) in [
         (gcm("alice", all()), NOW, "ok"),
-        (cbc("alice", all()), NOW, "ok"),
+        (cbc("alice", all()), NOW, "token_invalid - cipher_not_accepted"),
         (gcm("alice", Payload::Identity), at(599), "ok"),
         (gcm("alice", rights("r1", &[Privilege::Login])), NOW, "ok"),
         (String::new(), NOW, "token_missing - token_missing"),
@@ -148,18 +156,18 @@ fn a_refused_token_tells_its_holder_only_what_it_proves() {
         (damaged, NOW, "token_invalid - undecryptable"),
         (foreign, NOW, "token_invalid - undecryptable"),
         (gcm("alice", all()), at(600), "token_expired - expired"),
-        (cbc("alice", all()), at(600), "token_invalid - expired"),
+        (cbc("alice", all()), at(600), "token_invalid - cipher_not_accepted"),
         (gcm("Alice", all()), NOW, "token_user_mismatch - user_mismatch"),
-        (cbc("Alice", all()), NOW, "token_invalid - user_mismatch"),
+        (cbc("Alice", all()), NOW, "token_invalid - cipher_not_accepted"),
         (gcm("Alice", all()), at(600), "token_expired - expired"),
         (gcm("alice", all()), at(-31), "token_invalid - issued_in_future"),
         (gcm("alice", all()), at(-30), "ok"),
         (gcm("alice", rights("r2", &Privilege::ALL)), NOW, "login_denied room room"),
         (gcm("alice", rights("R1", &Privilege::ALL)), NOW, "login_denied room room"),
-        (cbc("alice", rights("r2", &Privilege::ALL)), NOW, "token_invalid - room"),
+        (cbc("alice", rights("r2", &Privilege::ALL)), NOW, "token_invalid - cipher_not_accepted"),
         (gcm("alice", rights("r1", &[Privilege::Publish])), NOW, "login_denied login login"),
         (gcm("alice", rights("r1", &[])), NOW, "login_denied login login"),
-        (cbc("alice", rights("r1", &[])), NOW, "token_invalid - login"),
+        (cbc("alice", rights("r1", &[])), NOW, "token_invalid - cipher_not_accepted"),
         (gcm("alice", text("hello")), NOW, "token_invalid - payload_not_an_object"),
         (gcm("alice", text("{}")), NOW, "token_invalid - payload_member"),
         (gcm("alice", text(r#"{"room_id":"r1","privilege":{"1":2}}"#)), NOW, "token_invalid - payload_member"),

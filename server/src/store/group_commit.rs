@@ -207,7 +207,8 @@ mod tests {
         go.send(()).unwrap();
         let (_, answers) = all.await;
         let refused = answers.iter().filter(|answer| matches!(answer, Err(StoreError::Unavailable(_)))).count();
-        assert!((MAX_QUEUE - 1..=MAX_QUEUE).contains(&refused), "{refused}");
+        // One more if the thread had not begun the first job when the queue was full.
+        assert!((MAX_QUEUE..=MAX_QUEUE + 1).contains(&refused), "{refused}");
         assert!(thread.read(|_| Ok(())).await.is_ok());
     }
 

@@ -11,6 +11,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0002-revocations-and-bans.sql"),
     include_str!("../../migrations/sqlite/0004-admins.sql"),
     include_str!("../../migrations/sqlite/0006-once.sql"),
+    include_str!("../../migrations/sqlite/0007-changes-and-rings.sql"),
     include_str!("../../migrations/sqlite/0008-nonces.sql"),
 ];
 

@@ -2,6 +2,7 @@
 //! HTTP, rooms, rules or keys to open what is sealed.
 
 mod admins;
+mod changes;
 #[cfg(test)]
 pub(crate) mod contract;
 mod group_commit;
@@ -9,6 +10,8 @@ mod migrations;
 mod nonces;
 mod once;
 mod revocations;
+mod ring;
+mod sealed;
 mod sqlite;
 
 use std::{error::Error as StdError, sync::Arc};
@@ -17,14 +20,17 @@ use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
 pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
+pub use changes::{Change, ChangeKind, ChangeStore};
 pub use nonces::NonceStore;
 pub use once::{Claim, Claimed, OnceStore, RequestName};
 pub use revocations::{After, RevocationStore};
+pub use ring::{RingStore, SecretUseRecord};
+pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
-pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore {
+pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
 
@@ -40,6 +46,9 @@ pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore {
     /// Every app, by number.
     async fn apps(&self) -> Result<Vec<AppRecord>, StoreError>;
 
+    /// Up to `limit` apps by number, from the one after `after`.
+    async fn apps_after(&self, after: Option<AppId>, limit: u32) -> Result<Vec<AppRecord>, StoreError>;
+
     /// One app.
     async fn app(&self, app_id: AppId) -> Result<Option<AppRecord>, StoreError>;
 
@@ -53,11 +62,17 @@ pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore {
     /// Every backend key, by id.
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
 
+    /// One backend key.
+    async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// Up to `limit` backend keys of `app_id` (`None`: of no app) by id, from the one after `after`.
+    async fn keys_after(&self, app_id: Option<AppId>, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError>;
+
     /// Adds a backend key; [`StoreError::Conflict`] if the id is taken, [`StoreError::Missing`] without its app.
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StoreError>;
 
-    /// Removes a backend key of `app_id`. `false` if there is none by that id.
-    async fn delete_key(&self, app_id: AppId, key_id: &str) -> Result<bool, StoreError>;
+    /// Removes a backend key of `app_id` (`None`: of no app). `false` if there is none by that id.
+    async fn delete_key(&self, app_id: Option<AppId>, key_id: &str) -> Result<bool, StoreError>;
 
     /// Notes when keys were last used; a key that is gone is passed over, and time never goes back.
     async fn touch_keys(&self, used: Vec<(String, UnixSeconds)>) -> Result<(), StoreError>;
@@ -74,6 +89,8 @@ pub struct AppRecord {
     pub settings: String,
     /// The AppSign, sealed.
     pub app_sign: Vec<u8>,
+    /// The AppSign before it, sealed, and until when it proves logins.
+    pub previous_app_sign: Option<(Vec<u8>, UnixSeconds)>,
     /// The ring of server secrets, by id.
     pub secrets: Vec<SecretRecord>,
     /// When it was made.
@@ -82,15 +99,43 @@ pub struct AppRecord {
     pub updated_at: UnixSeconds,
 }
 
+/// What a secret is for. A secret for one purpose never seals or opens for the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// Tokens with AES-GCM.
+    Gcm,
+    /// Tokens with AES-CBC, which are not authenticated.
+    Cbc,
+}
+
+impl Purpose {
+    /// The word it is stored as.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gcm => "gcm",
+            Self::Cbc => "cbc",
+        }
+    }
+
+    /// The purpose of that word.
+    pub fn parse(word: &str) -> Option<Self> {
+        [Self::Gcm, Self::Cbc].into_iter().find(|purpose| purpose.as_str() == word)
+    }
+}
+
 /// A server secret as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretRecord {
     /// Names it within its app.
     pub secret_id: String,
+    /// What it seals and opens.
+    pub purpose: Purpose,
     /// The secret, sealed.
     pub sealed: Vec<u8>,
-    /// Until when it verifies; `None` for the active one, of which an app has at most one.
+    /// Until when it verifies; `None` for the active one, of which an app has at most one for each purpose.
     pub valid_until: Option<UnixSeconds>,
+    /// When an operator ended it before its time.
+    pub retired_at: Option<UnixSeconds>,
     /// When it was made.
     pub created_at: UnixSeconds,
 }
@@ -100,8 +145,8 @@ pub struct SecretRecord {
 pub struct KeyRecord {
     /// Names it; part of the key's text.
     pub key_id: String,
-    /// The app it is of.
-    pub app_id: AppId,
+    /// The app it is of; `None` for an operator's key.
+    pub app_id: Option<AppId>,
     /// SHA-256 of the key's text.
     pub hash: [u8; 32],
     /// The key's text, sealed, if it is one that signs.

@@ -6,9 +6,12 @@ use token_gen::{
     UnixSeconds,
 };
 
-use super::Tokens;
+use super::{
+    Tokens,
+    cbc::{self, Gate},
+};
 use crate::{
-    apps::{App, AppSettings, EmptyStreamList},
+    apps::{App, AppSettings, EmptyStreamList, VerifiedBy},
     entry_id::EntryId,
     revocations::Subject,
 };
@@ -20,6 +23,9 @@ pub struct Attempt<'a> {
     pub user_id: Option<&'a str>,
     /// The room it is shown in: revocations of that room count, also for a token that names no room.
     pub room_id: Option<&'a str>,
+    /// Where it is shown from: an address, or the key of a backend that asks. Without it, CBC tokens are refused
+    /// unread: their failures must be counted against somebody.
+    pub source: Option<&'a str>,
 }
 
 /// A token that is good now.
@@ -60,6 +66,8 @@ pub enum Fault {
     Missing,
     /// It is not valid.
     Refused(Refused),
+    /// It is in a CBC format, and too many of those failed from this source.
+    CbcBudget,
     /// It was revoked.
     Revoked(EntryId),
     /// It is of another user.
@@ -91,7 +99,7 @@ impl Refusal {
                 PublicRefusal::Version => ErrorCode::TokenVersion,
                 PublicRefusal::Invalid => ErrorCode::TokenInvalid,
             },
-            Fault::Payload(_) => ErrorCode::TokenInvalid,
+            Fault::CbcBudget | Fault::Payload(_) => ErrorCode::TokenInvalid,
             Fault::Revoked(_) => inside(ErrorCode::TokenRevoked),
             Fault::User => inside(ErrorCode::TokenUserMismatch),
             Fault::PrivilegeTokenRequired | Fault::Denied(_) => inside(ErrorCode::LoginDenied),
@@ -114,6 +122,7 @@ impl Refusal {
             Fault::AppDisabled => "app_disabled",
             Fault::Missing => "token_missing",
             Fault::Refused(refused) => refused.reason().code(),
+            Fault::CbcBudget => "cbc_budget",
             Fault::Revoked(_) => "revoked",
             Fault::User => "user_mismatch",
             Fault::Payload(error) => error.code(),
@@ -148,7 +157,7 @@ impl Tokens {
         if token.is_empty() {
             return Err(Refusal::of_us(Fault::Missing));
         }
-        let opened = app.verify(token, now).map_err(|refused| Refusal::of_us(Fault::Refused(refused)))?;
+        let opened = self.open(app, token, attempt, now).map_err(Refusal::of_us)?;
         let claims = opened.verified.claims;
         let is_authentic = opened.verified.format.cipher() == Cipher::Gcm;
         let refuse = |fault| Err(Refusal { fault, is_authentic });
@@ -174,6 +183,19 @@ impl Tokens {
             Err(error) => return refuse(Fault::Payload(error)),
         };
         Ok(Checked { token_id, secret_id: opened.secret_id, format: opened.verified.format, claims, rights })
+    }
+
+    fn open(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<VerifiedBy, Fault> {
+        let refused = match app.verify(token, now) {
+            Err(refused) if cbc::may_be_cbc(&refused) => refused,
+            decided => return decided.map_err(Fault::Refused),
+        };
+        let Some(source) = attempt.source else { return Err(Fault::Refused(refused)) };
+        match self.cbc.open(app, token, source, now) {
+            Gate::Closed => Err(Fault::Refused(refused)),
+            Gate::Shut => Err(Fault::CbcBudget),
+            Gate::Open(opened) => opened.map_err(Fault::Refused),
+        }
     }
 }
 

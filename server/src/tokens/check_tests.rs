@@ -26,6 +26,7 @@ impl World {
     fn new() -> Self {
         let mut settings = AppSettings::new(AppId::new(7).unwrap(), "app");
         settings.formats = vec![FormatName::Token04Gcm, FormatName::Token04Cbc, FormatName::Token03];
+        (settings.cbc_policy, settings.cbc_until) = (crate::apps::CbcPolicy::Offline, Some(NOW + 3600));
         let revocations = Arc::new(Revocations::default());
         let tokens = Tokens::new(Arc::default(), revocations.clone(), Arc::default(), NOW.into());
         Self { tokens, revocations, settings }
@@ -35,16 +36,23 @@ impl World {
         ServerSecret::new("fa94dd0f974cf2e293728a526b028271").unwrap()
     }
 
+    fn cbc_secret() -> ServerSecret {
+        ServerSecret::new("abcdefghijklmnopqrstuvwxyz012345").unwrap()
+    }
+
     fn mint(&self, payload: Payload, format: Format) -> String {
         let request = TokenRequest { user_id: UserId::new("u").unwrap(), ttl: Duration::from_secs(60), payload };
-        let minter = Minter::new(self.settings.app_id, &Self::secret()).with_format(format);
+        let secret = if format == Format::Token04Gcm { Self::secret() } else { Self::cbc_secret() };
+        let minter = Minter::new(self.settings.app_id, &secret).with_format(format);
         minter.mint(&request, NOW.into(), &mut SysRng).unwrap().token
     }
 
     fn check(&self, token: &str, user_id: &str, room_id: &str, now: i64) -> Result<Checked, Refusal> {
         let active = RingSecret { secret_id: "one".to_owned(), secret: Self::secret(), valid_until: None };
-        let app = App::new(self.settings.clone(), AppSign::new(&"0a".repeat(32)).unwrap(), &active, &[]);
-        let attempt = Attempt { user_id: Some(user_id), room_id: Some(room_id) };
+        let cbc = RingSecret { secret_id: "cbc".to_owned(), secret: Self::cbc_secret(), valid_until: None };
+        let app_sign = AppSign::new(&"0a".repeat(32)).unwrap();
+        let app = App::new(self.settings.clone(), app_sign, &active, &[]).with_cbc(&[cbc]);
+        let attempt = Attempt { user_id: Some(user_id), room_id: Some(room_id), source: Some("192.0.2.1") };
         let checked = self.tokens.check(&app, token, attempt, now.into())?;
         checked.permit_login(room_id)?;
         Ok(checked)

@@ -26,6 +26,8 @@ pub struct Attempted<'a> {
     pub stream_id: Option<&'a str>,
     /// Where the client comes from.
     pub address: Option<IpAddr>,
+    /// Who asks.
+    pub source: Option<&'a str>,
 }
 
 /// Whether it would succeed, and everything that stands in its way.
@@ -90,7 +92,7 @@ impl Tokens {
 
     /// What the gateway would do, up to bans.
     fn attempt(&self, app: &App, token: &str, attempted: Attempted<'_>, now: UnixSeconds) -> Result<(), ErrorCode> {
-        let shown = check::Attempt { user_id: attempted.user_id, room_id: attempted.room_id };
+        let shown = check::Attempt { user_id: attempted.user_id, room_id: attempted.room_id, source: attempted.source };
         let checked = self.check(app, token, shown, now).map_err(|refusal| refusal.code())?;
         if let Some(room_id) = attempted.room_id {
             checked.permit_login(room_id).map_err(|refusal| refusal.code())?;

@@ -1,6 +1,7 @@
 //! Every rule about tokens: what a caller may have minted, what the app allows, whether a token is good. Knows no HTTP,
 //! no sockets, no store.
 
+mod cbc;
 mod check;
 mod explain;
 
@@ -31,6 +32,7 @@ pub struct Tokens {
     bans: Arc<Bans>,
     /// Below this, the clock cannot be right.
     clock_floor: UnixSeconds,
+    cbc: cbc::CbcGate,
 }
 
 /// A new token, and its Kit Token if one was asked for.
@@ -60,7 +62,7 @@ impl Tokens {
         bans: Arc<Bans>,
         clock_floor: UnixSeconds,
     ) -> Self {
-        Self { directory, revocations, bans, clock_floor }
+        Self { directory, revocations, bans, clock_floor, cbc: cbc::CbcGate::default() }
     }
 
     /// What ends tokens early.
@@ -107,6 +109,7 @@ impl Tokens {
         let ttl = ttl(&app, &caller.scope, request.ttl_secs)?;
         let kit_of = kit(request, room_id.as_ref())?;
 
+        app.count_mint(format)?;
         let what = TokenRequest { user_id, ttl, payload };
         let minted = minter.mint(&what, now, rng).map_err(|error| {
             let field = match error {

@@ -3,8 +3,9 @@ use roompass_wire::ErrorCode;
 use token_gen::{AppId, AppSign, Privilege, ServerSecret};
 
 use super::*;
-use crate::apps::{AppSettings, FormatName as AppFormat, RingSecret};
+use crate::apps::{AppSettings, CbcPolicy, FormatName as AppFormat, RingSecret};
 
+const CBC_SECRET: &str = "0123456789abcdef0123456789abcdeF";
 const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
 struct Set {
@@ -25,7 +26,9 @@ impl Set {
     fn app(&self) -> App {
         let secret = ServerSecret::new("fa94dd0f974cf2e293728a526b028271").unwrap();
         let active = RingSecret { secret_id: "s1".to_owned(), secret, valid_until: None };
-        App::new(self.settings.clone(), AppSign::new(&"0a".repeat(32)).unwrap(), &active, &[])
+        let secret = ServerSecret::new(CBC_SECRET).unwrap();
+        let cbc = RingSecret { secret_id: "c1".to_owned(), secret, valid_until: None };
+        App::new(self.settings.clone(), AppSign::new(&"0a".repeat(32)).unwrap(), &active, &[]).with_cbc(&[cbc])
     }
 
     fn mint(&self, request: &str) -> Result<MintedToken, Error> {
@@ -125,7 +128,11 @@ fn a_key_mints_within_its_scope_only() {
 
 #[test]
 fn an_app_mints_within_its_settings_only() {
-    let old = set().with(|set| set.settings.formats = vec![AppFormat::Token04Cbc, AppFormat::Token03]);
+    let old = set().with(|set| {
+        set.settings.formats = vec![AppFormat::Token04Cbc, AppFormat::Token03];
+        set.settings.cbc_policy = CbcPolicy::Offline;
+        set.settings.cbc_until = Some(NOW.get() + 60);
+    });
     assert_eq!(old.refused(r#"{"user_id":"a"}"#).0, "cipher");
     assert!(old.mint(r#"{"user_id":"a","cipher":"cbc"}"#).is_ok());
     assert!(old.mint(r#"{"user_id":"a","format":"03","room_id":"r"}"#).unwrap().minted.token.starts_with("03"));

@@ -45,7 +45,8 @@ impl Server {
 
     pub(crate) async fn key(&self, kind: KeyKind) -> KeyText {
         let app_id = AppId::new(APP_ID).unwrap();
-        let key = NewKey { app_id, name: "key".to_owned(), scope: Scope::everything(), expire_at: None, kind };
+        let key =
+            NewKey { app_id: Some(app_id), name: "key".to_owned(), scope: Scope::everything(), expire_at: None, kind };
         self.running.service().admin.create_key(key).await.unwrap()
     }
 

@@ -9,7 +9,7 @@ use std::{
 
 use serde_json::Value;
 
-use crate::harness::Server;
+use crate::harness::{Installation, Server};
 
 /// How many requests for each operation and phase, unless the environment says otherwise.
 const EXAMPLES: &str = "20";
@@ -58,18 +58,29 @@ fn check(server: &Server, arguments: &[&str]) {
     assert_eq!(run.report["test_cases"]["errored"], 0, "{text}");
 }
 
+/// A server for app 77 that is not offended by wrong credentials, and a key with every right.
+fn start() -> (Installation, Server, String) {
+    let installation = Installation::new();
+    let config = fs::read_to_string(installation.config()).unwrap();
+    fs::write(installation.config(), config + "[limits]\nguesses_per_minute = 1000000\n").unwrap();
+    let (installation, _) = installation.with_app();
+    let rights = ["mint", "introspect", "explain", "revoke", "read", "admin"].map(|right| ["--right", right]);
+    let key = installation.operate(&[&["key", "create", "--app-id", "77"], &rights.concat()[..]].concat());
+    let server = Server::serve(&installation.config());
+    (installation, server, key["backend_key"].as_str().unwrap().to_owned())
+}
+
 // proves T21 (no field or answer beyond the description)
 #[test]
 fn every_answer_to_a_known_caller_is_described() {
-    let server = Server::dev(&["--ephemeral"]);
-    let key = server.ready["backend_key"].as_str().unwrap();
+    let (_installation, server, key) = start();
     check(&server, &["--header", &format!("Authorization: Bearer {key}")]);
 }
 
 // proves T19 (every operation)
 #[test]
 fn every_answer_to_a_stranger_is_described() {
-    let server = Server::dev(&["--ephemeral"]);
+    let (_installation, server, _) = start();
     check(&server, &["--phases", "coverage"]);
     check(&server, &["--header", "Authorization: Bearer rp_unknown_key", "--phases", "coverage"]);
 }

@@ -47,11 +47,11 @@ fn wrong_values_on_the_command_line_are_named() {
     assert!(create(&["--name", ""]).starts_with("name: "));
     assert!(create(&["--name", "x", "--max-ttl", "25d"]).starts_with("max_ttl_secs: "));
     let line = refusal(&mut roompass(["key", "create", "--config", config, "--app-id", "5"]));
-    assert_eq!(line, "there is no app 5");
+    assert_eq!(line, "there is no app 5: `roompass app list` has all");
     let line = refusal(&mut roompass(["app", "show", "5", "--config", config]));
-    assert_eq!(line, "there is no app 5");
+    assert_eq!(line, "there is no app 5: `roompass app list` has all");
     let line = refusal(&mut roompass(["key", "list", "--config", config, "--app-id", "5"]));
-    assert_eq!(line, "there is no app 5");
+    assert_eq!(line, "there is no app 5: `roompass app list` has all");
     // Usage is clap's to refuse.
     assert_eq!(output(["app", "create", "--config", config, "--name", "x", "--mode", "y"]).status.code(), Some(2));
 }

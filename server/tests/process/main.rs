@@ -3,8 +3,10 @@
 
 mod api_fuzz;
 mod config;
+mod crash;
 mod deploy;
 mod dev;
 mod harness;
+mod operate;
 mod serve;
 mod tls;

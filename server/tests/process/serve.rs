@@ -75,9 +75,12 @@ fn apps_are_listed_without_their_secrets() {
     let installation = Installation::new();
     let app = installation.operate(&["app", "create", "--name", "Shop", "--mode", "token_only", "--max-ttl", "7d"]);
     let listed = installation.operate(&["app", "list"]);
-    assert_eq!(listed[0]["name"], "Shop");
+    assert_eq!(listed[0]["settings"]["name"], "Shop");
     let shown = installation.operate(&["app", "show", &app["app_id"].to_string()]);
-    assert_eq!((&shown["mode"], &shown["max_ttl_secs"]), (&json!("token_only"), &json!(604_800)));
+    assert_eq!(
+        (&shown["settings"]["mode"], &shown["settings"]["max_ttl_secs"]),
+        (&json!("token_only"), &json!(604_800))
+    );
     for secret in [&app["app_sign"], &app["server_secret"]] {
         assert!(!shown.to_string().contains(secret.as_str().unwrap()));
         let database = fs::read(installation.path("roompass.db")).unwrap();

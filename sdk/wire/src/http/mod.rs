@@ -1,6 +1,7 @@
 //! Request and response bodies of the HTTP API, beside the paths they belong to.
 
 mod admins;
+mod apps;
 mod batch;
 mod introspection;
 mod list;
@@ -9,6 +10,7 @@ mod revocations;
 use serde::{Deserialize, Serialize};
 
 pub use admins::*;
+pub use apps::*;
 pub use batch::*;
 pub use introspection::*;
 pub use list::*;

@@ -1,8 +1,12 @@
 //! A gateway on a free port with a clock that stands still, and a client to talk to it.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
-use axum::serve::ListenerExt;
+use axum::{Extension, serve::ListenerExt};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use rand::rngs::SysRng;
@@ -23,6 +27,7 @@ use crate::{
     bans::Bans,
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig},
+    limits::ClientAddress,
     revocations::Revocations,
     tokens::Tokens,
 };
@@ -65,8 +70,9 @@ impl TestGateway {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let listener = listener.tap_io(|stream| stream.set_nodelay(true).unwrap());
-        let service = Arc::clone(&gateway).router().into_make_service_with_connect_info::<SocketAddr>();
-        tokio::spawn(async move { axum::serve(listener, service).await });
+        let client = ClientAddress(Ipv4Addr::LOCALHOST.into());
+        let router = Arc::clone(&gateway).router().layer(Extension(client));
+        tokio::spawn(async move { axum::serve(listener, router).await });
         let test = Self { address, gateway, clock, directory, revocations, bans };
         test.configure(settings);
         test
@@ -77,6 +83,29 @@ impl TestGateway {
         let secret = ServerSecret::new(SECRET).unwrap();
         let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
         self.directory.put(App::new(settings, AppSign::new(APP_SIGN).unwrap(), &active, &[]));
+    }
+
+    /// Makes `secret` the active one, and keeps the one before as a previous one that is valid for an hour, or retires
+    /// it.
+    pub(super) fn rotate(&self, secret: &str, keeps_previous: bool) {
+        let entry = |secret_id: &str, secret, valid_until| RingSecret {
+            secret_id: secret_id.to_owned(),
+            secret: ServerSecret::new(secret).unwrap(),
+            valid_until,
+        };
+        let previous = entry("one", SECRET, Some(self.now().saturating_add(Duration::from_secs(3600))));
+        let previous = if keeps_previous { vec![previous] } else { Vec::new() };
+        let app_sign = AppSign::new(APP_SIGN).unwrap();
+        self.directory.put(App::new(settings(), app_sign, &entry("two", secret, None), &previous));
+    }
+
+    /// A token for everything in r1, sealed with `secret`.
+    pub(super) fn token_of(&self, secret: &str, user_id: &str) -> String {
+        let rights = Rights::builder(&RoomId::new("r1").unwrap()).allow_all(Privilege::ALL.into_iter().collect());
+        let payload = Payload::Rights(rights.build());
+        let request = TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(600), payload };
+        let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(secret).unwrap());
+        minter.mint(&request, self.now(), &mut SysRng).unwrap().token
     }
 
     pub(super) fn advance(&self, secs: u64) {

@@ -68,7 +68,13 @@ fn open(token: &str, now: i64) -> Result<SessionToken, crate::login::Refusal> {
     let active = RingSecret { secret_id: "one".into(), secret: secret(), valid_until: None };
     let app = App::new(settings(), AppSign::generate(&mut SysRng).unwrap(), &active, &[]);
     let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), at(0));
-    SessionToken::open(&tokens, &app, token, Attempt { user_id: Some("alice"), room_id: Some("r1") }, at(now))
+    SessionToken::open(
+        &tokens,
+        &app,
+        token,
+        Attempt { user_id: Some("alice"), room_id: Some("r1"), source: None },
+        at(now),
+    )
 }
 
 impl Script {

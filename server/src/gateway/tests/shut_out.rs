@@ -207,3 +207,38 @@ async fn whoever_misses_news_is_held_against_the_lists() {
     }
     assert_eq!(shown_out(&mut alice).await.0[1], "token_revoked");
 }
+
+const NEXT_SECRET: &str = "abcdefghijklmnopqrstuvwxyz012345";
+
+/// The answer to what was asked, past what happens to others.
+async fn answer(client: &mut TestClient, mut heard: Value) -> Value {
+    while ["room_users", "room_streams"].contains(&heard["type"].as_str().unwrap()) {
+        heard = client.hear().await;
+    }
+    heard
+}
+
+#[tokio::test]
+async fn a_rotation_leaves_sessions_alone_and_a_retired_secret_ends_its_own() {
+    let test = TestGateway::start(settings()).await;
+    let mut alice = test.enter("alice", 600).await;
+    let mut bob = test.enter("bob", 600).await;
+    test.rotate(NEXT_SECRET, true);
+    let heard = alice.renew(&test.token_of(NEXT_SECRET, "alice")).await;
+    assert_eq!(answer(&mut alice, heard).await["type"], "token_renewed", "with a token of the new secret");
+    let heard = bob.publish("s1").await;
+    assert_eq!(answer(&mut bob, heard).await["type"], "ok");
+
+    test.rotate(NEXT_SECRET, false);
+    assert_eq!(shown_out(&mut bob).await.1, (4001, "token_revoked".to_owned()));
+    let heard = alice.publish("s2").await;
+    assert_eq!(answer(&mut alice, heard).await["type"], "ok", "her token's secret is left");
+}
+
+#[tokio::test]
+async fn an_app_that_is_switched_off_has_nobody_in_it() {
+    let test = TestGateway::start(settings()).await;
+    let mut alice = test.enter("alice", 600).await;
+    test.configure(AppSettings { enabled: false, ..settings() });
+    assert_eq!(shown_out(&mut alice).await.1, (4100, "kicked_internal".to_owned()));
+}

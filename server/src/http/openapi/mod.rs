@@ -100,6 +100,12 @@ fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undesc
             codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden]);
             json!([{ "admin_session": [] }])
         }
+        Policy::Operator(role) => {
+            codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden]);
+            about.push_str(&format!(" Needs an operator's key, or the role `{}` over all apps.", parts::role(role)));
+            let role = [parts::role(role)];
+            json!([{ "backend_key": role }, { "signed_request": role }, { "admin_session": role }])
+        }
         Policy::Admin(role) => {
             codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden]);
             about.push_str(&format!(" Needs the role `{}` over all apps.", parts::role(role)));

@@ -18,6 +18,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
         "A revocation ends tokens before their time; a ban keeps somebody out whatever token they show. Both hold \
                on every node within two seconds.",
     ),
+    (APPS, "An app is one customer project, with secrets and keys of its own."),
     (
         ADMINS,
         "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
@@ -28,6 +29,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
 ];
 pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
+pub(super) const APPS: &str = "Apps and keys";
 pub(super) const ADMINS: &str = "Admins";
 pub(super) const HEALTH: &str = "Health";
 pub(super) const DOCUMENTATION: &str = "Documentation";

@@ -12,6 +12,8 @@ pub(super) const EVERYWHERE: &[&str] = &["X-Request-Id", "Roompass-Server-Time"]
 const PATH_PARAMETERS: &[(&str, &str)] = &[
     ("app_id", "The app's number. The key must be one of this app."),
     ("ban_id", "A ban, as it was named when it was made."),
+    ("secret_id", "A server secret, as it is named in the ring."),
+    ("key_id", "A backend key, as it was named when it was made."),
     ("session_id", "A session, as it is named in the list of sessions."),
     ("name", "The name that the admin signs in with."),
     ("code", "An error code, as in the `code` of a problem document."),

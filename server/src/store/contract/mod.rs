@@ -1,19 +1,21 @@
 //! What every store promises, as one suite. `run` it with a way to make an empty store.
 
 mod admins;
+mod changes;
 mod nonces;
 mod once;
 mod revocations;
+mod ring;
 
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
 
-use super::{AppRecord, KeyRecord, SecretRecord, Store, StoreError};
+use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..26 {
+    for promise in 0..31 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -43,7 +45,12 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             22 => admins::a_change_ends_sessions_and_needs_the_version_it_read(&store).await,
             23 => admins::one_owner_always_stays(&store).await,
             24 => admins::a_step_of_the_second_factor_is_spent_once(&store).await,
-            _ => admins::sessions_are_listed_touched_and_ended(&store).await,
+            25 => admins::sessions_are_listed_touched_and_ended(&store).await,
+            26 => changes::every_change_is_in_the_feed_once_and_in_order(&store).await,
+            27 => changes::a_write_that_fails_leaves_no_change(&store).await,
+            28 => changes::who_is_too_far_behind_is_told_so(&store).await,
+            29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
+            _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
         }
     }
 }
@@ -66,6 +73,8 @@ async fn an_app_comes_back_as_it_was(store: &impl Store) {
         store.insert_app(app.clone()).await.unwrap();
     }
     assert_eq!(store.apps().await.unwrap(), apps);
+    assert_eq!(store.apps_after(None, 2).await.unwrap(), apps[..2]);
+    assert_eq!(store.apps_after(Some(apps[1].app_id), 2).await.unwrap(), apps[2..]);
     assert_eq!(store.app(apps[1].app_id).await.unwrap().as_ref(), Some(&apps[1]));
     assert_eq!(store.app(AppId::new(2).unwrap()).await.unwrap(), None);
 }
@@ -83,6 +92,7 @@ async fn an_update_needs_the_version_it_read(store: &impl Store) {
     changed.settings = r#"{"name":"new"}"#.to_owned();
     changed.secrets.pop();
     changed.updated_at = UnixSeconds::new(99);
+    changed.previous_app_sign = None;
     store.update_app(changed.clone()).await.unwrap();
     assert!(matches!(store.update_app(changed.clone()).await, Err(StoreError::Conflict)));
     changed.version = 2;
@@ -111,16 +121,25 @@ async fn keys_belong_to_apps(store: &impl Store) {
     assert!(matches!(store.insert_key(key("k1", 1)).await, Err(StoreError::Missing)));
     store.insert_app(app(1)).await.unwrap();
     store.insert_app(app(2)).await.unwrap();
-    for key in [key("k2", 2), key("k1", 1)] {
+    let operator = KeyRecord { app_id: None, ..key("k3", 1) };
+    for key in [key("k2", 2), key("k1", 1), operator.clone()] {
         store.insert_key(key.clone()).await.unwrap();
         assert!(matches!(store.insert_key(key).await, Err(StoreError::Conflict)));
     }
-    assert_eq!(store.keys().await.unwrap(), [key("k1", 1), key("k2", 2)]);
-    let app_id = AppId::new(1).unwrap();
-    assert!(!store.delete_key(app_id, "k2").await.unwrap(), "a key of another app");
+    assert_eq!(store.keys().await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.key("k2").await.unwrap(), Some(key("k2", 2)));
+    let app_id = AppId::new(1).ok();
+    assert_eq!(store.keys_after(app_id, "", 9).await.unwrap(), [key("k1", 1)]);
+    assert_eq!(store.keys_after(app_id, "k1", 9).await.unwrap(), []);
+    assert_eq!(store.keys_after(None, "", 9).await.unwrap(), [operator]);
+    for of_another in ["k2", "k3"] {
+        assert!(!store.delete_key(app_id, of_another).await.unwrap(), "a key of another app, or of none");
+    }
     assert!(store.delete_key(app_id, "k1").await.unwrap());
     assert!(!store.delete_key(app_id, "k1").await.unwrap());
+    assert!(store.delete_key(None, "k3").await.unwrap());
     assert_eq!(store.keys().await.unwrap(), [key("k2", 2)]);
+    assert_eq!(store.key("k1").await.unwrap(), None);
 }
 
 async fn last_use_never_goes_back(store: &impl Store) {
@@ -134,10 +153,12 @@ async fn last_use_never_goes_back(store: &impl Store) {
 }
 
 fn app(app_id: u32) -> AppRecord {
-    let secret = |secret_id: &str, valid_until: Option<i64>| SecretRecord {
+    let secret = |secret_id: &str, purpose, valid_until: Option<i64>| SecretRecord {
         secret_id: secret_id.to_owned(),
+        purpose,
         sealed: vec![0, 1, 255],
         valid_until: valid_until.map(UnixSeconds::new),
+        retired_at: valid_until.map(UnixSeconds::new),
         created_at: UnixSeconds::new(-5),
     };
     AppRecord {
@@ -145,7 +166,12 @@ fn app(app_id: u32) -> AppRecord {
         version: 1,
         settings: r#"{"name":"name"}"#.to_owned(),
         app_sign: vec![7; 93],
-        secrets: vec![secret("a", None), secret("b", Some(1000))],
+        previous_app_sign: Some((vec![8; 93], UnixSeconds::new(77))),
+        secrets: vec![
+            secret("a", Purpose::Gcm, None),
+            secret("b", Purpose::Gcm, Some(1000)),
+            secret("c", Purpose::Cbc, None),
+        ],
         created_at: UnixSeconds::new(10),
         updated_at: UnixSeconds::new(11),
     }
@@ -154,7 +180,7 @@ fn app(app_id: u32) -> AppRecord {
 fn key(key_id: &str, app_id: u32) -> KeyRecord {
     KeyRecord {
         key_id: key_id.to_owned(),
-        app_id: AppId::new(app_id).unwrap(),
+        app_id: AppId::new(app_id).ok(),
         hash: [9; 32],
         sealed: (app_id == 2).then(|| vec![3; 70]),
         name: "name".to_owned(),

@@ -1,9 +1,13 @@
 //! The embedded store: SQLite in write-ahead mode, every commit forced to disk.
 
 mod admins;
+mod backup;
+mod changes;
 mod nonces;
 mod once;
 mod revocations;
+mod ring;
+mod sealed;
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -18,7 +22,9 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, ffi, params};
 use token_gen::{AppId, UnixSeconds};
 
-use super::{AppRecord, KeyRecord, SecretRecord, Store, StoreError, group_commit::ConnectionThread, migrations};
+use super::{
+    AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, group_commit::ConnectionThread, migrations,
+};
 
 /// Versions 3.7.0 to 3.51.2 can lose committed writes when the write-ahead log is reset.
 const OLDEST_SOUND_VERSION: i32 = 3_051_003;
@@ -182,14 +188,24 @@ impl Store for SqliteStore {
     async fn apps(&self) -> Result<Vec<AppRecord>, StoreError> {
         self.reader
             .read(|connection| {
-                let mut apps = rows(connection, &format!("{SELECT_APP} ORDER BY app_id"), [], app_of_row)?;
-                let secrets = rows(connection, SELECT_SECRETS, [], secret_of_row)?;
-                for (app_id, secret) in secrets {
-                    if let Ok(index) = apps.binary_search_by_key(&app_id, |app| app.app_id) {
-                        apps[index].secrets.push(secret);
-                    }
-                }
-                Ok(apps)
+                let apps = rows(connection, &format!("{SELECT_APP} ORDER BY app_id"), [], app_of_row)?;
+                with_secrets(
+                    apps,
+                    rows(connection, &format!("{SELECT_SECRET} ORDER BY app_id, secret_id"), [], secret_of_row)?,
+                )
+            })
+            .await
+    }
+
+    async fn apps_after(&self, after: Option<AppId>, limit: u32) -> Result<Vec<AppRecord>, StoreError> {
+        self.reader
+            .read(move |connection| {
+                let query = format!("{SELECT_APP} WHERE app_id > ?1 ORDER BY app_id LIMIT ?2");
+                let apps = rows(connection, &query, [after.map_or(0, AppId::get), limit], app_of_row)?;
+                let Some((first, last)) = apps.first().zip(apps.last()) else { return Ok(apps) };
+                let query = format!("{SELECT_SECRET} WHERE app_id BETWEEN ?1 AND ?2 ORDER BY app_id, secret_id");
+                let secrets = rows(connection, &query, [first.app_id.get(), last.app_id.get()], secret_of_row)?;
+                with_secrets(apps, secrets)
             })
             .await
     }
@@ -213,13 +229,16 @@ impl Store for SqliteStore {
         self.writer
             .write(move |connection| {
                 connection.execute(
-                    "INSERT INTO apps (app_id, version, settings, app_sign, created_at, updated_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                    "INSERT INTO apps (app_id, version, settings, app_sign, previous_app_sign,
+                         previous_app_sign_until, created_at, updated_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                     params![
                         app.app_id.get(),
                         app.version,
                         app.settings,
                         app.app_sign,
+                        app.previous_app_sign.as_ref().map(|(sealed, _)| sealed),
+                        app.previous_app_sign.as_ref().map(|(_, until)| until.get()),
                         app.created_at.get(),
                         app.updated_at.get()
                     ],
@@ -233,21 +252,50 @@ impl Store for SqliteStore {
         self.writer
             .write(move |connection| {
                 let changed = connection.execute(
-                    "UPDATE apps SET version = version + 1, settings = ?3, app_sign = ?4, updated_at = ?5
+                    "UPDATE apps SET version = version + 1, settings = ?3, app_sign = ?4, previous_app_sign = ?5,
+                         previous_app_sign_until = ?6, updated_at = ?7
                      WHERE app_id = ?1 AND version = ?2",
-                    params![app.app_id.get(), app.version, app.settings, app.app_sign, app.updated_at.get()],
+                    params![
+                        app.app_id.get(),
+                        app.version,
+                        app.settings,
+                        app.app_sign,
+                        app.previous_app_sign.as_ref().map(|(sealed, _)| sealed),
+                        app.previous_app_sign.as_ref().map(|(_, until)| until.get()),
+                        app.updated_at.get()
+                    ],
                 )?;
                 if changed == 0 {
                     return Err(StoreError::Conflict);
                 }
                 connection.execute("DELETE FROM server_secrets WHERE app_id = ?1", [app.app_id.get()])?;
-                insert_secrets(connection, &app)
+                insert_secrets(connection, &app)?;
+                connection.execute(
+                    "DELETE FROM secret_uses WHERE app_id = ?1 AND secret_id NOT IN
+                         (SELECT secret_id FROM server_secrets WHERE app_id = ?1)",
+                    [app.app_id.get()],
+                )?;
+                Ok(())
             })
             .await
     }
 
     async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        self.reader.read(|connection| rows(connection, SELECT_KEYS, [], key_of_row)).await
+        let query = format!("{SELECT_KEY} ORDER BY key_id");
+        self.reader.read(move |connection| rows(connection, &query, [], key_of_row)).await
+    }
+
+    async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError> {
+        let query = format!("{SELECT_KEY} WHERE key_id = ?1");
+        let key_id = key_id.to_owned();
+        self.reader.read(move |connection| Ok(connection.query_row(&query, [key_id], key_of_row).optional()?)).await
+    }
+
+    async fn keys_after(&self, app_id: Option<AppId>, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!("{SELECT_KEY} WHERE app_id IS ?1 AND key_id > ?2 ORDER BY key_id LIMIT ?3");
+        let after = after.to_owned();
+        let app_id = app_id.map(AppId::get);
+        self.reader.read(move |connection| rows(connection, &query, params![app_id, after, limit], key_of_row)).await
     }
 
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StoreError> {
@@ -259,7 +307,7 @@ impl Store for SqliteStore {
                      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         key.key_id,
-                        key.app_id.get(),
+                        key.app_id.map(AppId::get),
                         key.hash,
                         key.name,
                         key.scope,
@@ -274,12 +322,12 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn delete_key(&self, app_id: AppId, key_id: &str) -> Result<bool, StoreError> {
+    async fn delete_key(&self, app_id: Option<AppId>, key_id: &str) -> Result<bool, StoreError> {
         let key_id = key_id.to_owned();
         self.writer
             .write(move |connection| {
-                let query = "DELETE FROM backend_keys WHERE app_id = ?1 AND key_id = ?2";
-                Ok(connection.execute(query, params![app_id.get(), key_id])? == 1)
+                let query = "DELETE FROM backend_keys WHERE app_id IS ?1 AND key_id = ?2";
+                Ok(connection.execute(query, params![app_id.map(AppId::get), key_id])? == 1)
             })
             .await
     }
@@ -300,12 +348,12 @@ impl Store for SqliteStore {
     }
 }
 
-const SELECT_APP: &str = "SELECT app_id, version, settings, app_sign, created_at, updated_at FROM apps";
-const SELECT_SECRET: &str = "SELECT app_id, secret_id, sealed, valid_until, created_at FROM server_secrets";
-const SELECT_SECRETS: &str =
-    "SELECT app_id, secret_id, sealed, valid_until, created_at FROM server_secrets ORDER BY app_id, secret_id";
-const SELECT_KEYS: &str = "SELECT key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at, sealed
-    FROM backend_keys ORDER BY key_id";
+const SELECT_APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until,
+    created_at, updated_at FROM apps";
+const SELECT_SECRET: &str =
+    "SELECT app_id, secret_id, purpose, sealed, valid_until, retired_at, created_at FROM server_secrets";
+const SELECT_KEY: &str = "SELECT key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at, sealed
+    FROM backend_keys";
 
 fn rows<T>(
     connection: &Connection,
@@ -324,26 +372,41 @@ fn app_of_row(row: &Row<'_>) -> rusqlite::Result<AppRecord> {
         version: row.get(1)?,
         settings: row.get(2)?,
         app_sign: row.get(3)?,
+        previous_app_sign: row.get::<_, Option<_>>(4)?.zip(row.get::<_, Option<i64>>(5)?.map(UnixSeconds::new)),
         secrets: Vec::new(),
-        created_at: UnixSeconds::new(row.get(4)?),
-        updated_at: UnixSeconds::new(row.get(5)?),
+        created_at: UnixSeconds::new(row.get(6)?),
+        updated_at: UnixSeconds::new(row.get(7)?),
     })
 }
 
 fn secret_of_row(row: &Row<'_>) -> rusqlite::Result<(AppId, SecretRecord)> {
+    let purpose: String = row.get(2)?;
     let secret = SecretRecord {
         secret_id: row.get(1)?,
-        sealed: row.get(2)?,
-        valid_until: row.get::<_, Option<i64>>(3)?.map(UnixSeconds::new),
-        created_at: UnixSeconds::new(row.get(4)?),
+        purpose: Purpose::parse(&purpose).ok_or(rusqlite::Error::InvalidQuery)?,
+        sealed: row.get(3)?,
+        valid_until: row.get::<_, Option<i64>>(4)?.map(UnixSeconds::new),
+        retired_at: row.get::<_, Option<i64>>(5)?.map(UnixSeconds::new),
+        created_at: UnixSeconds::new(row.get(6)?),
     };
     Ok((app_id_of(row, 0)?, secret))
 }
 
+/// Gives each secret to its app; both come in the order of the apps.
+fn with_secrets(mut apps: Vec<AppRecord>, secrets: Vec<(AppId, SecretRecord)>) -> Result<Vec<AppRecord>, StoreError> {
+    for (app_id, secret) in secrets {
+        if let Ok(index) = apps.binary_search_by_key(&app_id, |app| app.app_id) {
+            apps[index].secrets.push(secret);
+        }
+    }
+    Ok(apps)
+}
+
 fn key_of_row(row: &Row<'_>) -> rusqlite::Result<KeyRecord> {
+    let is_of_app = row.get::<_, Option<u32>>(1)?.is_some();
     Ok(KeyRecord {
         key_id: row.get(0)?,
-        app_id: app_id_of(row, 1)?,
+        app_id: if is_of_app { Some(app_id_of(row, 1)?) } else { None },
         hash: row.get(2)?,
         name: row.get(3)?,
         scope: row.get(4)?,
@@ -362,13 +425,15 @@ fn app_id_of(row: &Row<'_>, column: usize) -> rusqlite::Result<AppId> {
 fn insert_secrets(connection: &Connection, app: &AppRecord) -> Result<(), StoreError> {
     for secret in &app.secrets {
         connection.execute(
-            "INSERT INTO server_secrets (app_id, secret_id, sealed, valid_until, created_at)
-             VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO server_secrets (app_id, secret_id, purpose, sealed, valid_until, retired_at, created_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             params![
                 app.app_id.get(),
                 secret.secret_id,
+                secret.purpose.as_str(),
                 secret.sealed,
                 secret.valid_until.map(UnixSeconds::get),
+                secret.retired_at.map(UnixSeconds::get),
                 secret.created_at.get()
             ],
         )?;

@@ -1,6 +1,7 @@
 //! What is said of every operation: one file per area.
 
 mod admins;
+mod apps;
 mod documentation;
 mod health;
 mod judging;
@@ -15,6 +16,7 @@ pub(super) fn all() -> Vec<Operation> {
         tokens::operations(),
         judging::operations(),
         lifecycle::operations(),
+        apps::operations(),
         admins::operations(),
         health::operations(),
         documentation::operations(),

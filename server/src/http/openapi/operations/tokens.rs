@@ -36,6 +36,7 @@ pub(super) fn operations() -> Vec<Operation> {
             ErrorCode::RoomIdInvalid,
             ErrorCode::StreamIdInvalid,
             ErrorCode::ClockBehind,
+            ErrorCode::SecretWornOut,
         ]);
     let refused = MintBatchItem::Refused { problem: example_problem(ErrorCode::UserIdInvalid) };
     let batch = Operation::new("mint_tokens", Method::POST, TOKENS_BATCH_PATH, TOKENS, "Mint many tokens")

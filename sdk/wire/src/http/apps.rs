@@ -1,0 +1,572 @@
+//! Apps, their rings of secrets, and backend keys: what operators send and get.
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::PrivilegeName;
+
+/// `POST`: makes or imports an app. `GET`: lists apps.
+pub const APPS_PATH: &str = "/v1/apps";
+/// `GET`: one app. `PATCH`: changes its settings.
+pub const APP_PATH: &str = "/v1/apps/{app_id}";
+/// `GET`: the ring of server secrets.
+pub const SECRETS_PATH: &str = "/v1/apps/{app_id}/secrets";
+/// `POST`: makes a new active secret.
+pub const ROTATE_PATH: &str = "/v1/apps/{app_id}/secrets/rotate";
+/// `POST`: ends a previous secret at once.
+pub const RETIRE_PATH: &str = "/v1/apps/{app_id}/secrets/{secret_id}/retire";
+/// `POST`: makes a new AppSign.
+pub const APP_SIGN_RESET_PATH: &str = "/v1/apps/{app_id}/app-sign/reset";
+/// `POST`: makes a backend key. `GET`: lists them.
+pub const KEYS_PATH: &str = "/v1/apps/{app_id}/keys";
+/// `DELETE`: ends a backend key.
+pub const KEY_PATH: &str = "/v1/apps/{app_id}/keys/{key_id}";
+
+/// Declares an enum whose words are its variants in snake case.
+macro_rules! words {
+    ($($(#[$doc:meta])* $Name:ident { $($(#[$variant_doc:meta])* $Variant:ident,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        #[serde(rename_all = "snake_case")]
+        pub enum $Name { $($(#[$variant_doc])* $Variant,)* }
+    )*};
+}
+
+words! {
+    /// How clients of an app authenticate.
+    AppMode {
+        /// AppSign proof compulsory; a token narrows.
+        AppSign,
+        /// Token or AppSign proof: either may pass.
+        TokenPreferred,
+        /// Nothing but a valid token.
+        TokenOnly,
+    }
+    /// What to make of a login with a token and an AppSign proof, in mode `token_preferred`.
+    BothCredentialsRule {
+        /// A good AppSign proof lets in whose token fails.
+        Either,
+        /// The token decides alone.
+        TokenDecides,
+    }
+    /// What is taken of tokens in CBC formats, which are not authenticated.
+    CbcRule {
+        /// Nothing.
+        Off,
+        /// Tokens of generators elsewhere, until a date.
+        Offline,
+    }
+    /// What happens to a session at its token's expiry.
+    ExpiryRule {
+        /// It stays; its next login, publish or play is refused.
+        Soft,
+        /// It is removed.
+        Strict,
+    }
+    /// What an empty stream list means in a token minted elsewhere.
+    EmptyStreamListRule {
+        /// No stream may be published.
+        None,
+        /// Any stream may be published.
+        Any,
+    }
+    /// What happens when a user who is in a room logs in again.
+    DuplicateLoginRule {
+        /// The earlier session is removed.
+        NewestWins,
+        /// The later login is refused.
+        RefuseNewcomer,
+    }
+    /// What a secret seals and opens.
+    SecretPurpose {
+        /// Tokens with AES-GCM.
+        Gcm,
+        /// Tokens with AES-CBC.
+        Cbc,
+    }
+    /// What a secret still does.
+    SecretState {
+        /// Seals and opens.
+        Active,
+        /// Opens, until its date.
+        Previous,
+        /// Nothing.
+        Ended,
+    }
+    /// What a backend key may do.
+    KeyRight {
+        /// Mint tokens.
+        Mint,
+        /// Ask whether a token is active.
+        Introspect,
+        /// Ask why a login is refused.
+        Explain,
+        /// End tokens early, ban.
+        Revoke,
+        /// Read the app's settings and records.
+        Read,
+        /// Change the app.
+        Admin,
+    }
+}
+
+/// A format an app mints and takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum AppFormat {
+    /// token04 with AES-256-GCM.
+    #[serde(rename = "token04_gcm")]
+    Token04Gcm,
+    /// token04 with AES-256-CBC.
+    #[serde(rename = "token04_cbc")]
+    Token04Cbc,
+    /// token03, which is AES-256-CBC.
+    #[serde(rename = "token03")]
+    Token03,
+}
+
+/// What is set for an app. An answer has every member; in a request, what is left out stays as it is, or gets its
+/// default in a new app.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AppSettings {
+    /// What people call it: 1 to 255 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::Label>))]
+    pub name: Option<String>,
+    /// Whether it serves at all. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+    /// How clients authenticate. Default `token_preferred`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mode: Option<AppMode>,
+    /// What to make of a login with both credentials. Default `either`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub both_credentials: Option<BothCredentialsRule>,
+    /// The formats minted and taken. Default `token04_gcm` alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub formats: Option<Vec<AppFormat>>,
+    /// What is taken of CBC tokens. Default `off`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cbc_policy: Option<CbcRule>,
+    /// When CBC tokens are no longer taken, in Unix seconds: at most 90 days ahead. Goes with `offline`.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
+    pub cbc_until: Option<Option<i64>>,
+    /// The lifetime of a token whose mint asks for none, in seconds. Default 3,600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
+    pub default_ttl_secs: Option<u64>,
+    /// The longest lifetime minted and taken, in seconds. Default 86,400, at most 2,073,600.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
+    pub max_ttl_secs: Option<u64>,
+    /// What happens to a session at its token's expiry. Default `soft`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_expiry: Option<ExpiryRule>,
+    /// How long before expiry the warning comes, in seconds: 5 to 300, default 30.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 5, maximum = 300))]
+    pub will_expire_lead_secs: Option<u64>,
+    /// Whether an AppSign proof lets anybody in. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_sign_enabled: Option<bool>,
+    /// The oldest SDK version, such as `2.17.0`, that may log in by AppSign. Default none.
+    #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    pub app_sign_min_sdk: Option<Option<String>>,
+    /// What a login by AppSign alone may do. Default both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_sign_privileges: Option<Vec<PrivilegeName>>,
+    /// What an identity token may do. Default both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_privileges: Option<Vec<PrivilegeName>>,
+    /// Whether identity tokens are refused. Default false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub require_privilege_token: Option<bool>,
+    /// What an empty stream list in a token means. Default `none`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub empty_stream_list: Option<EmptyStreamListRule>,
+    /// What happens when a user in a room logs in again. Default `newest_wins`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub duplicate_login: Option<DuplicateLoginRule>,
+    /// The most users in one room; 0, the default, is no limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_room_users: Option<u32>,
+}
+
+/// Tells `null` from a member that is left out.
+fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
+/// Credentials that an app has from elsewhere.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ImportCredentials {
+    /// 32 characters. Refused if another app has it.
+    pub server_secret: String,
+    /// 64 hexadecimal characters; a new one is made if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_sign: Option<String>,
+    /// 32 characters for CBC formats, never the same as `server_secret`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cbc_secret: Option<String>,
+}
+
+impl std::fmt::Debug for ImportCredentials {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ImportCredentials(..)")
+    }
+}
+
+/// Asks for an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateAppRequest {
+    /// Its number; a free one if left out. Needed with `import`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
+    pub app_id: Option<u32>,
+    /// Its settings; `name` is needed.
+    pub settings: AppSettings,
+    /// The credentials it has elsewhere; new ones are made if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<ImportCredentials>,
+    /// Must be true for settings that take CBC formats.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acknowledge_cbc: bool,
+}
+
+/// Changes an app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct UpdateAppRequest {
+    /// The version that was read; another one by now is a conflict.
+    pub version: i64,
+    /// What to change.
+    pub settings: AppSettings,
+    /// Must be true for changes that take CBC formats.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub acknowledge_cbc: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// An app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct App {
+    /// Its number.
+    pub app_id: u32,
+    /// Counts its changes; name it with the next one.
+    pub version: i64,
+    /// What is set for it.
+    pub settings: AppSettings,
+    /// When it was made, in Unix seconds.
+    pub created_at: i64,
+    /// When it was last changed.
+    pub updated_at: i64,
+    /// Until when the AppSign before the present one proves logins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_app_sign_until: Option<i64>,
+    /// What the operator should know about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
+}
+
+/// A new app with its secrets, which are in no later answer.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateAppResponse {
+    /// The app.
+    pub app: App,
+    /// What client builds carry.
+    pub app_sign: String,
+    /// What seals its tokens.
+    pub server_secret: String,
+    /// What seals its tokens in CBC formats, if it takes such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cbc_secret: Option<String>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+impl std::fmt::Debug for CreateAppResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateAppResponse").field("app", &self.app).finish_non_exhaustive()
+    }
+}
+
+/// One app.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AppResponse {
+    /// The app.
+    pub app: App,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// A page of apps, by number.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AppsResponse {
+    /// The apps.
+    pub apps: Vec<App>,
+    /// Where to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// Asks for a new active secret.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct RotateRequest {
+    /// How long the present one goes on verifying, in seconds; the app's longest lifetime if left out. 0 ends it at
+    /// once, and with it the sessions of its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overlap_secs: Option<u64>,
+    /// What the new one is for; `gcm` if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<SecretPurpose>,
+}
+
+/// A new secret, which is in no later answer.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RotateResponse {
+    /// Names it.
+    pub secret_id: String,
+    /// The secret.
+    pub server_secret: String,
+    /// Until when the one before verifies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_valid_until: Option<i64>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+impl std::fmt::Debug for RotateResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RotateResponse").field("secret_id", &self.secret_id).finish_non_exhaustive()
+    }
+}
+
+/// A secret of the ring.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Secret {
+    /// Names it.
+    pub secret_id: String,
+    /// What it is for.
+    pub purpose: SecretPurpose,
+    /// What it still does.
+    pub state: SecretState,
+    /// Eight hexadecimal digits to recognise it by.
+    pub fingerprint: String,
+    /// When it was made, in Unix seconds.
+    pub created_at: i64,
+    /// Until when it verifies; absent for the active one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<i64>,
+    /// When it was ended before its time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retired_at: Option<i64>,
+    /// When it last opened a token; up to a minute old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<i64>,
+    /// How many tokens it has opened.
+    pub used_count: u64,
+    /// How many tokens it may have sealed here; counted in blocks, so it runs ahead.
+    pub mints_reserved: u64,
+}
+
+/// The ring of an app, the active secret first.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SecretsResponse {
+    /// The secrets.
+    pub secrets: Vec<Secret>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// A secret was ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RetireResponse {
+    /// Which.
+    pub secret_id: String,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// Asks for a new AppSign.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ResetAppSignRequest {
+    /// How long the present one goes on proving logins, in seconds: as long as old client builds are in use. 0 ends it
+    /// at once.
+    pub overlap_secs: u64,
+}
+
+/// A new AppSign, which is in no later answer.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ResetAppSignResponse {
+    /// The AppSign.
+    pub app_sign: String,
+    /// Until when the one before proves logins.
+    pub previous_valid_until: i64,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+impl std::fmt::Debug for ResetAppSignResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ResetAppSignResponse(..)")
+    }
+}
+
+/// Asks for a backend key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct CreateKeyRequest {
+    /// What people call it: 1 to 255 bytes.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Label))]
+    pub name: String,
+    /// What it may do; at least one.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
+    pub rights: Vec<KeyRight>,
+    /// The beginning that room ids must have; any room if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_prefix: Option<String>,
+    /// The privileges its tokens may carry; both if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privileges: Option<Vec<PrivilegeName>>,
+    /// The longest lifetime of its tokens, in seconds; the app's own if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ttl_secs: Option<u64>,
+    /// The most requests in a second; the server's own limit if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_second: Option<u32>,
+    /// Whether its holder signs each request with it, instead of sending it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub signed: bool,
+    /// When it ends, in Unix seconds; never if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_at: Option<i64>,
+}
+
+/// A new key with its text, which is in no later answer.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct CreateKeyResponse {
+    /// Names it.
+    pub key_id: String,
+    /// What the backend sends as its bearer.
+    pub backend_key: String,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+impl std::fmt::Debug for CreateKeyResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CreateKeyResponse").field("key_id", &self.key_id).finish_non_exhaustive()
+    }
+}
+
+/// A backend key, without what it takes to use it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct BackendKey {
+    /// Names it.
+    pub key_id: String,
+    /// What people call it.
+    pub name: String,
+    /// What it may do.
+    pub rights: Vec<KeyRight>,
+    /// The beginning that room ids must have; empty for any room.
+    pub room_prefix: String,
+    /// The privileges its tokens may carry.
+    pub privileges: Vec<PrivilegeName>,
+    /// The longest lifetime of its tokens, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ttl_secs: Option<u64>,
+    /// The most requests in a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_per_second: Option<u32>,
+    /// Whether its holder signs each request with it.
+    pub signed: bool,
+    /// When it ends, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expire_at: Option<i64>,
+    /// When it was last used; up to a minute old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<i64>,
+    /// When it was made.
+    pub created_at: i64,
+}
+
+/// A page of backend keys, by id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct KeysResponse {
+    /// The keys.
+    pub keys: Vec<BackendKey>,
+    /// Where to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// A key was ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RevokeKeyResponse {
+    /// Which.
+    pub key_id: String,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn null_is_not_the_same_as_left_out() {
+        let settings: AppSettings = serde_json::from_str(r#"{"cbc_until":null}"#).unwrap();
+        assert_eq!((settings.cbc_until, settings.app_sign_min_sdk.is_none()), (Some(None), true));
+        assert_eq!(serde_json::to_string(&settings).unwrap(), r#"{"cbc_until":null}"#);
+    }
+
+    #[test]
+    fn secrets_are_not_shown_by_debug() {
+        let text = "canary".to_owned();
+        let import = ImportCredentials { server_secret: text.clone(), app_sign: None, cbc_secret: None };
+        let rotated = RotateResponse {
+            secret_id: "s".to_owned(),
+            server_secret: text.clone(),
+            previous_valid_until: None,
+            server_time: 0,
+        };
+        let reset = ResetAppSignResponse { app_sign: text.clone(), previous_valid_until: 0, server_time: 0 };
+        let key = CreateKeyResponse { key_id: "k".to_owned(), backend_key: text, server_time: 0 };
+        assert!(!format!("{import:?}{rotated:?}{reset:?}{key:?}").contains("canary"));
+    }
+}

@@ -1,0 +1,233 @@
+//! How often each secret seals and opens, counted in memory and written down in batches by whoever owns the store.
+//!
+//! AES-GCM with random nonces is sound for 2³² seals under one key, so every mint is drawn from a block that was
+//! reserved in the store: after a crash the count is too high, never too low. Knows no store itself.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicI64, AtomicU64, Ordering},
+    },
+};
+
+use token_gen::{AppId, UnixSeconds};
+use tokio::sync::Notify;
+
+/// How many mints are reserved at once.
+pub const BLOCK: u64 = 65_536;
+/// From here on the operator is told to rotate: collisions have a chance of 2⁻⁴¹.
+pub const NOTICE_AT: u64 = 1 << 28;
+/// From here on it is an error in the log.
+pub const ERROR_AT: u64 = 1 << 31;
+/// A secret that has sealed this many tokens seals no more: nine tenths of 2³².
+pub const REFUSE_AT: u64 = 3_865_470_566;
+
+const NEVER: i64 = i64::MIN;
+
+/// Why a secret does not seal another token now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NoMint {
+    /// It has sealed as many as it may.
+    WornOut,
+    /// The block at hand is used up and the store has not given another.
+    NotReserved,
+}
+
+/// The counts of one secret in this process.
+#[derive(Debug)]
+pub struct SecretUse {
+    used: AtomicU64,
+    last_used_at: AtomicI64,
+    /// Mints left of the blocks reserved.
+    left: AtomicI64,
+    /// Mints granted before their block was written down: one block, so that the first mint need not wait. If the
+    /// process dies before the block is written, at most what it minted in that moment is not counted; the limit
+    /// leaves room for thousands of such deaths.
+    owed: AtomicU64,
+    /// What the store has reserved for everybody, as far as we know.
+    reserved: AtomicU64,
+    wanted: Arc<Notify>,
+}
+
+impl SecretUse {
+    fn new(reserved: u64, wanted: Arc<Notify>) -> Self {
+        Self {
+            used: AtomicU64::new(0),
+            last_used_at: AtomicI64::new(NEVER),
+            left: AtomicI64::new(BLOCK.cast_signed()),
+            owed: AtomicU64::new(BLOCK),
+            reserved: AtomicU64::new(reserved),
+            wanted,
+        }
+    }
+
+    /// Counts a token that the secret has opened.
+    pub fn opened(&self, now: UnixSeconds) {
+        self.used.fetch_add(1, Ordering::Relaxed);
+        self.last_used_at.fetch_max(now.get(), Ordering::Relaxed);
+    }
+
+    /// Counts a token that the secret is about to seal.
+    ///
+    /// # Errors
+    /// [`NoMint`]: it must not.
+    pub fn mint(&self) -> Result<(), NoMint> {
+        if self.reserved.load(Ordering::Relaxed) >= REFUSE_AT {
+            return Err(NoMint::WornOut);
+        }
+        let left = self.left.fetch_sub(1, Ordering::Relaxed);
+        if self.owed.load(Ordering::Relaxed) > 0 || left < BLOCK.cast_signed() / 2 {
+            self.wanted.notify_one();
+        }
+        if left > 0 { Ok(()) } else { Err(NoMint::NotReserved) }
+    }
+
+    /// What should be reserved in the store now; 0 if nothing.
+    fn wants(&self) -> u64 {
+        let is_used = self.left.load(Ordering::Relaxed) < BLOCK.cast_signed();
+        let owed = self.owed.load(Ordering::Relaxed);
+        if owed > 0 && is_used {
+            owed
+        } else if self.left.load(Ordering::Relaxed) < BLOCK.cast_signed() / 2 {
+            BLOCK
+        } else {
+            0
+        }
+    }
+
+    /// Takes in that the store has reserved `count`, `reserved` in all.
+    fn reserve(&self, count: u64, reserved: u64) {
+        let owed =
+            self.owed.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |owed| Some(owed.saturating_sub(count)));
+        let paid = owed.unwrap_or_default().min(count);
+        // Callers who were refused have counted below zero; that was no mint.
+        let granted = (count - paid).cast_signed();
+        let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.max(0) + granted));
+        self.reserved.fetch_max(reserved, Ordering::Relaxed);
+    }
+}
+
+/// What one secret was used for since it was last asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Used {
+    /// The app.
+    pub app_id: AppId,
+    /// The secret in its ring.
+    pub secret_id: String,
+    /// How many tokens it opened.
+    pub count: u64,
+    /// When it last did.
+    pub last_used_at: UnixSeconds,
+}
+
+/// The counts of every secret. They outlive the [`App`](super::App)s, which are replaced whenever a setting changes.
+#[derive(Debug, Default)]
+pub struct SecretUses {
+    uses: Mutex<HashMap<(AppId, String), Arc<SecretUse>>>,
+    wanted: Arc<Notify>,
+}
+
+impl SecretUses {
+    /// The counts of one secret. `reserved` is what the store says, if it says anything.
+    pub fn of(&self, app_id: AppId, secret_id: &str, reserved: Option<u64>) -> Arc<SecretUse> {
+        let mut uses = self.lock();
+        let counts = uses
+            .entry((app_id, secret_id.to_owned()))
+            .or_insert_with(|| Arc::new(SecretUse::new(0, Arc::clone(&self.wanted))));
+        counts.reserved.fetch_max(reserved.unwrap_or_default(), Ordering::Relaxed);
+        Arc::clone(counts)
+    }
+
+    /// Returns when some secret may want mints reserved.
+    pub async fn wanted(&self) {
+        self.wanted.notified().await;
+    }
+
+    /// What should be reserved in the store: app, secret, how many.
+    pub fn wants(&self) -> Vec<(AppId, String, u64)> {
+        let wants = |((app_id, secret_id), counts): (&(AppId, String), &Arc<SecretUse>)| match counts.wants() {
+            0 => None,
+            count => Some((*app_id, secret_id.clone(), count)),
+        };
+        self.lock().iter().filter_map(wants).collect()
+    }
+
+    /// Takes in that the store has reserved `count` mints for a secret, `reserved` in all.
+    pub fn reserve(&self, app_id: AppId, secret_id: &str, count: u64, reserved: u64) {
+        self.of(app_id, secret_id, None).reserve(count, reserved);
+    }
+
+    /// What was used since this was last asked, for the store.
+    pub fn take_used(&self) -> Vec<Used> {
+        let take = |((app_id, secret_id), counts): (&(AppId, String), &Arc<SecretUse>)| match (
+            counts.used.swap(0, Ordering::Relaxed),
+            counts.last_used_at.swap(NEVER, Ordering::Relaxed),
+        ) {
+            (0, _) | (_, NEVER) => None,
+            (count, at) => {
+                let last_used_at = UnixSeconds::new(at);
+                Some(Used { app_id: *app_id, secret_id: secret_id.clone(), count, last_used_at })
+            }
+        };
+        self.lock().iter().filter_map(take).collect()
+    }
+
+    /// Counts again what could not be written down.
+    pub fn put_back(&self, used: &Used) {
+        let counts = self.of(used.app_id, &used.secret_id, None);
+        counts.used.fetch_add(used.count, Ordering::Relaxed);
+        counts.last_used_at.fetch_max(used.last_used_at.get(), Ordering::Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(AppId, String), Arc<SecretUse>>> {
+        // No change in here can stop half-way, so a poisoned map is still a good one.
+        self.uses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uses() -> (SecretUses, AppId) {
+        (SecretUses::default(), AppId::new(7).unwrap())
+    }
+
+    #[test]
+    fn a_process_mints_no_more_than_was_reserved() {
+        let (uses, app_id) = uses();
+        let secret = uses.of(app_id, "s", None);
+        assert_eq!(uses.wants(), []);
+        secret.mint().unwrap();
+        assert_eq!(uses.wants(), [(app_id, "s".to_owned(), BLOCK)], "the block it began with is owed");
+        uses.reserve(app_id, "s", BLOCK, BLOCK);
+        assert_eq!(uses.wants(), []);
+        let minted = 1 + (0..2 * BLOCK).filter(|_| secret.mint().is_ok()).count() as u64;
+        assert_eq!(minted, BLOCK);
+        assert_eq!(secret.mint(), Err(NoMint::NotReserved));
+        uses.reserve(app_id, "s", BLOCK, 2 * BLOCK);
+        assert_eq!((0..2 * BLOCK).filter(|_| secret.mint().is_ok()).count() as u64, BLOCK);
+    }
+
+    #[test]
+    fn the_limit_holds_whoever_reserved() {
+        let (uses, app_id) = uses();
+        let secret = uses.of(app_id, "s", Some(REFUSE_AT - 1));
+        secret.mint().unwrap();
+        assert_eq!(uses.of(app_id, "s", Some(REFUSE_AT)).mint(), Err(NoMint::WornOut));
+        assert_eq!(secret.mint(), Err(NoMint::WornOut), "they are the same counts");
+    }
+
+    #[test]
+    fn use_is_taken_once() {
+        let (uses, app_id) = uses();
+        uses.of(app_id, "s", None).opened(UnixSeconds::new(5));
+        uses.of(app_id, "s", None).opened(UnixSeconds::new(4));
+        let used = uses.take_used();
+        assert_eq!(used, [Used { app_id, secret_id: "s".to_owned(), count: 2, last_used_at: UnixSeconds::new(5) }]);
+        assert_eq!(uses.take_used(), []);
+        uses.put_back(&used[0]);
+        assert_eq!(uses.take_used(), used);
+    }
+}

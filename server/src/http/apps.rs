@@ -1,0 +1,126 @@
+//! `/v1/apps` and `/v1/apps/{app_id}`
+
+use std::sync::Arc;
+
+use axum::{Json as Answer, extract::State};
+use roompass_wire::http::{
+    self as wire, AppResponse, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials, ListQuery,
+    UpdateAppRequest,
+};
+use token_gen::{AppId, AppSign, ServerSecret, UnixSeconds};
+
+use super::{
+    auth::AppCaller,
+    extract::{Json, Page, Query},
+};
+use crate::{
+    admin::{Admin, AppView, Import, SettingsChange},
+    app::Service,
+    apps::AppSettings,
+    error::Error,
+};
+
+/// Makes an app, or takes one over from elsewhere.
+pub(super) async fn create(
+    State(service): State<Arc<Service>>,
+    Json(request): Json<CreateAppRequest>,
+) -> Result<Answer<CreateAppResponse>, Error> {
+    let app_id = match (request.app_id, &request.import) {
+        (Some(number), _) => AppId::new(number).map_err(|error| Error::of_field("app_id", &error))?,
+        (None, None) => service.admin.free_app_id()?,
+        (None, Some(_)) => return Err(Error::field("app_id", "is needed with `import`: tokens name the app")),
+    };
+    let settings = changed(&AppSettings::new(app_id, ""), &request.settings)?;
+    if settings.uses_cbc() {
+        crate::admin::require_acknowledged(request.acknowledge_cbc)?;
+    }
+    let mut warnings = Vec::new();
+    let made = match request.import {
+        None => service.admin.create_app(settings).await?,
+        Some(credentials) => {
+            let import = import(credentials)?;
+            warnings = Admin::warnings_about(&import.server_secret);
+            service.admin.import_app(settings, import).await?
+        }
+    };
+    let mut view = service.admin.app(app_id).await?.ok_or(Error::AppUnknown)?;
+    view.warnings.extend(warnings);
+    Ok(Answer(CreateAppResponse {
+        app: app(view)?,
+        app_sign: made.app_sign.expose().to_owned(),
+        server_secret: made.server_secret.expose().to_owned(),
+        cbc_secret: made.cbc_secret.map(|secret| secret.expose().to_owned()),
+        server_time: service.clock.now().get(),
+    }))
+}
+
+fn import(credentials: ImportCredentials) -> Result<Import, Error> {
+    let ImportCredentials { server_secret, app_sign, cbc_secret } = credentials;
+    let secret = |field, text: String| ServerSecret::try_from(text).map_err(|error| Error::of_field(field, &error));
+    let app_sign = app_sign.map(AppSign::try_from).transpose();
+    Ok(Import {
+        server_secret: secret("import.server_secret", server_secret)?,
+        app_sign: app_sign.map_err(|error| Error::of_field("import.app_sign", &error))?,
+        cbc_secret: cbc_secret.map(|text| secret("import.cbc_secret", text)).transpose()?,
+    })
+}
+
+/// Lists apps.
+pub(super) async fn list(
+    State(service): State<Arc<Service>>,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<AppsResponse>, Error> {
+    let page = Page::of(&query, |cursor| cursor.parse::<AppId>().ok())?;
+    let mut found = service.admin.apps(page.after, page.limit + 1).await?;
+    let more = page.cut(&mut found);
+    let cursor = found.last().filter(|_| more).map(|last| last.settings.app_id.to_string());
+    let apps = found.into_iter().map(app).collect::<Result<_, _>>()?;
+    Ok(Answer(AppsResponse { apps, cursor, server_time: service.clock.now().get() }))
+}
+
+/// Shows an app.
+pub(super) async fn show(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+) -> Result<Answer<AppResponse>, Error> {
+    let view = service.admin.app(caller.app_id).await?.ok_or(Error::AppUnknown)?;
+    Ok(Answer(AppResponse { app: app(view)?, server_time: service.clock.now().get() }))
+}
+
+/// Changes an app.
+pub(super) async fn update(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Json(request): Json<UpdateAppRequest>,
+) -> Result<Answer<AppResponse>, Error> {
+    let UpdateAppRequest { version, settings, acknowledge_cbc } = request;
+    let before = service.admin.app(caller.app_id).await?.ok_or(Error::AppUnknown)?;
+    let settings = changed(&before.settings, &settings)?;
+    let view = service.admin.update_app(SettingsChange { version, settings, acknowledge_cbc }).await?;
+    Ok(Answer(AppResponse { app: app(view)?, server_time: service.clock.now().get() }))
+}
+
+fn changed(before: &AppSettings, changes: &wire::AppSettings) -> Result<AppSettings, Error> {
+    let changes = match serde_json::to_value(changes) {
+        Ok(serde_json::Value::Object(changes)) => changes,
+        _ => return Err(Error::Internal("settings are an object")),
+    };
+    before.with(changes).map_err(|(field, reason)| Error::field(format!("settings.{field}"), reason))
+}
+
+/// An app as it is shown, here and on the command line.
+pub(crate) fn app(view: AppView) -> Result<wire::App, Error> {
+    let mut settings = serde_json::to_value(&view.settings).map_err(|_| Error::Internal("settings are JSON"))?;
+    if let Some(settings) = settings.as_object_mut() {
+        settings.remove("app_id");
+    }
+    Ok(wire::App {
+        app_id: view.settings.app_id.get(),
+        version: view.version,
+        settings: serde_json::from_value(settings).map_err(|_| Error::Internal("the API knows every setting"))?,
+        created_at: view.created_at.get(),
+        updated_at: view.updated_at.get(),
+        previous_app_sign_until: view.previous_app_sign_until.map(UnixSeconds::get),
+        warnings: view.warnings.into_iter().map(str::to_owned).collect(),
+    })
+}

@@ -1,0 +1,135 @@
+//! `/v1/apps/{app_id}/keys`
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Answer,
+    extract::{RawPathParams, State},
+};
+use roompass_wire::http::{
+    self as wire, CreateKeyRequest, CreateKeyResponse, KeyRight, KeysResponse, ListQuery, RevokeKeyResponse,
+};
+use token_gen::{Privileges, UnixSeconds};
+
+use super::{
+    auth::AppCaller,
+    extract::{Json, Page, Query},
+};
+use crate::{
+    admin::{KeyKind, NewKey},
+    app::Service,
+    apps::names::privileges,
+    error::Error,
+    keys::{Caller, KeyText, Right, Scope},
+    store::{KeyRecord, StoreError},
+};
+
+/// Makes a key.
+pub(super) async fn create(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Json(request): Json<CreateKeyRequest>,
+) -> Result<Answer<CreateKeyResponse>, Error> {
+    let privileges = request.privileges.map(|names| names.into_iter().map(privileges::privilege).collect());
+    let scope = Scope {
+        rights: request.rights.into_iter().map(right).collect(),
+        room_prefix: request.room_prefix.unwrap_or_default(),
+        privileges: privileges.unwrap_or(Privileges::ALL),
+        max_ttl_secs: request.max_ttl_secs,
+        max_per_second: request.max_per_second,
+    };
+    refuse_more(&caller, &scope)?;
+    let kind = if request.signed { KeyKind::Signed } else { KeyKind::Bearer };
+    let expire_at = request.expire_at.map(UnixSeconds::new);
+    let new = NewKey { app_id: Some(caller.app_id), name: request.name, scope, expire_at, kind };
+    let key = service.admin.create_key(new).await?;
+    Ok(Answer(CreateKeyResponse {
+        key_id: key.key_id().to_owned(),
+        backend_key: key.expose().to_owned(),
+        server_time: service.clock.now().get(),
+    }))
+}
+
+/// A key bound to rooms or privileges makes none that reaches further than itself.
+fn refuse_more(caller: &Caller, scope: &Scope) -> Result<(), Error> {
+    let own = &caller.scope;
+    if !scope.room_prefix.starts_with(&own.room_prefix) {
+        return Err(Error::field("room_prefix", "must begin with that of your own key"));
+    }
+    if !scope.privileges.is_subset(own.privileges) {
+        return Err(Error::field("privileges", "must not go beyond those of your own key"));
+    }
+    if own.max_ttl_secs.is_some_and(|own| scope.max_ttl_secs.is_none_or(|asked| asked > own)) {
+        return Err(Error::field("max_ttl_secs", "must not go beyond that of your own key"));
+    }
+    Ok(())
+}
+
+/// Lists keys.
+pub(super) async fn list(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Query(query): Query<ListQuery>,
+) -> Result<Answer<KeysResponse>, Error> {
+    let page = Page::of(&query, |cursor| KeyText::is_key_id(cursor).then(|| cursor.to_owned()))?;
+    let after = page.after.as_deref().unwrap_or_default();
+    let mut found = service.admin.keys_after(Some(caller.app_id), after, page.limit + 1).await?;
+    let more = page.cut(&mut found);
+    let cursor = found.last().filter(|_| more).map(|last| last.key_id.clone());
+    let keys = found.iter().map(key).collect::<Result<_, _>>()?;
+    Ok(Answer(KeysResponse { keys, cursor, server_time: service.clock.now().get() }))
+}
+
+/// Ends a key.
+pub(super) async fn revoke(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    path: RawPathParams,
+) -> Result<Answer<RevokeKeyResponse>, Error> {
+    let key_id = path.iter().find_map(|(name, value)| (name == "key_id").then_some(value)).ok_or(Error::NotFound)?;
+    if !service.admin.revoke_key(Some(caller.app_id), key_id).await? {
+        return Err(Error::NotFound);
+    }
+    Ok(Answer(RevokeKeyResponse { key_id: key_id.to_owned(), server_time: service.clock.now().get() }))
+}
+
+/// A key as it is shown, here and on the command line.
+pub(crate) fn key(record: &KeyRecord) -> Result<wire::BackendKey, Error> {
+    let scope: Scope = serde_json::from_str(&record.scope)
+        .map_err(|error| StoreError::Unreadable(format!("scope of key {}: {error}", record.key_id)))?;
+    Ok(wire::BackendKey {
+        key_id: record.key_id.clone(),
+        name: record.name.clone(),
+        rights: scope.rights.into_iter().map(name_of).collect(),
+        room_prefix: scope.room_prefix,
+        privileges: scope.privileges.iter().map(privileges::name).collect(),
+        max_ttl_secs: scope.max_ttl_secs,
+        max_per_second: scope.max_per_second,
+        signed: record.sealed.is_some(),
+        expire_at: record.expire_at.map(UnixSeconds::get),
+        last_used_at: record.last_used_at.map(UnixSeconds::get),
+        created_at: record.created_at.get(),
+    })
+}
+
+fn right(name: KeyRight) -> Right {
+    match name {
+        KeyRight::Mint => Right::Mint,
+        KeyRight::Introspect => Right::Introspect,
+        KeyRight::Explain => Right::Explain,
+        KeyRight::Revoke => Right::Revoke,
+        KeyRight::Read => Right::Read,
+        KeyRight::Admin => Right::Admin,
+    }
+}
+
+fn name_of(right: Right) -> KeyRight {
+    match right {
+        Right::Mint => KeyRight::Mint,
+        Right::Introspect => KeyRight::Introspect,
+        Right::Explain => KeyRight::Explain,
+        Right::Revoke => KeyRight::Revoke,
+        Right::Read => KeyRight::Read,
+        Right::Admin => KeyRight::Admin,
+    }
+}
