@@ -30,6 +30,7 @@ use crate::{
     revocations::Revocations,
     sealing::Sealer,
     store::{Location, SqliteStore, Store, StoreError},
+    tls::Tls,
     tokens::Tokens,
 };
 
@@ -199,15 +200,21 @@ fn store_field(error: StoreError) -> StartError {
 pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, StartError> {
     let listener = TcpListener::bind(config.listen).await.map_err(|error| cannot_listen(config.listen, &error))?;
     let address = listener.local_addr()?;
-    let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{address}"));
+    let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let origin = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let service = Arc::new(Service::open(&config, origin, clock).await?);
     let (stop, stopped) = watch::channel(false);
-    let router = http::router(Arc::clone(&service));
+    let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
     let limits = ConnectionLimits::new(config.limits.connections);
     tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
+    if let Some(tls) = &tls {
+        tokio::spawn(Arc::clone(tls).follow(Arc::clone(&service.clock), stopped.clone()));
+    }
     Ok(Running {
         server: tokio::spawn(serve(
             listener,
+            tls.clone(),
             router,
             Arc::clone(&service.gateway),
             stopped.clone(),
@@ -224,6 +231,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
             _ => Some(tokio::spawn(Follower::new(Arc::clone(&service)).run(stopped))),
         },
         service,
+        tls,
         address,
         stop,
     })
@@ -249,13 +257,14 @@ fn cannot_listen(address: SocketAddr, error: &io::Error) -> ConfigError {
 /// Serves until told to stop, then lets what is under way finish for at most `drain`.
 async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     gateway: Arc<Gateway>,
     stopped: watch::Receiver<bool>,
     drain: Duration,
     limits: ConnectionLimits,
 ) {
-    let connections = http::server::serve(listener, router, stopped, limits).await;
+    let connections = http::server::serve(listener, tls, router, stopped, limits).await;
     // Once upgraded, the gateway's sockets are no longer the HTTP server's to wait for.
     if timeout(drain, async { tokio::join!(connections.shutdown(), gateway.drain()) }).await.is_err() {
         tracing::warn!("connections were still open after {} s", drain.as_secs());
@@ -317,6 +326,7 @@ async fn tidy(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
 /// A running server.
 pub struct Running {
     service: Arc<Service>,
+    tls: Option<Arc<Tls>>,
     address: SocketAddr,
     stop: watch::Sender<bool>,
     server: JoinHandle<()>,
@@ -339,12 +349,25 @@ pub struct Credentials {
 impl Running {
     /// Where the API is, such as `http://127.0.0.1:8080`.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let secure = if self.tls.is_some() { "s" } else { "" };
+        format!("http{secure}://{}", self.address)
     }
 
     /// Where the room gateway is, such as `ws://127.0.0.1:8080/v1/gateway`.
     pub fn gateway_url(&self) -> String {
-        format!("ws://{}{GATEWAY_PATH}", self.address)
+        let secure = if self.tls.is_some() { "s" } else { "" };
+        format!("ws{secure}://{}{GATEWAY_PATH}", self.address)
+    }
+
+    /// Takes up what changed outside this process: apps and keys in the store, and the TLS certificate.
+    pub async fn reload(&self) {
+        match self.service.admin.load().await {
+            Ok(()) => tracing::info!("apps and keys read again"),
+            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
+        }
+        if let Some(tls) = &self.tls {
+            tls.reload_and_log();
+        }
     }
 
     /// The parts, for whoever embeds the server.

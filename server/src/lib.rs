@@ -10,6 +10,7 @@
 //! | [`config`] | every knob; the only reader of environment and files | |
 //! | [`app`] | the composition root: builds everything once, runs it | |
 //! | `http` | routes with their policies, extractors, problem documents | rules, SQL |
+//! | `docs` | the pages under `/docs` as HTML | HTTP, the store |
 //! | [`tokens`] | the rules of minting and of shown tokens | HTTP, sockets, SQL |
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
@@ -22,6 +23,7 @@
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
+//! | [`tls`] | certificates and the handshake | HTTP |
 //! | [`clock`] | the one clock | |
 //! | [`cli`] | the command `roompass` | |
 
@@ -33,6 +35,7 @@ pub mod bans;
 pub mod cli;
 pub mod clock;
 pub mod config;
+mod docs;
 pub mod entry_id;
 pub mod error;
 pub mod follower;
@@ -50,6 +53,7 @@ pub mod sealing;
 pub mod signed;
 pub mod store;
 pub mod telemetry;
+pub mod tls;
 pub mod tokens;
 
 pub use app::{Credentials, Running, StartError, start};

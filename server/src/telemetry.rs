@@ -1,14 +1,18 @@
 //! Log set-up. Lines go to standard error; standard output is for answers.
 
-use std::io::{self, IsTerminal};
+use std::{
+    io::{self, IsTerminal},
+    sync::OnceLock,
+};
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter, Layer,
+    EnvFilter, Layer, Registry,
     filter::{FilterExt, FilterFn, ParseError},
     fmt,
     layer::{Filter, SubscriberExt},
     registry::LookupSpan,
+    reload,
     util::SubscriberInitExt,
 };
 
@@ -16,6 +20,9 @@ use crate::config::{LogFormat, LogSection};
 
 /// Libraries that log what passes through them, tokens included, below the level `info`. No filter opens that.
 const TALKATIVE: [&str; 7] = ["h2", "hyper", "hyper_util", "reqwest", "rustls", "tokio_tungstenite", "tungstenite"];
+
+/// The directives of this process, once logging is set up by us.
+static DIRECTIVES: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Sends log lines to standard error from now on, for the whole process. The first call decides.
 pub fn start(log: &LogSection) {
@@ -26,9 +33,21 @@ pub fn start(log: &LogSection) {
         }
     };
     // The directives were judged with the configuration.
-    let Ok(filter) = filter(&log.filter) else { return };
+    let Ok(directives) = EnvFilter::try_new(&log.filter) else { return };
+    let (directives, handle) = reload::Layer::new(directives);
+    let filter = directives.and(FilterFn::new(keeps_contents_to_itself));
     // An error means that logging was set up before, by whoever embeds us.
-    let _ = tracing_subscriber::registry().with(lines.with_filter(filter)).try_init();
+    if tracing_subscriber::registry().with(lines.with_filter(filter)).try_init().is_ok() {
+        let _ = DIRECTIVES.set(handle);
+    }
+}
+
+/// Changes what is logged from now on, if logging was set up here.
+pub fn set_filter(log: &LogSection) {
+    if let (Some(handle), Ok(directives)) = (DIRECTIVES.get(), EnvFilter::try_new(&log.filter)) {
+        // It fails only when the subscriber is gone, and then nothing is logged at all.
+        let _ = handle.reload(directives);
+    }
 }
 
 /// What of all that is logged is kept: the usual directives (`info,roompass_server=debug`), but never the contents of

@@ -6,6 +6,8 @@
 pub mod gateway;
 pub mod http;
 mod problem;
+#[cfg(feature = "openapi")]
+pub mod schema;
 pub mod signed;
 
 pub use problem::{CodeRow, ErrorCode, Problem};

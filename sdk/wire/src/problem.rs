@@ -140,6 +140,7 @@ impl std::fmt::Display for ErrorCode {
 
 /// The body of every HTTP error: a problem document (RFC 9457) with our code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// Where the code is documented, relative to the server.
     #[serde(rename = "type")]

@@ -17,8 +17,9 @@ use crate::{
 /// Start a server for real
 ///
 /// It is set up by a file, by the environment (`roompass config docs` lists the variables), or by both; then the
-/// environment counts. SIGHUP reads apps and keys again. SIGTERM and Ctrl-C end it after what is under way; log lines go
-/// to standard error.
+/// environment counts. SIGHUP reads apps, keys, the TLS certificate and what else may change again
+/// (`roompass config docs` says which fields). SIGTERM and Ctrl-C end it after what is under way; log lines go to
+/// standard error.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration; `roompass config default` prints one to start from
@@ -51,9 +52,17 @@ impl Serve {
         if self.setup && !running.service().admins.exist().await? {
             super::admin::print_setup_link(running.service()).await?;
         }
-        signals.until_told_to_stop(&running).await;
+        signals.until_told_to_stop(&running, || self.reread()).await;
         running.shutdown().await;
         Ok(())
+    }
+
+    /// Takes up what may change while the server runs. A configuration that is not sound changes nothing.
+    fn reread(&self) {
+        match config::serve(self.config.as_deref(), &Overrides { listen: self.listen }) {
+            Ok((_, log)) => telemetry::set_filter(&log),
+            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        }
     }
 }
 
@@ -75,16 +84,16 @@ impl Signals {
         })
     }
 
-    /// Returns at SIGTERM or SIGINT; at SIGHUP, reads apps and keys again and goes on.
-    pub(super) async fn until_told_to_stop(mut self, running: &Running) {
+    /// Returns at SIGTERM or SIGINT; at SIGHUP, takes up what may change, and goes on.
+    pub(super) async fn until_told_to_stop(mut self, running: &Running, reread: impl Fn()) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.reload.recv() => match running.service().admin.load().await {
-                    Ok(()) => tracing::info!("apps and keys read again"),
-                    Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
-                },
+                _ = self.reload.recv() => {
+                    reread();
+                    running.reload().await;
+                }
             }
         }
     }

@@ -24,11 +24,19 @@ impl Field {
         format!("ROOMPASS_{}_{}", self.section, self.name).to_uppercase()
     }
 
+    /// Whether a running server takes up a new value at SIGHUP; others need a restart.
+    pub fn is_reread(&self) -> bool {
+        REREAD.contains(&(self.section, self.name))
+    }
+
     /// Whether values are text, which needs no quotes in the environment.
     pub fn is_text(&self) -> bool {
         self.default.is_empty() || self.default.starts_with('"')
     }
 }
+
+/// What SIGHUP changes. Of `tls` it is what is in the files, not where they are.
+const REREAD: &[(&str, &str)] = &[("tls", "cert_file"), ("tls", "key_file"), ("log", "filter")];
 
 macro_rules! sections {
     ($($(#[doc = $section_doc:literal])* $section:ident: $Section:ident {
@@ -62,10 +70,10 @@ macro_rules! sections {
 sections! {
     /// Where the service listens, and how it is reached.
     server: ServerSection {
-        /// The address and port to listen on. Anything but loopback needs `behind_tls_proxy`.
+        /// The address and port to listen on. Anything but loopback needs `tls` or `behind_tls_proxy`.
         listen: SocketAddr = "\"127.0.0.1:8080\"",
         /// The origin that clients address, such as `https://rtc.example.com`. AppSign proofs are bound to it.
-        /// Needed unless the service listens on loopback without a proxy.
+        /// Needed unless the service listens on loopback without a proxy. A port of its own is part of it.
         public_url: Option<String> = "",
         /// Says that a proxy on a trusted network stands in front and terminates TLS.
         behind_tls_proxy: bool = "false",
@@ -86,6 +94,13 @@ sections! {
         connections: u32 = "20000",
         /// The addresses or networks of proxies whose `X-Forwarded-For` is believed, such as `["10.0.0.0/8"]`.
         trusted_proxies: Vec<String> = "[]",
+    }
+    /// TLS, when no proxy does it: 1.2 and 1.3, HTTP/2 and HTTP/1.1. New files are taken up within a minute.
+    tls: TlsSection {
+        /// The certificate and those between it and the root, in PEM. Needs `key_file`.
+        cert_file: Option<PathBuf> = "",
+        /// Its private key, in PEM: a file of mode 0400 or 0600.
+        key_file: Option<PathBuf> = "",
     }
     /// Where everything durable is kept.
     store: StoreSection {

@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Callers, Config, ConfigError, FIELDS, Field, LogSection,
-    fields::{LimitsSection, Sections, ServerSection},
+    fields::{LimitsSection, Sections, ServerSection, TlsSection},
 };
 use crate::{
     gateway::GatewayConfig,
@@ -25,6 +25,7 @@ use crate::{
     private_file,
     sealing::MasterKey,
     store::Location,
+    tls::TlsFiles,
 };
 
 /// Holds the master key itself.
@@ -157,12 +158,14 @@ fn refuse_unknown_variables(env: &HashMap<String, String>) -> Result<(), ConfigE
 }
 
 fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, LogSection), ConfigError> {
-    let public_url = judge_server(&sections.server)?;
+    let tls = judge_tls(&sections.tls)?;
+    let public_url = judge_server(&sections.server, tls.is_some())?;
     let store = judge_store(sections.store.url.as_deref())?;
     check_log(&sections.log)?;
     let config = Config {
         listen: sections.server.listen,
         public_url,
+        tls,
         drain: Duration::from_secs(sections.server.drain_secs),
         limits: judge_limits(&sections.limits)?,
         store,
@@ -176,14 +179,14 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
 }
 
 /// Returns the public origin.
-fn judge_server(server: &ServerSection) -> Result<Option<String>, ConfigError> {
+fn judge_server(server: &ServerSection, tls: bool) -> Result<Option<String>, ConfigError> {
     let loopback = server.listen.ip().is_loopback();
-    if !loopback && !server.behind_tls_proxy {
+    if !loopback && !server.behind_tls_proxy && !tls {
         return Err(ConfigError::new(
             "server.listen",
             format!(
-                "{} can be reached from other machines, and plain HTTP is served on loopback only; put a TLS proxy \
-                 in front and set server.behind_tls_proxy = true",
+                "{} can be reached from other machines, and plain HTTP is served on loopback only; set \
+                 tls.cert_file and tls.key_file, or put a TLS proxy in front and set server.behind_tls_proxy = true",
                 server.listen
             ),
         ));
@@ -192,9 +195,21 @@ fn judge_server(server: &ServerSection) -> Result<Option<String>, ConfigError> {
         return Err(ConfigError::new("server.drain_secs", "must be 0 to 300"));
     }
     match &server.public_url {
+        Some(url) if tls && url.starts_with("http://") => {
+            Err(ConfigError::new("server.public_url", "must be https: the service speaks TLS"))
+        }
         Some(url) => parse_origin(url).map(Some).map_err(|reason| ConfigError::new("server.public_url", reason)),
         None if loopback && !server.behind_tls_proxy => Ok(None),
         None => Err(ConfigError::new("server.public_url", "is needed: the origin clients address, https://…")),
+    }
+}
+
+fn judge_tls(tls: &TlsSection) -> Result<Option<TlsFiles>, ConfigError> {
+    match (tls.cert_file.clone(), tls.key_file.clone()) {
+        (Some(cert), Some(key)) => Ok(Some(TlsFiles { cert, key })),
+        (Some(_), None) => Err(ConfigError::new("tls.key_file", "is needed with tls.cert_file")),
+        (None, Some(_)) => Err(ConfigError::new("tls.cert_file", "is needed with tls.key_file")),
+        (None, None) => Ok(None),
     }
 }
 
@@ -347,6 +362,18 @@ mod tests {
                 "server.public_url: is needed",
             ),
             (file("[server]\nbehind_tls_proxy = \"yes\""), &[key], "server.behind_tls_proxy: invalid type"),
+            (file("[tls]\ncert_file = \"c\""), &[key], "tls.key_file: is needed"),
+            (file("[tls]\nkey_file = \"k\""), &[key], "tls.cert_file: is needed"),
+            (
+                file("[tls]\ncert_file = \"c\"\nkey_file = \"k\"\n[server]\nlisten = \"0.0.0.0:443\""),
+                &[key],
+                "server.public_url: is needed",
+            ),
+            (
+                file("[tls]\ncert_file = \"c\"\nkey_file = \"k\"\n[server]\npublic_url = \"http://localhost\""),
+                &[key],
+                "server.public_url: must be https",
+            ),
             (file("[server]\npublic_url = \"rtc.example.com\""), &[key], "server.public_url: must be an origin"),
             (file("[server]\npublic_url = \"https://a.example/x\""), &[key], "server.public_url: must be an origin"),
             (file("[server]\npublic_url = \"https://u@a.example\""), &[key], "server.public_url: must be an origin"),

@@ -6,11 +6,13 @@ mod load;
 
 use std::{fmt, net::SocketAddr};
 
-pub use fields::{FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection};
+pub use fields::{
+    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection,
+};
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
 
-use crate::{gateway::GatewayConfig, limits::LimitSettings, sealing::MasterKey, store::Location};
+use crate::{gateway::GatewayConfig, limits::LimitSettings, sealing::MasterKey, store::Location, tls::TlsFiles};
 
 /// Everything the service needs to know, judged and ready.
 #[derive(Debug, Clone)]
@@ -19,6 +21,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// The origin clients address; `None` means the address listened on, over plain HTTP.
     pub public_url: Option<String>,
+    /// Certificate and key, if the service does TLS itself.
+    pub tls: Option<TlsFiles>,
     /// How long a stopping server waits.
     pub drain: std::time::Duration,
     /// How much may be asked.
@@ -52,6 +56,7 @@ impl Config {
         Self {
             listen,
             public_url: None,
+            tls: None,
             drain: std::time::Duration::from_secs(30),
             limits: LimitSettings::default(),
             store: Location::Memory,
@@ -102,7 +107,8 @@ pub fn default_toml() -> String {
         for line in field.docs {
             text.push_str(&format!("#{line}\n"));
         }
-        text.push_str(&format!("# Environment: {}\n", field.env_name()));
+        let again = if field.is_reread() { "; read again at SIGHUP" } else { "" };
+        text.push_str(&format!("# Environment: {}{again}\n", field.env_name()));
         match field.default {
             "" => text.push_str(&format!("# {} = \"\"\n", field.name)),
             default => text.push_str(&format!("{} = {default}\n", field.name)),
@@ -113,11 +119,12 @@ pub fn default_toml() -> String {
 
 /// The same as a table for the reference.
 pub fn docs_markdown() -> String {
-    let mut text = String::from("| Field | Environment | Default | Meaning |\n|---|---|---|---|\n");
+    let mut text = String::from("| Field | Environment | Default | At SIGHUP | Meaning |\n|---|---|---|---|---|\n");
     for field in FIELDS {
         let default = if field.default.is_empty() { "none".to_owned() } else { format!("`{}`", field.default) };
         let docs: Vec<&str> = field.docs.iter().map(|line| line.trim()).collect();
-        let row = format!("| `{}.{}` | `{}` | {default} |", field.section, field.name, field.env_name());
+        let again = if field.is_reread() { "read again" } else { "" };
+        let row = format!("| `{}.{}` | `{}` | {default} | {again} |", field.section, field.name, field.env_name());
         text.push_str(&format!("{row} {} |\n", docs.join(" ")));
     }
     text

@@ -18,9 +18,9 @@ pub(super) fn is_allowed<'a>(headers: &HeaderMap, mut allowed: impl Iterator<Ite
 mod tests {
     use super::*;
 
+    // proves T49
     #[test]
     fn foreign_null_and_look_alike_origins_are_refused() {
-        // proves T49
         let allowed = ["https://rtc.example.com:8443", "https://app.example.com", "http://localhost:3000"];
         let allowed = allowed.map(str::to_owned);
         for (origins, expected) in [

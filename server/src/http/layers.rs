@@ -13,7 +13,7 @@ use axum::{
     extract::{MatchedPath, Request, State},
     http::{
         HeaderName, HeaderValue,
-        header::{CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS},
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::Next,
     response::{IntoResponse, Response},
@@ -27,6 +27,7 @@ use crate::{clock::Clock, error::Error};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
+const NOTHING_ALLOWED: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Names requests: a random beginning for this process, then a count.
@@ -73,6 +74,9 @@ pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next
         // Answers hold tokens or moments in time: nothing may keep them.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        // What is no page may load nothing; pages bring a policy of their own.
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_ALLOWED);
         headers.insert(HeaderName::from_static(SERVER_TIME), edge.clock.now().get().into());
         if let Ok(request_id) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, request_id);

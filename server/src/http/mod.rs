@@ -3,6 +3,7 @@
 mod admins;
 pub(crate) mod apps;
 mod auth;
+mod docs;
 mod extract;
 mod health;
 mod idempotency;
@@ -10,6 +11,7 @@ mod introspection;
 pub(crate) mod keys;
 mod layers;
 mod limits;
+mod openapi;
 mod problem;
 mod revocations;
 mod route;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    http::{HeaderValue, header::STRICT_TRANSPORT_SECURITY},
     middleware::{from_fn, from_fn_with_state},
 };
 use roompass_wire::http::{
@@ -31,15 +34,17 @@ use roompass_wire::http::{
     REVOCATIONS_PATH, REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH,
     SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH,
 };
-use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
 use crate::{app::Service, error::Error, keys::Right};
+use openapi::{OPENAPI_PATH, Undescribed};
 use route::{Policy, Route};
 
 /// The largest body of a request.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 /// The largest body of a request for many things at once.
 const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
+const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
 fn routes() -> Vec<Route> {
     vec![
@@ -81,12 +86,27 @@ fn routes() -> Vec<Route> {
         Route::post(KEYS_PATH, Policy::AppKey(Right::Admin), keys::create).once(),
         Route::get(KEYS_PATH, Policy::AppKey(Right::Read), keys::list),
         Route::delete(KEY_PATH, Policy::AppKey(Right::Admin), keys::revoke).once(),
+        Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
+        Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
+        Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
+        Route::get(docs::PROBLEM_PATH, Policy::Public, docs::problem),
+        Route::get(docs::CONFIG_PATH, Policy::Public, docs::config),
+        Route::get(docs::SECURITY_PATH, Policy::Public, docs::security),
     ]
 }
 
 /// The whole HTTP face of `service`, the gateway's upgrade included.
-pub(crate) fn router(service: Arc<Service>) -> Router {
-    with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service)
+///
+/// # Errors
+/// A route is not described in the API's document, or the reverse.
+pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
+    openapi::document()?;
+    let router = with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service);
+    // Whoever came over TLS once comes over TLS from then on.
+    Ok(match service.origin.starts_with("https://") {
+        true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
+        false => router,
+    })
 }
 
 fn with_layers(router: Router, service: &Arc<Service>) -> Router {

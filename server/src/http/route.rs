@@ -37,11 +37,10 @@ pub(super) enum Policy {
 /// One row of the route table.
 pub(super) struct Route {
     pub(super) path: &'static str,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the tests go through every operation of the table"))]
     pub(super) method: Method,
     pub(super) policy: Policy,
     handler: MethodRouter<Arc<Service>>,
-    takes_key: bool,
+    pub(super) takes_key: bool,
 }
 
 impl Route {

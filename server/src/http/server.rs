@@ -23,7 +23,10 @@ use tokio::{
 };
 use tower::ServiceExt;
 
-use crate::limits::ConnectionPlace;
+use crate::{
+    limits::ConnectionPlace,
+    tls::{Stream, Tls},
+};
 
 /// The longest that a request's head may take, and that a connection may be idle.
 const HEAD_TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -38,6 +41,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// Serves until `stopped` says so. Returns the connections that are still open, to be shut down.
 pub(crate) async fn serve(
     listener: TcpListener,
+    tls: Option<Arc<Tls>>,
     router: Router,
     mut stopped: watch::Receiver<bool>,
     limits: ConnectionLimits,
@@ -69,6 +73,10 @@ pub(crate) async fn serve(
         let Ok(place) = place else { break };
         let place = ConnectionPlace(Arc::new(place));
         let held = place.clone();
+        let stream = match &tls {
+            Some(tls) => tls.accept(stream),
+            None => Stream::Plain(stream),
+        };
         let router = router.clone();
         let asked = Arc::new(AtomicBool::new(false));
         let asks = Arc::clone(&asked);

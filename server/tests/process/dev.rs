@@ -97,25 +97,32 @@ fn requests_that_cannot_be_served_are_problems() {
 
 // proves F7 (requests)
 #[test]
-fn a_request_under_way_is_finished_before_the_end() {
+fn every_request_under_way_is_finished_before_the_end() {
     let mut server = Server::dev(&["--ephemeral"]);
     let key = server.ready["backend_key"].as_str().unwrap();
     let body = r#"{"user_id":"alice"}"#;
-    let mut stream = TcpStream::connect(server.address).unwrap();
     let head = format!(
         "POST /v1/apps/1234567890/tokens HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Type: application/json\r\n\
          Authorization: Bearer {key}\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
-    stream.write_all(head.as_bytes()).unwrap();
-    // The server asks for the body: the request is under way.
-    let mut go_on = [0; 25];
-    std::io::Read::read_exact(&mut stream, &mut go_on).unwrap();
-    assert!(go_on.starts_with(b"HTTP/1.1 100"));
+    let under_way: Vec<TcpStream> = (0..100)
+        .map(|_| {
+            let mut stream = TcpStream::connect(server.address).unwrap();
+            stream.write_all(head.as_bytes()).unwrap();
+            // The server asks for the body: the request is under way.
+            let mut go_on = [0; 25];
+            std::io::Read::read_exact(&mut stream, &mut go_on).unwrap();
+            assert!(go_on.starts_with(b"HTTP/1.1 100"));
+            stream
+        })
+        .collect();
     server.signal("TERM");
     crate::harness::eventually(|| TcpStream::connect(server.address).is_err().then_some(()));
-    stream.write_all(body.as_bytes()).unwrap();
-    assert_eq!(read_answer(stream).status, 200);
+    for mut stream in under_way {
+        stream.write_all(body.as_bytes()).unwrap();
+        assert_eq!(read_answer(stream).status, 200);
+    }
     assert_eq!(server.exit_code(), Some(0));
 }
 

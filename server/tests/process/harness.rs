@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -43,6 +44,8 @@ pub(crate) struct Server {
     /// The first line that said it was ready.
     pub(crate) ready: Value,
     pub(crate) address: SocketAddr,
+    /// What a server started by [`Server::serve`] has logged since.
+    log: Arc<Mutex<String>>,
 }
 
 impl Server {
@@ -53,7 +56,7 @@ impl Server {
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
         let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
-        Self { child, ready, address }
+        Self { child, ready, address, log: Arc::default() }
     }
 
     /// What `roompass dev` tells people, up to its last line.
@@ -78,13 +81,26 @@ impl Server {
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
         let address = ready["address"].as_str().unwrap().parse().unwrap();
         // Keeps the pipe from filling up.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
-        Self { child, ready, address }
+        let kept = Arc::new(Mutex::new(String::new()));
+        let keeper = Arc::clone(&kept);
+        std::thread::spawn(move || {
+            for line in log.lines().map_while(Result::ok) {
+                keeper.lock().unwrap().push_str(&(line + "\n"));
+            }
+        });
+        Self { child, ready, address, log: kept }
     }
 
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
+    }
+
+    /// Does `act`, and waits for a line with `words` in the log. Returns the line.
+    pub(crate) fn log_of(&self, act: impl FnOnce(), words: &str) -> String {
+        let before = self.log.lock().unwrap().len();
+        act();
+        eventually(|| self.log.lock().unwrap()[before..].lines().find(|line| line.contains(words)).map(str::to_owned))
     }
 
     /// Waits for the end.

@@ -56,6 +56,21 @@ fn a_key_made_and_revoked_beside_a_running_server_counts_after_sighup() {
 }
 
 #[test]
+fn the_log_filter_changes_at_sighup_and_an_unsound_configuration_changes_nothing() {
+    let (installation, _) = Installation::new().with_app();
+    let server = Server::serve(&installation.config());
+    let sound = fs::read_to_string(installation.config()).unwrap();
+    let with_log =
+        |filter: &str| fs::write(installation.config(), format!("{sound}[log]\nfilter = \"{filter}\"\n")).unwrap();
+    with_log("roompass=loud");
+    let line = server.log_of(|| server.signal("HUP"), "the configuration in use stays");
+    assert!(line.contains("log.filter"), "{line}");
+    with_log("debug");
+    server.log_of(|| server.signal("HUP"), "apps and keys read again");
+    server.log_of(|| assert_eq!(server.get("/healthz").status, 200), "\"message\":\"answered\"");
+}
+
+#[test]
 fn apps_are_listed_without_their_secrets() {
     let installation = Installation::new();
     let app = installation.operate(&["app", "create", "--name", "Shop", "--mode", "token_only", "--max-ttl", "7d"]);

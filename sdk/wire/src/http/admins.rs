@@ -34,6 +34,7 @@ pub const CSRF_HEADER: &str = "x-roompass-csrf";
 
 /// What an admin may do. Each may do what those before may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Look, introspect, explain.
@@ -46,6 +47,7 @@ pub enum Role {
 
 /// What an admin may do where.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Roles {
     /// In every app.
@@ -58,6 +60,7 @@ pub struct Roles {
 
 /// Asks for a new second factor with a set-up code.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetupBeginRequest {
     /// The set-up code.
@@ -66,6 +69,7 @@ pub struct SetupBeginRequest {
 
 /// A new second factor, to be confirmed with a code from it within 15 minutes.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EnrolmentResponse {
     /// The secret in base32, for typing in.
     pub totp_secret: String,
@@ -79,6 +83,7 @@ pub struct EnrolmentResponse {
 
 /// Makes an admin with a set-up code.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SetupRequest {
     /// The set-up code; works once.
@@ -95,6 +100,7 @@ pub struct SetupRequest {
 
 /// Whether the console was set up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SetupResponse {
     /// Whether there is an admin.
     pub done: bool,
@@ -104,6 +110,7 @@ pub struct SetupResponse {
 
 /// Signs in.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SignInRequest {
     /// The admin's name.
@@ -116,6 +123,7 @@ pub struct SignInRequest {
 
 /// Proves password and second factor again.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ReAuthenticateRequest {
     /// The password.
@@ -126,6 +134,7 @@ pub struct ReAuthenticateRequest {
 
 /// Sets a new password.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct PasswordRequest {
     /// 12 to 128 characters.
@@ -134,6 +143,7 @@ pub struct PasswordRequest {
 
 /// Takes a new second factor.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct TotpRequest {
     /// From [`EnrolmentResponse`].
@@ -144,6 +154,7 @@ pub struct TotpRequest {
 
 /// The session that asks. Its credential is a cookie.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionResponse {
     /// Names the session.
     pub session_id: String,
@@ -163,6 +174,7 @@ pub struct SessionResponse {
 
 /// A session in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionItem {
     /// Names it.
     pub session_id: String,
@@ -180,6 +192,7 @@ pub struct SessionItem {
 
 /// Where an admin is signed in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionsResponse {
     /// Newest first.
     pub sessions: Vec<SessionItem>,
@@ -189,6 +202,7 @@ pub struct SessionsResponse {
 
 /// An admin in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AdminItem {
     /// The name to sign in with.
     pub name: String,
@@ -200,6 +214,7 @@ pub struct AdminItem {
 
 /// Every admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AdminsResponse {
     /// By name.
     pub admins: Vec<AdminItem>,
@@ -209,6 +224,7 @@ pub struct AdminsResponse {
 
 /// Invites an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct InviteRequest {
     /// The name to sign in with: 1 to 64 of `a`–`z`, `0`–`9`, `.`, `_`, `@`, `-`.
@@ -219,6 +235,7 @@ pub struct InviteRequest {
 
 /// An invitation, shown once.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct InviteResponse {
     /// What to open, once, to become an admin. Hand it over by a way that nobody else reads.
     pub setup_link: String,
@@ -230,6 +247,7 @@ pub struct InviteResponse {
 
 /// Changes the roles of an admin.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RolesRequest {
     /// What the admin may do from now on.
@@ -238,6 +256,7 @@ pub struct RolesRequest {
 
 /// Something was done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct DoneResponse {
     /// The server's clock, in Unix seconds.
     pub server_time: i64,

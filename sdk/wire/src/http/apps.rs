@@ -26,6 +26,7 @@ macro_rules! words {
     ($($(#[$doc:meta])* $Name:ident { $($(#[$variant_doc:meta])* $Variant:ident,)* })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum $Name { $($(#[$variant_doc])* $Variant,)* }
     )*};
@@ -111,6 +112,7 @@ words! {
 
 /// A format an app mints and takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum AppFormat {
     /// token04 with AES-256-GCM.
     #[serde(rename = "token04_gcm")]
@@ -126,10 +128,12 @@ pub enum AppFormat {
 /// What is set for an app. An answer has every member; in a request, what is left out stays as it is, or gets its
 /// default in a new app.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct AppSettings {
     /// What people call it: 1 to 255 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::Label>))]
     pub name: Option<String>,
     /// Whether it serves at all. Default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,24 +152,29 @@ pub struct AppSettings {
     pub cbc_policy: Option<CbcRule>,
     /// When CBC tokens are no longer taken, in Unix seconds: at most 90 days ahead. Goes with `offline`.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<i64>))]
     pub cbc_until: Option<Option<i64>>,
     /// The lifetime of a token whose mint asks for none, in seconds. Default 3,600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
     pub default_ttl_secs: Option<u64>,
     /// The longest lifetime minted and taken, in seconds. Default 86,400, at most 2,073,600.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
     pub max_ttl_secs: Option<u64>,
     /// What happens to a session at its token's expiry. Default `soft`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_expiry: Option<ExpiryRule>,
     /// How long before expiry the warning comes, in seconds: 5 to 300, default 30.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 5, maximum = 300))]
     pub will_expire_lead_secs: Option<u64>,
     /// Whether an AppSign proof lets anybody in. Default true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_sign_enabled: Option<bool>,
     /// The oldest SDK version, such as `2.17.0`, that may log in by AppSign. Default none.
     #[serde(default, deserialize_with = "present", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub app_sign_min_sdk: Option<Option<String>>,
     /// What a login by AppSign alone may do. Default both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -194,6 +203,7 @@ fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> R
 
 /// Credentials that an app has from elsewhere.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ImportCredentials {
     /// 32 characters. Refused if another app has it.
@@ -214,10 +224,12 @@ impl std::fmt::Debug for ImportCredentials {
 
 /// Asks for an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateAppRequest {
     /// Its number; a free one if left out. Needed with `import`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1))]
     pub app_id: Option<u32>,
     /// Its settings; `name` is needed.
     pub settings: AppSettings,
@@ -231,6 +243,7 @@ pub struct CreateAppRequest {
 
 /// Changes an app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct UpdateAppRequest {
     /// The version that was read; another one by now is a conflict.
@@ -249,6 +262,7 @@ fn is_false(value: &bool) -> bool {
 
 /// An app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct App {
     /// Its number.
     pub app_id: u32,
@@ -270,6 +284,7 @@ pub struct App {
 
 /// A new app with its secrets, which are in no later answer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateAppResponse {
     /// The app.
     pub app: App,
@@ -292,6 +307,7 @@ impl std::fmt::Debug for CreateAppResponse {
 
 /// One app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AppResponse {
     /// The app.
     pub app: App,
@@ -301,6 +317,7 @@ pub struct AppResponse {
 
 /// A page of apps, by number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AppsResponse {
     /// The apps.
     pub apps: Vec<App>,
@@ -313,6 +330,7 @@ pub struct AppsResponse {
 
 /// Asks for a new active secret.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// How long the present one goes on verifying, in seconds; the app's longest lifetime if left out. 0 ends it at
@@ -326,6 +344,7 @@ pub struct RotateRequest {
 
 /// A new secret, which is in no later answer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RotateResponse {
     /// Names it.
     pub secret_id: String,
@@ -346,6 +365,7 @@ impl std::fmt::Debug for RotateResponse {
 
 /// A secret of the ring.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Secret {
     /// Names it.
     pub secret_id: String,
@@ -374,6 +394,7 @@ pub struct Secret {
 
 /// The ring of an app, the active secret first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SecretsResponse {
     /// The secrets.
     pub secrets: Vec<Secret>,
@@ -383,6 +404,7 @@ pub struct SecretsResponse {
 
 /// A secret was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RetireResponse {
     /// Which.
     pub secret_id: String,
@@ -392,6 +414,7 @@ pub struct RetireResponse {
 
 /// Asks for a new AppSign.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResetAppSignRequest {
     /// How long the present one goes on proving logins, in seconds: as long as old client builds are in use. 0 ends it
@@ -401,6 +424,7 @@ pub struct ResetAppSignRequest {
 
 /// A new AppSign, which is in no later answer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ResetAppSignResponse {
     /// The AppSign.
     pub app_sign: String,
@@ -418,11 +442,14 @@ impl std::fmt::Debug for ResetAppSignResponse {
 
 /// Asks for a backend key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CreateKeyRequest {
     /// What people call it: 1 to 255 bytes.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::Label))]
     pub name: String,
     /// What it may do; at least one.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub rights: Vec<KeyRight>,
     /// The beginning that room ids must have; any room if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -446,6 +473,7 @@ pub struct CreateKeyRequest {
 
 /// A new key with its text, which is in no later answer.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CreateKeyResponse {
     /// Names it.
     pub key_id: String,
@@ -463,6 +491,7 @@ impl std::fmt::Debug for CreateKeyResponse {
 
 /// A backend key, without what it takes to use it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BackendKey {
     /// Names it.
     pub key_id: String,
@@ -494,6 +523,7 @@ pub struct BackendKey {
 
 /// A page of backend keys, by id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeysResponse {
     /// The keys.
     pub keys: Vec<BackendKey>,
@@ -506,6 +536,7 @@ pub struct KeysResponse {
 
 /// A key was ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RevokeKeyResponse {
     /// Which.
     pub key_id: String,

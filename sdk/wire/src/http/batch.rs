@@ -10,9 +10,11 @@ pub const TOKENS_BATCH_PATH: &str = "/v1/apps/{app_id}/tokens/batch";
 
 /// Asks for many tokens. Each is minted or refused on its own.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MintBatchRequest {
     /// What to mint: 1 to 1,000.
+    #[cfg_attr(feature = "openapi", schema(min_items = 1, max_items = 1000))]
     pub items: Vec<MintRequest>,
 }
 
@@ -23,6 +25,7 @@ impl MintBatchRequest {
 
 /// The answer to a [`MintBatchRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MintBatchResponse {
     /// What became of each item, in the order of the request.
     pub items: Vec<MintBatchItem>,
@@ -32,6 +35,7 @@ pub struct MintBatchResponse {
 
 /// What became of one item: a token, or the problem that a request of its own would have been answered with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum MintBatchItem {
     /// Refused.

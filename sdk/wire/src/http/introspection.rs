@@ -12,6 +12,7 @@ pub const EXPLAIN_PATH: &str = "/v1/apps/{app_id}/tokens/explain";
 
 /// Asks whether a token is active.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct IntrospectRequest {
     /// The token, or a Kit Token, whose readable half is ignored.
@@ -35,6 +36,7 @@ pub enum IntrospectResponse {
 
 /// An active token. `active` is `true`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActiveToken {
     /// Always `true`.
     pub active: bool,
@@ -103,6 +105,7 @@ impl<'de> Deserialize<'de> for IntrospectResponse {
 
 /// Asks why a login is refused: the token, and what was attempted with it.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ExplainRequest {
     /// The token or Kit Token, as the client has it.
@@ -133,6 +136,7 @@ impl std::fmt::Debug for ExplainRequest {
 
 /// Whether the attempt would succeed now, and everything that stands in its way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExplainResponse {
     /// Whether it would succeed now.
     pub admitted: bool,
@@ -167,6 +171,7 @@ pub struct ExplainResponse {
 
 /// One fault, and its remedy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Finding {
     /// The stable code.
     pub code: String,
@@ -178,6 +183,7 @@ pub struct Finding {
 
 /// What a token says, also one that is refused. Proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ExplainedClaims {
     /// The app.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,10 +12,12 @@ pub const SERVER_TIME: &str = "roompass-server-time";
 
 /// Which page of a list.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ListQuery {
     /// How many entries at most: 1 to 1,000, 100 if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
     pub limit: Option<u32>,
     /// Where to go on: the `cursor` of the page before.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -25,6 +25,7 @@ pub const READY_PATH: &str = "/readyz";
 
 /// A right to ask for. The words are those of the tokens: `login` and `publish`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PrivilegeName {
     /// May log in to the room.
@@ -35,6 +36,7 @@ pub enum PrivilegeName {
 
 /// The version of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum FormatName {
     /// token03: needs a room and privileges; must be enabled for the app.
     #[serde(rename = "03")]
@@ -46,6 +48,7 @@ pub enum FormatName {
 
 /// How a token04 is sealed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CipherName {
     /// AES-256-GCM: the default.
@@ -59,24 +62,30 @@ pub enum CipherName {
 /// Without `room_id`, `privileges`, `stream_ids` and `payload` it is an identity token. With `room_id`, it carries
 /// exactly the `privileges` named (both, if the member is left out), for the streams named (any, if left out).
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct MintRequest {
     /// The user who will show the token.
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::schema::UserId))]
     pub user_id: String,
     /// The one room it is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::RoomId>))]
     pub room_id: Option<String>,
     /// What it grants there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub privileges: Option<Vec<PrivilegeName>>,
     /// The streams it may publish; an empty list is refused as ambiguous.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<crate::schema::StreamId>>, min_items = 1))]
     pub stream_ids: Option<Vec<String>>,
     /// A payload of your own, carried byte for byte instead of rights. The gateway does not take such a token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
     /// How long it is good for, in seconds; the app's default if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
     pub ttl_secs: Option<u64>,
     /// The version; `04` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,6 +95,7 @@ pub struct MintRequest {
     pub cipher: Option<CipherName>,
     /// Display name for the Kit Token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::UserName>))]
     pub user_name: Option<String>,
     /// Whether to wrap the token as a Kit Token too; needs `room_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,6 +104,7 @@ pub struct MintRequest {
 
 /// A new token.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct MintResponse {
     /// The token: a secret of its user.
     pub token: String,
@@ -123,6 +134,7 @@ impl std::fmt::Debug for MintResponse {
 
 /// The answer of [`HEALTH_PATH`] and [`READY_PATH`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct HealthResponse {
     /// `ok`, or what is missing.
     pub status: String,

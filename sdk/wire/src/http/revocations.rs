@@ -14,6 +14,7 @@ pub const BAN_PATH: &str = "/v1/apps/{app_id}/bans/{ban_id}";
 /// Ends tokens early. Exactly one target: `token`, `token_id`, `user_id`, `room_id`, `user_id` with `room_id`, or
 /// `whole_app`.
 #[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
     /// This token. A token sealed with `cbc` can be altered by its holder into another one: revoke its user instead.
@@ -24,9 +25,11 @@ pub struct RevokeRequest {
     pub token_id: Option<String>,
     /// All tokens of this user, or with `room_id` those for that room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::UserId>))]
     pub user_id: Option<String>,
     /// All tokens for this room; identity tokens are ended there too, not elsewhere.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::RoomId>))]
     pub room_id: Option<String>,
     /// All tokens of the app; must be `true` if given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -37,6 +40,7 @@ pub struct RevokeRequest {
     pub issued_before: Option<i64>,
     /// Why: 1 to 255 bytes without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::Reason>))]
     pub reason: Option<String>,
 }
 
@@ -54,6 +58,7 @@ impl std::fmt::Debug for RevokeRequest {
 
 /// The answer to a [`RevokeRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RevokeResponse {
     /// What holds now. With an earlier one of the same target, the stronger of both.
     pub revocation: Revocation,
@@ -63,6 +68,7 @@ pub struct RevokeResponse {
 
 /// What kind of target a revocation has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RevocationKind {
     /// One token.
@@ -79,6 +85,7 @@ pub enum RevocationKind {
 
 /// One revocation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Revocation {
     /// Names it; the same target always has the same name.
     pub revocation_id: String,
@@ -109,6 +116,7 @@ pub struct Revocation {
 
 /// A page of revocations.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct RevocationsResponse {
     /// In no particular order that means anything.
     pub revocations: Vec<Revocation>,
@@ -122,27 +130,33 @@ pub struct RevocationsResponse {
 /// Bans. Exactly one target: `user_id`, `room_id`, `user_id` with `room_id`, or `ip_range`. Banning the same target
 /// again puts the new duration and reason in place of the old.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct BanRequest {
     /// This user, from all rooms of the app, or with `room_id` from that room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::UserId>))]
     pub user_id: Option<String>,
     /// Everybody, from this room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::RoomId>))]
     pub room_id: Option<String>,
     /// Whoever comes from here: an address, or a range such as `203.0.113.0/24` or `2001:db8::/32`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ip_range: Option<String>,
     /// For how long, in seconds: 1 to 3,153,600,000 (a hundred years). Until lifted, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 3_153_600_000_u64))]
     pub duration_secs: Option<u64>,
     /// Why: 1 to 255 bytes without control characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::Reason>))]
     pub reason: Option<String>,
 }
 
 /// The answer to a [`BanRequest`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BanResponse {
     /// The ban.
     pub ban: Ban,
@@ -152,6 +166,7 @@ pub struct BanResponse {
 
 /// What kind of target a ban has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum BanKind {
     /// A user.
@@ -166,6 +181,7 @@ pub enum BanKind {
 
 /// One ban.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Ban {
     /// Names it; the same target always has the same name.
     pub ban_id: String,
@@ -194,6 +210,7 @@ pub struct Ban {
 
 /// A page of bans.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct BansResponse {
     /// In no particular order that means anything.
     pub bans: Vec<Ban>,
@@ -206,6 +223,7 @@ pub struct BansResponse {
 
 /// The answer to lifting a ban.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiftBanResponse {
     /// The server's clock when it answered, in Unix seconds.
     pub server_time: i64,

@@ -1,0 +1,151 @@
+//! What there is to say about one operation that does not follow from its route.
+
+use std::collections::BTreeMap;
+
+use axum::http::Method;
+use roompass_wire::ErrorCode;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
+
+use super::{collect, parts::EVERYWHERE};
+
+/// The chapters of the reference, in its order.
+pub(super) const TAGS: &[(&str, &str)] = &[
+    (TOKENS, "Made for users, and judged when somebody asks."),
+    (
+        ENDINGS,
+        "A revocation ends tokens before their time; a ban keeps somebody out whatever token they show. Both hold \
+               on every node within two seconds.",
+    ),
+    (APPS, "An app is one customer project, with secrets and keys of its own."),
+    (
+        ADMINS,
+        "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
+              session's token in `X-Roompass-Csrf` and comes from the server's own pages.",
+    ),
+    (HEALTH, "For load balancers and people."),
+    (DOCUMENTATION, "What you are reading."),
+];
+pub(super) const TOKENS: &str = "Tokens";
+pub(super) const ENDINGS: &str = "Revocations and bans";
+pub(super) const APPS: &str = "Apps and keys";
+pub(super) const ADMINS: &str = "Admins";
+pub(super) const HEALTH: &str = "Health";
+pub(super) const DOCUMENTATION: &str = "Documentation";
+
+/// One operation. Examples are values of the types they are examples of, so they cannot be wrong in shape.
+pub(super) struct Operation {
+    pub(super) id: &'static str,
+    pub(super) method: Method,
+    pub(super) path: &'static str,
+    pub(super) tag: &'static str,
+    pub(super) summary: &'static str,
+    pub(super) about: &'static str,
+    pub(super) parameters: Vec<Value>,
+    pub(super) body: Option<Value>,
+    pub(super) answers: Map<String, Value>,
+    pub(super) codes: Vec<ErrorCode>,
+    pub(super) schemas: BTreeMap<String, Value>,
+}
+
+impl Operation {
+    /// `summary` is a heading; the rest is added by the methods below.
+    pub(super) fn new(
+        id: &'static str,
+        method: Method,
+        path: &'static str,
+        tag: &'static str,
+        summary: &'static str,
+    ) -> Self {
+        Self {
+            id,
+            method,
+            path,
+            tag,
+            summary,
+            about: "",
+            parameters: Vec::new(),
+            body: None,
+            answers: Map::new(),
+            codes: Vec::new(),
+            schemas: BTreeMap::new(),
+        }
+    }
+
+    /// A paragraph below the heading.
+    pub(super) fn about(self, about: &'static str) -> Self {
+        Self { about, ..self }
+    }
+
+    /// The JSON body it takes.
+    pub(super) fn body<T: Serialize + ToSchema>(mut self, example: &T) -> Self {
+        let content = self.json(example);
+        self.body = Some(json!({ "required": true, "content": { "application/json": content } }));
+        self
+    }
+
+    /// The query parameters it takes: the members of `T`.
+    pub(super) fn query<T: ToSchema>(mut self) -> Self {
+        // Plain data: serde_json has no way to fail here.
+        let schema = serde_json::to_value(T::schema()).unwrap_or_default();
+        let needed = |name: &str| schema["required"].as_array().is_some_and(|all| all.iter().any(|one| one == name));
+        for (name, member) in schema["properties"].as_object().into_iter().flatten() {
+            self.parameters.push(json!({
+                "name": name,
+                "in": "query",
+                "required": needed(name),
+                "description": member["description"],
+                "schema": without_null(member.clone()),
+            }));
+        }
+        self
+    }
+
+    /// A JSON answer.
+    pub(super) fn answer<T: Serialize + ToSchema>(self, status: u16, about: &'static str, example: &T) -> Self {
+        let mut this = self;
+        let content = this.json(example);
+        this.answer_of(status, about, "application/json", content)
+    }
+
+    /// An answer of no type of ours.
+    pub(super) fn answer_other(self, status: u16, about: &'static str, media_type: &str) -> Self {
+        let kind = if media_type == "application/json" { "object" } else { "string" };
+        self.answer_of(status, about, media_type, json!({ "schema": { "type": kind } }))
+    }
+
+    /// The codes of its own refusals; those that follow from policy and body are known already.
+    pub(super) fn refuses(mut self, codes: &[ErrorCode]) -> Self {
+        self.codes.extend(codes);
+        self
+    }
+
+    fn answer_of(mut self, status: u16, about: &'static str, media_type: &str, content: Value) -> Self {
+        let header = |name: &&str| ((*name).to_owned(), json!({ "$ref": format!("#/components/headers/{name}") }));
+        let headers: Map<String, Value> = EVERYWHERE.iter().map(header).collect();
+        let answer = json!({ "description": about, "headers": headers, "content": { media_type: content } });
+        self.answers.insert(status.to_string(), answer);
+        self
+    }
+
+    fn json<T: Serialize + ToSchema>(&mut self, example: &T) -> Value {
+        collect::<T>(&mut self.schemas);
+        let schema = json!({ "$ref": format!("#/components/schemas/{}", T::name()) });
+        json!({ "schema": schema, "example": serde_json::to_value(example).unwrap_or_default() })
+    }
+}
+
+/// A query parameter is there or not; it is never null.
+fn without_null(mut member: Value) -> Value {
+    if let Some(kinds) = member["type"].as_array_mut() {
+        kinds.retain(|kind| kind != "null");
+        if let [only] = kinds.as_slice() {
+            member["type"] = only.clone();
+        }
+    }
+    if let Some(members) = member.as_object_mut() {
+        members.remove("description");
+    }
+    member
+}

@@ -1,0 +1,159 @@
+//! Apps, their secrets, and backend keys.
+
+use axum::http::Method;
+use roompass_wire::{
+    ErrorCode,
+    http::{
+        APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings, AppsResponse, BackendKey,
+        CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse, KEY_PATH, KEYS_PATH, KeyRight,
+        KeysResponse, ListQuery, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
+        RetireResponse, RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH, Secret, SecretPurpose,
+        SecretState, SecretsResponse, UpdateAppRequest,
+    },
+};
+
+use super::super::operation::{APPS, Operation};
+
+const NOW: i64 = 1_800_000_000;
+const KEY_ID: &str = "uaiXsS6eQDCl";
+const SECRET_ID: &str = "s2";
+
+pub(super) fn operations() -> Vec<Operation> {
+    [apps(), secrets(), keys()].into_iter().flatten().collect()
+}
+
+fn new(id: &'static str, method: Method, path: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, method, path, APPS, summary)
+}
+
+fn apps() -> Vec<Operation> {
+    let create = CreateAppRequest { app_id: None, settings: settings(), import: None, acknowledge_cbc: false };
+    let created = CreateAppResponse {
+        app: app(),
+        app_sign: "8f3a1c5e7b9d2046…".to_owned(),
+        server_secret: "fa94dd0f974cf2e2…".to_owned(),
+        cbc_secret: None,
+        server_time: NOW,
+    };
+    let update = UpdateAppRequest { version: 1, settings: settings(), acknowledge_cbc: false };
+    let shown = AppResponse { app: app(), server_time: NOW };
+    vec![
+        new("create_app", Method::POST, APPS_PATH, "Make or import an app")
+            .about("With `import`, an app keeps the credentials it has elsewhere, so tokens are good on both sides.")
+            .body(&create)
+            .answer(200, "The app with its secrets, which are in no later answer.", &created)
+            .refuses(&[ErrorCode::Conflict]),
+        new("list_apps", Method::GET, APPS_PATH, "List apps").query::<ListQuery>().answer(
+            200,
+            "A page of them, by number.",
+            &AppsResponse { apps: vec![app()], cursor: None, server_time: NOW },
+        ),
+        new("show_app", Method::GET, APP_PATH, "Show an app").answer(200, "The app, without its secrets.", &shown),
+        new("update_app", Method::PATCH, APP_PATH, "Change an app")
+            .about("What is left out stays. Names the version that was read; another one by now is a conflict.")
+            .body(&update)
+            .answer(200, "The app as it is now.", &shown)
+            .refuses(&[ErrorCode::Conflict]),
+    ]
+}
+
+fn secrets() -> Vec<Operation> {
+    let secret = Secret {
+        secret_id: SECRET_ID.to_owned(),
+        purpose: SecretPurpose::Gcm,
+        state: SecretState::Active,
+        fingerprint: "5f1c2a9b".to_owned(),
+        created_at: NOW,
+        valid_until: None,
+        retired_at: None,
+        last_used_at: Some(NOW),
+        used_count: 12_345,
+        mints_reserved: 65_536,
+    };
+    let rotated = RotateResponse {
+        secret_id: SECRET_ID.to_owned(),
+        server_secret: "fa94dd0f974cf2e2…".to_owned(),
+        previous_valid_until: Some(NOW + 86_400),
+        server_time: NOW,
+    };
+    let reset = ResetAppSignResponse {
+        app_sign: "8f3a1c5e7b9d2046…".to_owned(),
+        previous_valid_until: NOW + 2_592_000,
+        server_time: NOW,
+    };
+    vec![
+        new("list_secrets", Method::GET, SECRETS_PATH, "Show the ring of server secrets")
+            .about("Without the secrets themselves: what each is for, what it still does, and how it was used.")
+            .answer(200, "The ring.", &SecretsResponse { secrets: vec![secret], server_time: NOW }),
+        new("rotate_secret", Method::POST, ROTATE_PATH, "Rotate the server secret")
+            .about("A new secret seals from now on; the one before goes on opening tokens until a date.")
+            .body(&RotateRequest { overlap_secs: Some(86_400), purpose: None })
+            .answer(200, "The new secret, which is in no later answer.", &rotated)
+            .refuses(&[ErrorCode::Conflict]),
+        new("retire_secret", Method::POST, RETIRE_PATH, "End a previous secret at once")
+            .answer(200, "It has ended.", &RetireResponse { secret_id: SECRET_ID.to_owned(), server_time: NOW })
+            .refuses(&[ErrorCode::NotFound, ErrorCode::Conflict, ErrorCode::FieldInvalid]),
+        new("reset_app_sign", Method::POST, APP_SIGN_RESET_PATH, "Make a new AppSign")
+            .body(&ResetAppSignRequest { overlap_secs: 2_592_000 })
+            .answer(200, "The AppSign, which is in no later answer.", &reset)
+            .refuses(&[ErrorCode::Conflict]),
+    ]
+}
+
+fn keys() -> Vec<Operation> {
+    let create = CreateKeyRequest {
+        name: "backend".to_owned(),
+        rights: vec![KeyRight::Mint],
+        room_prefix: Some("class-".to_owned()),
+        privileges: None,
+        max_ttl_secs: Some(3600),
+        max_per_second: None,
+        signed: false,
+        expire_at: None,
+    };
+    let created =
+        CreateKeyResponse { key_id: KEY_ID.to_owned(), backend_key: format!("rp_{KEY_ID}_…"), server_time: NOW };
+    let key = BackendKey {
+        key_id: KEY_ID.to_owned(),
+        name: "backend".to_owned(),
+        rights: vec![KeyRight::Mint],
+        room_prefix: "class-".to_owned(),
+        privileges: vec![PrivilegeName::Login, PrivilegeName::Publish],
+        max_ttl_secs: Some(3600),
+        max_per_second: None,
+        signed: false,
+        expire_at: None,
+        last_used_at: Some(NOW),
+        created_at: NOW,
+    };
+    vec![
+        new("create_key", Method::POST, KEYS_PATH, "Make a backend key")
+            .about("A key never reaches further than the one that makes it.")
+            .body(&create)
+            .answer(200, "The key, which is in no later answer.", &created),
+        new("list_keys", Method::GET, KEYS_PATH, "List backend keys").query::<ListQuery>().answer(
+            200,
+            "A page of them.",
+            &KeysResponse { keys: vec![key], cursor: None, server_time: NOW },
+        ),
+        new("revoke_key", Method::DELETE, KEY_PATH, "End a backend key")
+            .answer(200, "It has ended.", &RevokeKeyResponse { key_id: KEY_ID.to_owned(), server_time: NOW })
+            .refuses(&[ErrorCode::NotFound]),
+    ]
+}
+
+fn settings() -> AppSettings {
+    AppSettings { name: Some("My app".to_owned()), mode: Some(AppMode::TokenOnly), ..AppSettings::default() }
+}
+
+fn app() -> App {
+    App {
+        app_id: 1_234_567_890,
+        version: 1,
+        settings: settings(),
+        created_at: NOW,
+        updated_at: NOW,
+        previous_app_sign_until: None,
+        warnings: Vec::new(),
+    }
+}

@@ -1,0 +1,18 @@
+//! Whether the server lives and can serve.
+
+use axum::http::Method;
+use roompass_wire::http::{HEALTH_PATH, HealthResponse, READY_PATH};
+
+use super::super::operation::{HEALTH, Operation};
+
+pub(super) fn operations() -> Vec<Operation> {
+    let healthy = HealthResponse { status: "ok".to_owned(), dev: false, server_time: 1_800_000_000 };
+    vec![
+        Operation::new("health", Method::GET, HEALTH_PATH, HEALTH, "Does the process live?")
+            .about("Answers as long as the process does, whatever state the store is in.")
+            .answer(200, "It lives.", &healthy),
+        Operation::new("ready", Method::GET, READY_PATH, HEALTH, "Can it serve?")
+            .about("Asks the store. Send requests elsewhere while this does not answer 200.")
+            .answer(200, "It can.", &healthy),
+    ]
+}

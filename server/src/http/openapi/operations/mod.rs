@@ -1,0 +1,27 @@
+//! What is said of every operation: one file per area.
+
+mod admins;
+mod apps;
+mod documentation;
+mod health;
+mod judging;
+mod lifecycle;
+mod tokens;
+
+use super::operation::Operation;
+
+/// Every operation.
+pub(super) fn all() -> Vec<Operation> {
+    [
+        tokens::operations(),
+        judging::operations(),
+        lifecycle::operations(),
+        apps::operations(),
+        admins::operations(),
+        health::operations(),
+        documentation::operations(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}

@@ -1,0 +1,170 @@
+//! Which test proves which promise: collects the comments `// proves T01 (part), F2` above tests, and keeps
+//! `server/docs/proofs.md`, which the server shows at `/docs/security`, in step with them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+/// Every promise, in a few words.
+const PROMISES: &[(&str, &str)] = &[
+    ("T01", "CBC tokens with flipped bits of the IV"),
+    ("T02", "CBC tokens spliced from pieces"),
+    ("T03", "padding as an oracle"),
+    ("T04", "the mode byte changed, dropped or invented"),
+    ("T05", "the outer expiry edited"),
+    ("T06", "GCM tokens flipped, cut, extended"),
+    ("T07", "nonces used twice"),
+    ("T08", "IVs and nonces that can be guessed"),
+    ("T09", "too many tokens under one secret"),
+    ("T10", "lengths and base64 that are not canonical"),
+    ("T11", "claims of another type or absent"),
+    ("T12", "a token of one app at another"),
+    ("T13", "a token for another user, room or stream; rights it lacks"),
+    ("T14", "expired, from the future, too long-lived"),
+    ("T15", "tokens and payloads that are too large"),
+    ("T16", "secrets in logs, errors and answers"),
+    ("T17", "secrets compared in time that tells"),
+    ("T18", "secrets left in memory or in core dumps"),
+    ("T19", "no credential, a bad one, or one of another kind"),
+    ("T20", "another app's objects"),
+    ("T21", "rights beyond one's own, fields beyond the description"),
+    ("T22", "a signed request changed"),
+    ("T23", "a signed request sent twice"),
+    ("T24", "a signed request out of its time"),
+    ("T25", "requests that can be read in two ways"),
+    ("T26", "keys guessed"),
+    ("T27", "smuggled requests and floods"),
+    ("T28", "forged addresses of clients"),
+    ("T46", "the AppSign on the wire, or its proof replayed"),
+    ("T47", "a weaker login than the app allows"),
+    ("T48", "renewal that hangs, fails or brings nothing new"),
+    ("T49", "sockets from foreign sites"),
+    ("T50", "sockets that never log in"),
+    ("T51", "sockets that never read"),
+    ("T52", "frames that break the protocol"),
+    ("T53", "messages out of turn or in another's name"),
+    ("T54", "renewal with a token that does not fit"),
+    ("T55", "coming back after a kick"),
+    ("T56", "JSON bombs and odd characters"),
+    ("T57", "requests forged by other sites"),
+    ("T58", "scripts in names and texts"),
+    ("T59", "admins guessed, fixed or enumerated"),
+    ("T60", "limits, cursors and paths tampered with"),
+    ("T61", "a development server on a network"),
+    ("T62", "key files that others can read"),
+    ("T63", "audit lines edited, removed or moved"),
+    ("T64", "state that grows without end"),
+    ("T65", "dependencies known to be bad"),
+    ("F1", "the store is down or hangs"),
+    ("F2", "news from other nodes does not arrive"),
+    ("F4", "the clock jumps"),
+    ("F5", "the disk is full or fails"),
+    ("F6", "the process is killed"),
+    ("F7", "the process is told to stop"),
+    ("F8", "clients that are slow or half open"),
+    ("F9", "very many idle sockets"),
+    ("F10", "everybody comes back at once"),
+    ("F11", "no file descriptors left"),
+    ("F12", "a handler panics"),
+    ("F13", "a node is cut off"),
+    ("F14", "a configuration or key that is wrong"),
+    ("F15", "memory runs out"),
+];
+
+/// Where the server finds it.
+const PAGE: &str = "server/docs/proofs.md";
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the crate is in the workspace").to_owned()
+}
+
+/// Every Rust file of the workspace.
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("it can be listed") {
+        let path = entry.expect("it can be listed").path();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if path.is_dir() && name != "target" && !name.starts_with('.') {
+            sources(&path, found);
+        } else if name.ends_with(".rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Adds what the comments of one file claim: id → tests. A comment above a test is of that test, one within of the test
+/// it is in.
+fn collect(file: &str, text: &str, proofs: &mut BTreeMap<String, Vec<String>>) {
+    let (mut claimed, mut test): (Vec<&str>, &str) = (Vec::new(), "");
+    let mut settle = |claimed: &mut Vec<&str>, test: &str| {
+        for id in claimed.drain(..) {
+            assert!(!test.is_empty(), "{file}: a proof without a test");
+            proofs.entry(id.to_owned()).or_default().push(format!("`{test}` in {file}"));
+        }
+    };
+    for line in text.lines().map(str::trim) {
+        if let Some(ids) = line.strip_prefix("// proves ") {
+            let words = ids.split(',').filter_map(|id| id.split_whitespace().next());
+            claimed.extend(words.filter(|word| is_id(word)));
+        } else if !line.starts_with("//") && !line.starts_with("#[") {
+            if let Some((_, rest)) = line.split_once("fn ") {
+                test = rest.split(['(', '<']).next().unwrap_or_default();
+            }
+            settle(&mut claimed, test);
+        }
+    }
+    settle(&mut claimed, test);
+}
+
+/// A letter and a number; the words of a remark in parentheses are neither.
+fn is_id(word: &str) -> bool {
+    let (letter, number) = word.split_at_checked(1).unwrap_or_default();
+    letter.chars().all(|letter| letter.is_ascii_uppercase()) && number.parse::<u8>().is_ok()
+}
+
+fn page(proofs: &BTreeMap<String, Vec<String>>) -> String {
+    let proven = PROMISES.iter().filter(|(id, _)| proofs.contains_key(*id)).count();
+    let mut text = format!(
+        "## What is proven\n\nEach row is an attack (T) or a fault (F), with the tests that show what happens then: {proven} of {} so \
+         far. An empty row is not proven yet.\n\n| Id | Attack or fault | Tests |\n|---|---|---|\n",
+        PROMISES.len()
+    );
+    for (id, words) in PROMISES {
+        let tests = proofs.get(*id).map(|tests| tests.join("; ")).unwrap_or_default();
+        text.push_str(&format!("| {id} | {words} | {tests} |\n"));
+    }
+    text
+}
+
+#[test]
+fn the_page_of_proofs_says_what_the_tests_say() {
+    let root = root();
+    let (mut files, mut proofs) = (Vec::new(), BTreeMap::new());
+    sources(&root, &mut files);
+    files.sort();
+    for path in files.iter().filter(|path| !path.ends_with(file!())) {
+        let file = path.strip_prefix(&root).expect("it is below the root").display().to_string();
+        collect(&file, &fs::read_to_string(path).expect("it can be read"), &mut proofs);
+    }
+    let page = page(&proofs);
+    let kept = root.join(PAGE);
+    if fs::read_to_string(&kept).is_ok_and(|text| text == page) {
+        return;
+    }
+    fs::write(&kept, page).expect("it can be written");
+    panic!("{PAGE} was not what the tests say; it has been written again: look at it and commit it");
+}
+
+#[test]
+fn comments_become_rows() {
+    let mut proofs = BTreeMap::new();
+    let text =
+        "// proves T01 (bits, all), F2\n#[test]\nfn one() {}\n\n// proves T01\n#[tokio::test]\nasync fn two() {}";
+    collect("a.rs", text, &mut proofs);
+    assert_eq!(proofs["T01"], ["`one` in a.rs", "`two` in a.rs"]);
+    assert_eq!(proofs["F2"], ["`one` in a.rs"]);
+    collect("b.rs", "#[test]\nfn three() {\n    // proves F7\n    act();\n}\nfn four() {}", &mut proofs);
+    assert_eq!(proofs["F7"], ["`three` in b.rs"]);
+    assert!(page(&proofs).contains("| T01 | CBC tokens with flipped bits of the IV | `one` in a.rs; `two` in a.rs |"));
+}
