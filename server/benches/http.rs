@@ -63,7 +63,7 @@ fn beside_hello() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let (running, credentials) = servers.block_on(async {
         let mut config = Config::ephemeral(([127, 0, 0, 1], 0).into(), master_key());
-        config.store = Location::File(folder.path().join("roompass.db"));
+        config.store = Location::File(folder.path().join("roompass.db")).into();
         // The limits are on, only too high to be met.
         (config.limits.key, config.limits.source) = (Quota::per_second(1_000_000), Quota::per_second(1_000_000));
         let running = roompass_server::start(config, Arc::new(SystemClock::new())).await.expect("it starts");
@@ -182,7 +182,7 @@ fn start_and_rest() {
     let builder = runtime("build");
     builder.block_on(async {
         let mut config = Config::ephemeral(([127, 0, 0, 1], 0).into(), master_key.clone());
-        config.store = Location::File(folder.path().join("roompass.db"));
+        config.store = Location::File(folder.path().join("roompass.db")).into();
         let running = roompass_server::start(config, Arc::new(SystemClock::new())).await.expect("it starts");
         let running = Arc::new(running);
         // Many at once, as they share commits.

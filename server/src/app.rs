@@ -29,7 +29,7 @@ use crate::{
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
-    store::{Location, SqliteStore, Store, StoreError},
+    store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
 };
@@ -88,9 +88,7 @@ impl Service {
     /// # Errors
     /// [`StartError`] naming what is at fault.
     pub async fn open(config: &Config, origin: String, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
-        let location = config.store.clone();
-        let opened = tokio::task::spawn_blocking(move || SqliteStore::open(&location)).await;
-        let store: Arc<dyn Store> = Arc::new(opened.map_err(io::Error::other)?.map_err(store_field)?);
+        let store: Arc<dyn Store> = config.store.open().await.map_err(store_field)?;
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
         let admin = Admin::new(store.clone(), sealer.clone(), clock.clone(), directory.clone(), keyring.clone());
@@ -227,7 +225,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
         // A store in memory is ours alone.
         catching_up: match config.store {
-            Location::Memory => None,
+            StoreUrl::Sqlite(Location::Memory) => None,
             _ => Some(tokio::spawn(Follower::new(Arc::clone(&service)).run(stopped))),
         },
         service,

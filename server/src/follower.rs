@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 
 use crate::{
     app::Service,
@@ -25,18 +25,12 @@ const KEEP: u32 = 100_000;
 pub struct Follower {
     service: Arc<Service>,
     seq: i64,
-    news: Arc<Notify>,
 }
 
 impl Follower {
     /// Follows from where `service` was loaded.
     pub fn new(service: Arc<Service>) -> Self {
-        Self { seq: service.loaded_at, service, news: Arc::default() }
-    }
-
-    /// Whoever hears of a change by another way, as from the database itself, notifies this.
-    pub fn news(&self) -> Arc<Notify> {
-        Arc::clone(&self.news)
+        Self { seq: service.loaded_at, service }
     }
 
     /// Follows until told to stop.
@@ -55,7 +49,7 @@ impl Follower {
             let next = self.service.clock.now().saturating_add(POLL_EVERY);
             tokio::select! {
                 () = self.service.clock.sleep_until(next) => {}
-                () = self.news.notified() => {}
+                () = self.service.store.change_announced() => {}
                 _ = stopped.wait_for(|&stopped| stopped) => return,
             }
         }
@@ -141,7 +135,7 @@ mod tests {
     async fn two(directory: &tempfile::TempDir, clock: Arc<dyn Clock>) -> (Arc<Service>, Arc<Service>) {
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
         let mut config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
-        config.store = Location::File(directory.path().join("roompass.db"));
+        config.store = Location::File(directory.path().join("roompass.db")).into();
         let open = || Service::open(&config, String::new(), clock.clone());
         let here = open().await.unwrap();
         here.admin.create_app(AppSettings::new(app_id(), "app")).await.unwrap();

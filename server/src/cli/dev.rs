@@ -58,7 +58,7 @@ impl Dev {
         // The clock of a machine for trying things out may be anything.
         config.accept_clock = true;
         if let Some(data_dir) = data_dir {
-            config.store = Location::File(database_in(data_dir));
+            config.store = Location::File(database_in(data_dir)).into();
         }
 
         let signals = Signals::listen()?;

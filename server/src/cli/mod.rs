@@ -29,7 +29,7 @@ use crate::{
     config::{Callers, Config, ConfigError, Overrides},
     error::{Error, with_causes},
     sealing::MasterKey,
-    store::Location,
+    store::{Location, StoreUrl},
 };
 
 /// Room tokens, self-hosted: mints them for your backends, and lets clients into rooms with them.
@@ -182,9 +182,7 @@ impl StoreArgs {
     /// The same; a store that does not exist yet is made. For the one command that comes first.
     async fn open_or_make(&self) -> Result<Service, Failure> {
         let mut config = self.read()?;
-        if let Location::ExistingFile(path) = config.store {
-            config.store = Location::File(path);
-        }
+        config.store = config.store.or_create();
         open(config).await
     }
 
@@ -201,7 +199,7 @@ impl StoreArgs {
 
     /// The same with the database elsewhere.
     async fn open_at(&self, location: Location) -> Result<Service, Failure> {
-        open(Config { store: location, ..self.read()? }).await
+        open(Config { store: location.into(), ..self.read()? }).await
     }
 
     /// The same with another master key.
@@ -212,8 +210,11 @@ impl StoreArgs {
     /// The database file.
     fn database(&self) -> Result<PathBuf, Failure> {
         match self.read()?.store {
-            Location::File(path) | Location::ExistingFile(path) => Ok(path),
-            Location::Memory => Err(Failure("store.url: has no file".to_owned())),
+            StoreUrl::Sqlite(Location::File(path) | Location::ExistingFile(path)) => Ok(path),
+            StoreUrl::Sqlite(Location::Memory) => Err(Failure("store.url: has no file".to_owned())),
+            StoreUrl::Postgres(_) => {
+                Err(Failure("store.url: is PostgreSQL, which has tools of its own: pg_dump and pg_restore".to_owned()))
+            }
         }
     }
 

@@ -10,7 +10,6 @@ use crate::{
     app::{self, Running},
     clock::SystemClock,
     config::{self, Callers, Overrides},
-    store::Location,
     telemetry,
 };
 
@@ -42,9 +41,7 @@ impl Serve {
         config.accept_clock = self.accept_clock;
         if self.setup {
             config.callers = Callers::Optional;
-            if let Location::ExistingFile(path) = config.store {
-                config.store = Location::File(path);
-            }
+            config.store = config.store.or_create();
         }
         telemetry::start(&log);
         let signals = Signals::listen()?;

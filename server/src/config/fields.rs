@@ -104,8 +104,13 @@ sections! {
     }
     /// Where everything durable is kept.
     store: StoreSection {
-        /// `sqlite:PATH`: a file in a directory that only this user can write to.
+        /// `sqlite:PATH`, a file in a directory that only this user can write to, for one process; or
+        /// `postgres://ROLE@HOST/DATABASE` for several. Another machine is reached over TLS, with its name proven.
         url: Option<String> = "",
+        /// A file of mode 0400 or 0600 with the password of the PostgreSQL role.
+        password_file: Option<PathBuf> = "",
+        /// The certificates that may vouch for PostgreSQL, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
     }
     /// The key that seals every secret in the store. Without it the store is useless, so back it up elsewhere.
     master_key: MasterKeySection {

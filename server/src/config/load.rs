@@ -1,14 +1,6 @@
 //! Reads the file, the environment and the key file, merges them over the defaults, and judges the result.
 
-use std::{
-    collections::HashMap,
-    env,
-    ffi::OsString,
-    fs,
-    net::SocketAddr,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{collections::HashMap, env, ffi::OsString, fs, net::SocketAddr, path::Path, time::Duration};
 
 use axum::http::Uri;
 use serde::Deserialize;
@@ -17,14 +9,14 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Callers, Config, ConfigError, FIELDS, Field, LogSection,
-    fields::{LimitsSection, Sections, ServerSection, TlsSection},
+    fields::{LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
 };
 use crate::{
     gateway::GatewayConfig,
     limits::{LimitSettings, Quota},
     private_file,
     sealing::MasterKey,
-    store::Location,
+    store::{PostgresUrl, StoreUrl},
     tls::TlsFiles,
 };
 
@@ -160,7 +152,7 @@ fn refuse_unknown_variables(env: &HashMap<String, String>) -> Result<(), ConfigE
 fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, LogSection), ConfigError> {
     let tls = judge_tls(&sections.tls)?;
     let public_url = judge_server(&sections.server, tls.is_some())?;
-    let store = judge_store(sections.store.url.as_deref())?;
+    let store = judge_store(&sections.store)?;
     check_log(&sections.log)?;
     let config = Config {
         listen: sections.server.listen,
@@ -263,14 +255,28 @@ fn parse_origin(text: &str) -> Result<String, &'static str> {
 }
 
 /// A server starts on the store it has; making one is for the commands that fill it.
-fn judge_store(url: Option<&str>) -> Result<Location, ConfigError> {
-    let fault = |reason: &str| Err(ConfigError::new("store.url", reason));
-    match url.and_then(|url| url.split_once(':')) {
-        None if url.is_none() => fault("is needed, such as sqlite:/var/lib/roompass/roompass.db"),
-        Some(("sqlite", path)) if path.is_empty() || path.starts_with(':') => fault("needs a file: sqlite:PATH"),
-        Some(("sqlite", path)) => Ok(Location::ExistingFile(PathBuf::from(path))),
-        Some(("postgres" | "postgresql", _)) => fault("PostgreSQL is not supported by this version; use sqlite:PATH"),
-        _ => fault("must be sqlite:PATH"),
+fn judge_store(store: &StoreSection) -> Result<StoreUrl, ConfigError> {
+    let Some(url) = &store.url else {
+        return Err(ConfigError::new("store.url", "is needed, such as sqlite:/var/lib/roompass/roompass.db"));
+    };
+    let mut parsed = StoreUrl::parse(url).map_err(|reason| ConfigError::new("store.url", reason))?;
+    if let Some(path) = &store.password_file {
+        let fault = |reason| ConfigError::new("store.password_file", reason);
+        let password = private_file::read(path).map_err(fault)?;
+        parsed = postgres(parsed).map_err(fault)?.with_password(password.trim_end()).into();
+    }
+    if let Some(path) = &store.ca_file {
+        let fault = |reason| ConfigError::new("store.ca_file", reason);
+        let certificates = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        parsed = postgres(parsed).map_err(fault)?.trusting(certificates).into();
+    }
+    Ok(parsed)
+}
+
+fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
+    match url {
+        StoreUrl::Postgres(url) => Ok(url),
+        StoreUrl::Sqlite(_) => Err("is for PostgreSQL only".to_owned()),
     }
 }
 
@@ -321,7 +327,7 @@ mod tests {
         let config = load(file, &[key, ("ROOMPASS_SERVER_LISTEN", "[::1]:2")]).unwrap();
         assert_eq!(config.listen.to_string(), "[::1]:2");
         assert_eq!(config.drain, Duration::from_secs(5));
-        assert_eq!(config.store, Location::ExistingFile("a.db".into()));
+        assert_eq!(config.store, StoreUrl::parse("sqlite:a.db").unwrap());
         let config = load("", &[key, ("ROOMPASS_STORE_URL", "sqlite:b.db"), ("ROOMPASS_SERVER_DRAIN_SECS", "7")]);
         assert_eq!(config.unwrap().drain, Duration::from_secs(7));
     }
@@ -338,7 +344,23 @@ mod tests {
             ("[store]\nurl = \"\"".to_owned(), &[key], "store.url: must be sqlite:PATH"),
             ("[store]\nurl = \"sqlite:\"".to_owned(), &[key], "store.url: needs a file"),
             ("[store]\nurl = \"sqlite::memory:\"".to_owned(), &[key], "store.url: needs a file"),
-            ("[store]\nurl = \"postgres://h/d\"".to_owned(), &[key], "store.url: PostgreSQL is not"),
+            ("[store]\nurl = \"postgres://h/d\"".to_owned(), &[key], "store.url: must be postgres://ROLE@HOST"),
+            (
+                "[store]\nurl = \"postgres://r@h/d?sslmode=disable\"".to_owned(),
+                &[key],
+                "store.url: must not have sslmode=disable",
+            ),
+            (file("ca_file = \"/dev/null\""), &[key], "store.ca_file: is for PostgreSQL only"),
+            (
+                "[store]\nurl = \"postgres://r@h/d\"\npassword_file = \"/nowhere/p\"".to_owned(),
+                &[key],
+                "store.password_file: /nowhere/p: No such file",
+            ),
+            (
+                "[store]\nurl = \"postgres://r@h/d\"\nca_file = \"/nowhere/ca\"".to_owned(),
+                &[key],
+                "store.ca_file: /nowhere/ca: No such file",
+            ),
             ("[store]\nurl = \"mysql://h/d\"".to_owned(), &[key], "store.url: must be sqlite:PATH"),
             ("[store]\nurl = 7".to_owned(), &[key], "store.url: invalid type"),
             ("[store]\nurl = ".to_owned(), &[key], "configuration file, line 2: "),

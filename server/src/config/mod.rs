@@ -12,7 +12,13 @@ pub use fields::{
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
 
-use crate::{gateway::GatewayConfig, limits::LimitSettings, sealing::MasterKey, store::Location, tls::TlsFiles};
+use crate::{
+    gateway::GatewayConfig,
+    limits::LimitSettings,
+    sealing::MasterKey,
+    store::{Location, StoreUrl},
+    tls::TlsFiles,
+};
 
 /// Everything the service needs to know, judged and ready.
 #[derive(Debug, Clone)]
@@ -28,7 +34,7 @@ pub struct Config {
     /// How much may be asked.
     pub limits: LimitSettings,
     /// Where everything durable is kept.
-    pub store: Location,
+    pub store: StoreUrl,
     /// What seals it.
     pub master_key: MasterKey,
     /// The limits of the room gateway; its origins are added from `public_url`.
@@ -59,7 +65,7 @@ impl Config {
             tls: None,
             drain: std::time::Duration::from_secs(30),
             limits: LimitSettings::default(),
-            store: Location::Memory,
+            store: Location::Memory.into(),
             master_key,
             gateway: GatewayConfig::default(),
             dev: false,

@@ -59,7 +59,7 @@ impl Reply {
 
 fn config(location: Location, master_key: &MasterKey) -> Config {
     let mut config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key.clone());
-    config.store = location;
+    config.store = location.into();
     config
 }
 

@@ -69,4 +69,10 @@ pub trait ChangeStore: Send + Sync + 'static {
 
     /// Forgets all but the latest `keep` changes, at least one; says how many it forgot.
     async fn forget_changes(&self, keep: u32) -> Result<usize, StoreError>;
+
+    /// Returns when the store hears that something may have changed since the last time. It may hear nothing, so
+    /// whoever follows also asks from time to time.
+    async fn change_announced(&self) {
+        std::future::pending().await
+    }
 }

@@ -9,10 +9,12 @@ mod group_commit;
 mod migrations;
 mod nonces;
 mod once;
+mod postgres;
 mod revocations;
 mod ring;
 mod sealed;
 mod sqlite;
+mod url;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -23,10 +25,12 @@ pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
 pub use changes::{Change, ChangeKind, ChangeStore};
 pub use nonces::NonceStore;
 pub use once::{Claim, Claimed, OnceStore, RequestName};
+pub use postgres::{PostgresStore, PostgresUrl};
 pub use revocations::{After, RevocationStore};
 pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
+pub use url::StoreUrl;
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]

@@ -152,7 +152,7 @@ async fn last_use_never_goes_back(store: &impl Store) {
     }
 }
 
-fn app(app_id: u32) -> AppRecord {
+pub(crate) fn app(app_id: u32) -> AppRecord {
     let secret = |secret_id: &str, purpose, valid_until: Option<i64>| SecretRecord {
         secret_id: secret_id.to_owned(),
         purpose,
