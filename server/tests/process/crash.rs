@@ -15,7 +15,10 @@ use std::{
 use rand::{TryRng, rngs::SysRng};
 use serde_json::{Value, json};
 
-use crate::harness::{Installation, Server, eventually};
+use crate::{
+    harness::{Installation, Server, eventually},
+    postgres_server::Server as Postgres,
+};
 
 const WRITERS: usize = 8;
 /// A release runs more: set `ROOMPASS_KILL_CYCLES`.
@@ -36,7 +39,17 @@ struct Acknowledged {
 // proves F6
 #[test]
 fn no_acknowledged_write_is_lost_by_a_kill() {
-    let (installation, _) = Installation::new().with_app();
+    kill_again_and_again(Installation::new());
+}
+
+// proves F6, S1
+#[test]
+fn no_acknowledged_write_is_lost_by_a_kill_on_postgres() {
+    kill_again_and_again(Installation::on(&Postgres::shared().database()));
+}
+
+fn kill_again_and_again(installation: Installation) {
+    let (installation, _) = installation.with_app();
     let rights = ["--right", "admin", "--right", "revoke", "--right", "read"];
     let key = installation.operate(&[&["key", "create", "--app-id", "77"][..], &rights].concat());
     let key = key["backend_key"].as_str().unwrap();

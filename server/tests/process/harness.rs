@@ -179,16 +179,23 @@ pub(crate) struct Installation {
 pub(crate) const MASTER_KEY: &str = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
 
 impl Installation {
+    /// On SQLite.
     pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
+        let url = format!("sqlite:{}", directory.path().join("roompass.db").display());
+        Self::in_directory(directory, &url)
+    }
+
+    /// On another store.
+    pub(crate) fn on(store_url: &str) -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap(), store_url)
+    }
+
+    fn in_directory(directory: tempfile::TempDir, store_url: &str) -> Self {
         let installation = Self { directory };
         installation.write_key(MASTER_KEY, 0o600);
-        let database = installation.path("roompass.db");
-        let config = format!(
-            "[store]\nurl = \"sqlite:{}\"\n[master_key]\nfile = \"{}\"\n",
-            database.display(),
-            installation.path("master.key").display()
-        );
+        let key_file = installation.path("master.key");
+        let config = format!("[store]\nurl = \"{store_url}\"\n[master_key]\nfile = \"{}\"\n", key_file.display());
         fs::write(installation.config(), config).unwrap();
         installation
     }

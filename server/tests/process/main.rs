@@ -8,5 +8,8 @@ mod deploy;
 mod dev;
 mod harness;
 mod operate;
+mod postgres;
+#[path = "../support/postgres.rs"]
+mod postgres_server;
 mod serve;
 mod tls;
