@@ -85,6 +85,9 @@ pub struct SecretView {
     pub mints_reserved: u64,
 }
 
+/// Longer than any client build is in use: ten years of 365 days.
+const MAX_APP_SIGN_OVERLAP: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
 impl Admin {
     /// Makes a new active secret; the present one goes on verifying until its date.
     ///
@@ -177,6 +180,10 @@ impl Admin {
     /// # Errors
     /// As [`Admin::rotate`].
     pub async fn reset_app_sign(&self, app_id: AppId, overlap: Duration) -> Result<ResetAppSign, Error> {
+        if overlap > MAX_APP_SIGN_OVERLAP {
+            let reason = format!("must be at most {}", MAX_APP_SIGN_OVERLAP.as_secs());
+            return Err(Error::field("overlap_secs", reason));
+        }
         let now = self.clock.now();
         let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
         self.require_our_key().await?;

@@ -120,8 +120,17 @@ mod tests {
     #[tokio::test]
     async fn a_crowd_is_sent_away() {
         let passwords = Passwords::new();
-        let crowd = (0..100).map(|_| passwords.hands_on(|| ()));
-        let served = futures_util::future::join_all(crowd).await;
+        // Nobody is done before everybody has come: the hands wait until the sender is gone.
+        let (door, opens) = std::sync::mpsc::channel::<()>();
+        let opens = Arc::new(std::sync::Mutex::new(opens));
+        let crowd = (0..100).map(|_| {
+            let opens = Arc::clone(&opens);
+            passwords.hands_on(move || opens.lock().is_ok_and(|opens| opens.recv().is_err()))
+        });
+        let mut crowd = std::pin::pin!(futures_util::future::join_all(crowd));
+        assert!(futures_util::poll!(&mut crowd).is_pending());
+        drop(door);
+        let served = crowd.await;
         assert_eq!(served.iter().filter(|one| one.is_ok()).count(), AT_ONCE + WAITING);
     }
 

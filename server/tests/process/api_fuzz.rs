@@ -24,6 +24,7 @@ struct Run {
 fn schemathesis(server: &Server, arguments: &[&str]) -> Run {
     let python = env::var("ROOMPASS_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let examples = env::var("ROOMPASS_FUZZ_EXAMPLES").unwrap_or_else(|_| EXAMPLES.to_owned());
+    let seed = env::var("ROOMPASS_FUZZ_SEED").unwrap_or_else(|_| "1".to_owned());
     let directory = tempfile::tempdir().unwrap();
     let (document, report) = (directory.path().join("openapi.json"), directory.path().join("report.json"));
     fs::write(&document, server.get("/openapi.json").body.to_string()).unwrap();
@@ -35,7 +36,8 @@ fn schemathesis(server: &Server, arguments: &[&str]) -> Run {
         .arg("run")
         .arg(&document)
         .args(["--url", &format!("http://{}", server.address), "--no-color", "--checks", "all"])
-        .args(["--max-examples", &examples, "--report", "json", "--report-json-path"])
+        // The same requests each run, unless told otherwise: a change shall fail for its own faults only.
+        .args(["--seed", &seed, "--max-examples", &examples, "--report", "json", "--report-json-path"])
         .arg(&report)
         .args(arguments)
         .output()

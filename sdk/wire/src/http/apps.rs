@@ -417,8 +417,9 @@ pub struct RetireResponse {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ResetAppSignRequest {
-    /// How long the present one goes on proving logins, in seconds: as long as old client builds are in use. 0 ends it
-    /// at once.
+    /// How long the present one goes on proving logins, in seconds: as long as old client builds are in use, at most
+    /// ten years. 0 ends it at once.
+    #[cfg_attr(feature = "openapi", schema(maximum = 315_360_000))]
     pub overlap_secs: u64,
 }
 
