@@ -23,6 +23,7 @@ use crate::{
     follower::Follower,
     gateway::Gateway,
     http::{self, server::ConnectionLimits},
+    issued::IssuedTokens,
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
     limits::Limits,
@@ -114,10 +115,12 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone());
+        let issued = Arc::new(IssuedTokens::default());
+        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), issued.clone());
         lifecycle.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
-        let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
+        let tokens = Arc::new(tokens);
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {

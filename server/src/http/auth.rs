@@ -14,7 +14,7 @@ use axum::{
 use roompass_wire::{http::Role, signed::SCHEME};
 use token_gen::{AppId, UnixSeconds};
 
-use super::{limits, session, signed};
+use super::{idempotency, limits, session, signed};
 use crate::{
     admins::role_for,
     app::Service,
@@ -26,21 +26,30 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct AppCaller(pub(super) Arc<Caller>);
 
+/// What stands before a route with the policy `AppKey(right)`.
+pub(super) struct AppGate {
+    pub(super) service: Arc<Service>,
+    pub(super) right: Right,
+    /// Whether requests may name themselves by an Idempotency-Key.
+    pub(super) takes_key: bool,
+}
+
 /// The policy `AppKey(right)`.
 pub(super) async fn require_app_key(
-    State((service, right)): State<(Arc<Service>, Right)>,
+    State(gate): State<Arc<AppGate>>,
     path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let now = service.clock.now();
+    let AppGate { service, right, takes_key } = &*gate;
+    let (right, now) = (*right, service.clock.now());
     let app_id = path.ok().and_then(|path| app_id_in(&path));
-    let (caller, mut request) = if session::is_shown(&service, request.headers()) {
+    let (caller, mut request) = if session::is_shown(service, request.headers()) {
         let (parts, body) = request.into_parts();
-        let caller = session_caller(&service, &parts, right, app_id, now).await?;
+        let caller = session_caller(service, &parts, right, app_id, now).await?;
         (caller, Request::from_parts(parts, body))
     } else {
-        let (holder, request) = prove(&service, request, now).await?;
+        let (holder, request) = prove(service, request, now).await?;
         (caller_of(holder, right, app_id)?, request)
     };
     let allowance = service.limits.spend(&caller, now)?;
@@ -49,8 +58,12 @@ pub(super) async fn require_app_key(
         return Err(Error::AppUnknown);
     }
     caller.require(right)?;
-    request.extensions_mut().insert(AppCaller(caller));
-    let mut response = next.run(request).await;
+    request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
+    let key = if *takes_key { idempotency::key(&request)? } else { None };
+    let mut response = match key {
+        Some(key) => idempotency::once(service, &caller, key, request, next).await?,
+        None => next.run(request).await,
+    };
     limits::tell(response.headers_mut(), allowance);
     Ok(response)
 }

@@ -8,6 +8,7 @@ use crate::apps::{AppSettings, CbcPolicy, FormatName as AppFormat, RingSecret};
 const CBC_SECRET: &str = "0123456789abcdef0123456789abcdeF";
 const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
+#[derive(Clone)]
 struct Set {
     settings: AppSettings,
     scope: Scope,
@@ -33,10 +34,12 @@ impl Set {
 
     fn mint(&self, request: &str) -> Result<MintedToken, Error> {
         let directory = Directory::default();
-        directory.put(self.app());
+        let set = self.clone();
+        directory.put(self.settings.app_id, Box::new(move || Some(set.app())));
         let caller = Caller { key_id: "k".to_owned(), app_id: AppId::new(7).unwrap(), scope: self.scope.clone() };
         let request = serde_json::from_str(request).unwrap();
-        Tokens::new(Arc::new(directory), Arc::default(), Arc::default(), NOW).mint(&caller, &request, NOW, &mut SysRng)
+        let tokens = Tokens::new(Arc::new(directory), Arc::default(), Arc::default(), Arc::default(), NOW);
+        tokens.mint(&caller, &request, NOW, &mut SysRng)
     }
 
     /// The field that is refused, with its code.

@@ -2,6 +2,7 @@
 
 mod admins;
 mod changes;
+mod issued;
 mod nonces;
 mod once;
 mod revocations;
@@ -15,7 +16,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..31 {
+    for promise in 0..33 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -49,7 +50,9 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             26 => changes::every_change_is_in_the_feed_once_and_in_order(&store).await,
             27 => changes::a_write_that_fails_leaves_no_change(&store).await,
             28 => changes::who_is_too_far_behind_is_told_so(&store).await,
-            29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
+            29 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
+            30 => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
+            31 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
             _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
         }
     }
@@ -126,7 +129,8 @@ async fn keys_belong_to_apps(store: &impl Store) {
         store.insert_key(key.clone()).await.unwrap();
         assert!(matches!(store.insert_key(key).await, Err(StoreError::Conflict)));
     }
-    assert_eq!(store.keys().await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.all_keys("", 9).await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.all_keys("k1", 1).await.unwrap(), [key("k2", 2)]);
     assert_eq!(store.key("k2").await.unwrap(), Some(key("k2", 2)));
     let app_id = AppId::new(1).ok();
     assert_eq!(store.keys_after(app_id, "", 9).await.unwrap(), [key("k1", 1)]);
@@ -138,7 +142,7 @@ async fn keys_belong_to_apps(store: &impl Store) {
     assert!(store.delete_key(app_id, "k1").await.unwrap());
     assert!(!store.delete_key(app_id, "k1").await.unwrap());
     assert!(store.delete_key(None, "k3").await.unwrap());
-    assert_eq!(store.keys().await.unwrap(), [key("k2", 2)]);
+    assert_eq!(store.all_keys("", 9).await.unwrap(), [key("k2", 2)]);
     assert_eq!(store.key("k1").await.unwrap(), None);
 }
 
@@ -148,7 +152,7 @@ async fn last_use_never_goes_back(store: &impl Store) {
     for at in [50, 40] {
         let used = vec![("k1".to_owned(), UnixSeconds::new(at)), ("gone".to_owned(), UnixSeconds::new(at))];
         store.touch_keys(used).await.unwrap();
-        assert_eq!(store.keys().await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
+        assert_eq!(store.all_keys("", 9).await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
     }
 }
 

@@ -3,6 +3,7 @@
 mod admins;
 mod apps;
 mod changes;
+mod issued;
 mod migrations;
 mod nonces;
 mod once;
