@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 use tokio_tungstenite::{
-    connect_async,
+    MaybeTlsStream, WebSocketStream, connect_async,
     tungstenite::{Message, client::IntoClientRequest, http::HeaderValue},
 };
 
@@ -111,29 +111,53 @@ impl World {
         self.introspect(token).await.1["active"] == true
     }
 
-    /// The answers to logins with these tokens on one connection.
+    /// The answers to logins with these tokens, on as few connections as the gateway likes.
     async fn log_in(&self, tokens: &[String]) -> Vec<Value> {
-        let mut request = self.running.gateway_url().into_client_request().unwrap();
-        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-        let (mut socket, _) = connect_async(request).await.unwrap();
-        socket.next().await.unwrap().unwrap();
-        let mut answers = Vec::new();
+        let (mut answers, mut open) = (Vec::new(), None);
         for token in tokens {
             let login = json!({
                 "type": "login", "id": 1, "app_id": 7, "user_id": "dave", "room_id": "r", "token": token
             });
-            socket.send(Message::text(login.to_string())).await.unwrap();
-            // The clock jumps, so it is asked in between whether it is still there.
-            let answer = loop {
-                match socket.next().await.unwrap().unwrap() {
-                    Message::Text(answer) => break answer,
-                    Message::Ping(_) => {}
-                    other => panic!("instead of an answer: {other:?}"),
+            loop {
+                let mut socket = match open.take() {
+                    Some(socket) => socket,
+                    None => self.connect().await,
+                };
+                socket.send(Message::text(login.to_string())).await.unwrap();
+                if let Some(answer) = answer(&mut socket).await {
+                    answers.push(answer);
+                    open = Some(socket);
+                    break;
                 }
-            };
-            answers.push(serde_json::from_str(&answer).unwrap());
+            }
         }
         answers
+    }
+
+    async fn connect(&self) -> Socket {
+        let mut request = self.running.gateway_url().into_client_request().unwrap();
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
+        let (mut socket, _) = connect_async(request).await.unwrap();
+        socket.next().await.unwrap().unwrap();
+        socket
+    }
+}
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// The answer to a login; `None` if instead the gateway ended the connection because of those before it.
+async fn answer(socket: &mut Socket) -> Option<Value> {
+    loop {
+        match socket.next().await.unwrap().unwrap() {
+            Message::Text(answer) => return Some(serde_json::from_str(&answer).unwrap()),
+            // The clock jumps, so it is asked in between whether it is still there.
+            Message::Ping(_) => {}
+            Message::Close(Some(frame)) => {
+                assert_eq!((u16::from(frame.code), &*frame.reason), (4000, "token_invalid"));
+                return None;
+            }
+            other => panic!("instead of an answer: {other:?}"),
+        }
     }
 }
 
