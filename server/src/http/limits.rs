@@ -44,8 +44,8 @@ pub(super) fn source_of(extensions: &Extensions) -> Result<Source, Error> {
 /// Tells the caller what is left.
 pub(super) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     let (burst, window) = (allowance.quota.burst(), allowance.quota.window().as_secs());
-    let policy = HeaderValue::from_str(&format!("\"key\";q={burst};w={window}"));
-    let left = HeaderValue::from_str(&format!("\"key\";r={};t={window}", allowance.remaining));
+    let policy = HeaderValue::try_from(format!("\"key\";q={burst};w={window}"));
+    let left = HeaderValue::try_from(format!("\"key\";r={};t={window}", allowance.remaining));
     // Digits and quotes: neither can fail.
     if let (Ok(policy), Ok(left)) = (policy, left) {
         headers.insert(RATE_LIMIT_POLICY, policy);

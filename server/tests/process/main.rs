@@ -3,13 +3,16 @@
 
 mod api_fuzz;
 mod config;
+mod core_dump;
 mod crash;
 mod deploy;
 mod dev;
 mod harness;
+mod nonces;
 mod operate;
 mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
+mod restore;
 mod serve;
 mod tls;
