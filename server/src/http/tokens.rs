@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
-use rand::rngs::SysRng;
 use roompass_wire::http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse};
-use token_gen::UnixSeconds;
+use token_gen::{SystemRng, UnixSeconds};
 
 use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, problem};
 use crate::{app::Service, error::Error, keys::Caller};
@@ -49,7 +48,7 @@ fn mint_one(
     request: &MintRequest,
     now: UnixSeconds,
 ) -> Result<MintResponse, Error> {
-    let token = service.tokens.mint(caller, request, now, &mut SysRng)?;
+    let token = service.tokens.mint(caller, request, now, &mut SystemRng)?;
     let token_id = token.minted.token_id();
     tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
     Ok(MintResponse {
