@@ -250,6 +250,8 @@ async fn a_panic_is_one_failed_request() {
     let problem = server.problem(Request::get("/panics"), "").await;
     assert_eq!((problem.code, problem.detail), (ErrorCode::Internal, None));
     assert_eq!(server.send(Request::get(HEALTH_PATH), "").await.status(), StatusCode::OK);
+    let numbers = server.service.metrics.text(&server.service).await;
+    assert!(numbers.contains("\nroompass_panics_total 1\n"), "{numbers}");
 }
 
 // proves T19 (a handler cannot get a caller that its policy does not prove)

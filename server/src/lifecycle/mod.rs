@@ -17,6 +17,7 @@ use crate::{
     entry_id::EntryId,
     error::Error,
     keys::Caller,
+    metrics::Metrics,
     revocations::{self, Revocation, Revocations, Target},
     store::{After, AppRecord, Store, StoreError},
 };
@@ -37,6 +38,7 @@ pub struct Lifecycle {
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
     changing_bans: Arc<Mutex<()>>,
     recorder: Recorder,
+    metrics: Arc<Metrics>,
 }
 
 /// A wish to end tokens.
@@ -54,8 +56,14 @@ pub struct Ending {
 
 impl Lifecycle {
     /// Works on `store`, which must be open and migrated.
-    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>, recorder: Recorder) -> Self {
-        Self { store, revocations, bans, changing_bans: Arc::default(), recorder }
+    pub fn new(
+        store: Arc<dyn Store>,
+        revocations: Arc<Revocations>,
+        bans: Arc<Bans>,
+        recorder: Recorder,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self { store, revocations, bans, changing_bans: Arc::default(), recorder, metrics }
     }
 
     /// The same in the name of whoever asks.
@@ -132,6 +140,7 @@ impl Lifecycle {
         let event = event_of(&revocation);
         let kept = self.recorder.change(event, durable(self.store.put_revocation(revocation))).await?;
         self.revocations.put(kept.clone());
+        self.metrics.tokens.revoked(kept.target.kind());
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
         );
@@ -201,6 +210,7 @@ impl Lifecycle {
         self.recorder.change(event, durable(self.store.put_ban(ban.clone()))).await?;
         self.bans.put(ban.clone());
         drop(changing);
+        self.metrics.tokens.banned(ban.target.kind());
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
         Ok(ban)
     }
@@ -219,6 +229,7 @@ impl Lifecycle {
         }
         self.bans.remove(caller.app_id, id);
         drop(changing);
+        self.metrics.tokens.ban_lifted();
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
         Ok(())
     }

@@ -15,6 +15,7 @@ mod revocations;
 mod ring;
 mod sealed;
 mod sqlite;
+mod timings;
 mod url;
 
 use std::{error::Error as StdError, sync::Arc};
@@ -34,6 +35,7 @@ pub use revocations::{After, RevocationStore};
 pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
+pub use timings::Timings;
 pub use url::StoreUrl;
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
@@ -43,6 +45,9 @@ pub trait Store:
 {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// How long it takes.
+    fn timings(&self) -> &Timings;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
