@@ -4,11 +4,7 @@ use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
 use roompass_wire::http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse};
-<<<<<<< HEAD
-use token_gen::{Privileges, UnixSeconds};
-=======
-use token_gen::{SystemRng, UnixSeconds};
->>>>>>> main
+use token_gen::{Privileges, SystemRng, UnixSeconds};
 
 use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, origin::Asking, problem};
 use crate::{
@@ -62,15 +58,11 @@ fn mint_one(
     request: MintRequest,
     now: UnixSeconds,
 ) -> Result<MintResponse, Error> {
-<<<<<<< HEAD
     service.audit.ready()?;
-    let minted = service.tokens.mint(caller, &request, now, &mut SysRng);
+    let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
     // A token that will not be in the trail is not handed out.
     service.audit.note(origin, event(caller, request, &minted))?;
     let token = minted?;
-=======
-    let token = service.tokens.mint(caller, request, now, &mut SystemRng)?;
->>>>>>> main
     let token_id = token.minted.token_id();
     tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
     Ok(MintResponse {

@@ -1,6 +1,7 @@
 //! Whether the server lives and can serve.
 
 use axum::http::Method;
+use roompass_wire::ErrorCode;
 use roompass_wire::http::{HEALTH_PATH, HealthResponse, READY_PATH};
 
 use super::super::operation::{HEALTH, Operation};
@@ -12,7 +13,8 @@ pub(super) fn operations() -> Vec<Operation> {
             .about("Answers as long as the process does, whatever state the store is in.")
             .answer(200, "It lives.", &healthy),
         Operation::new("ready", Method::GET, READY_PATH, HEALTH, "Can it serve?")
-            .about("Asks the store. Send requests elsewhere while this does not answer 200.")
-            .answer(200, "It can.", &healthy),
+            .about("Asks the store and the audit trail. Send requests elsewhere while this does not answer 200.")
+            .answer(200, "It can.", &healthy)
+            .refuses(&[ErrorCode::AuditUnavailable, ErrorCode::DiskFull]),
     ]
 }
