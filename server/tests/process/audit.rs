@@ -122,6 +122,7 @@ fn an_operator_asks_the_trail_on_the_command_line() {
     assert_eq!(actions[..2], [json!("create_app"), json!("create_key")]);
     let (code, verified) = run(&["audit", "verify"]);
     assert_eq!(code, Some(0), "{verified}");
+    assert_eq!(installation.operate(&["audit", "forget"]), json!({"forgotten": 0}), "all of it is of today");
 }
 
 // proves T63
