@@ -197,9 +197,23 @@ impl Service {
     async fn forget_what_has_ended(&self) -> Result<(), Error> {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
-        let audit = self.audit_retention.at(now);
-        while self.store.forget_audit(audit, FORGET_AUDIT_AT_ONCE).await? == FORGET_AUDIT_AT_ONCE as usize {}
+        self.forget_audit().await?;
         self.admins.forget_what_has_ended().await
+    }
+
+    /// Forgets audit records that are no longer to be kept. Says how many.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn forget_audit(&self) -> Result<usize, Error> {
+        let (what, mut forgotten) = (self.audit_retention.at(self.clock.now()), 0);
+        loop {
+            let batch = self.store.forget_audit(what, FORGET_AUDIT_AT_ONCE).await?;
+            forgotten += batch;
+            if batch < FORGET_AUDIT_AT_ONCE as usize {
+                return Ok(forgotten);
+            }
+        }
     }
 }
 

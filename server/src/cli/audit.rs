@@ -43,6 +43,12 @@ pub(super) enum AuditCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// Forget the records that `audit.keep_days` and `audit.max_records` no longer keep. Servers do so themselves, unless
+    /// their role in PostgreSQL may not
+    Forget {
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 /// Which records. All that is given must match.
@@ -132,6 +138,10 @@ impl AuditCommand {
             Self::List { filter, limit, cursor, store } => list(filter, limit, cursor, &store).await?,
             Self::Export { filter, store } => export(filter, &store).await?,
             Self::Verify { store } => return verify(&store).await,
+            Self::Forget { store } => {
+                let forgotten = store.open().await?.forget_audit().await?;
+                store.print(&json!({ "forgotten": forgotten }), || format!("{forgotten} records forgotten"));
+            }
         }
         Ok(ExitCode::SUCCESS)
     }

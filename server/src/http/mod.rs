@@ -147,6 +147,8 @@ async fn method_not_allowed() -> Error {
 }
 
 #[cfg(test)]
+mod audit_tests;
+#[cfg(test)]
 mod callers_tests;
 #[cfg(test)]
 mod lifecycle_tests;

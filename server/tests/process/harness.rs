@@ -73,7 +73,26 @@ impl Server {
     /// `roompass serve` on a free port.
     pub(crate) fn serve(config: &Path) -> Self {
         let mut command = roompass(["serve", "--listen", "127.0.0.1:0", "--config"]);
-        command.arg(config).env("ROOMPASS_LOG_FORMAT", "json");
+        command.arg(config);
+        Self::start(command)
+    }
+
+    /// The same, which goes on when it may not write: then it is told so by the system, and not ended.
+    pub(crate) fn serve_with_a_limit(config: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let serve = r#"trap "" XFSZ; exec "$0" serve --listen 127.0.0.1:0 --config "$1""#;
+        command.env_clear().args(["-c", serve, env!("CARGO_BIN_EXE_roompass")]).arg(config);
+        Self::start(command)
+    }
+
+    /// From now on no file of the process may be longer.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let (pid, limit) = (format!("--pid={}", self.child.id()), format!("--fsize={bytes}:unlimited"));
+        assert!(Command::new("prlimit").args([pid, limit]).status().unwrap().success());
+    }
+
+    fn start(mut command: Command) -> Self {
+        command.env("ROOMPASS_LOG_FORMAT", "json");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();

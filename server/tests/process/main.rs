@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod api_fuzz;
+mod audit;
 mod config;
 mod crash;
 mod deploy;

@@ -50,6 +50,8 @@ pub(super) struct TestGateway {
     directory: Arc<Directory>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) bans: Arc<Bans>,
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) audit: Arc<Audit>,
 }
 
 pub(super) fn settings() -> AppSettings {
@@ -79,7 +81,7 @@ impl TestGateway {
         let client = ClientAddress(Ipv4Addr::LOCALHOST.into());
         let router = Arc::clone(&gateway).router().layer(Extension(client));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let test = Self { address, gateway, clock, directory, revocations, bans };
+        let test = Self { address, gateway, clock, directory, revocations, bans, store, audit };
         test.configure(settings);
         test
     }

@@ -21,8 +21,9 @@ pub(super) fn operations() -> Vec<Operation> {
             .about("Answers as long as the process does, whatever state the store is in.")
             .answer(200, "It lives.", &healthy),
         Operation::new("ready", Method::GET, READY_PATH, HEALTH, "Can it serve?")
-            .about("Asks the store. Send requests elsewhere while this does not answer 200.")
-            .answer(200, "It can.", &healthy),
+            .about("Asks the store and the audit trail. Send requests elsewhere while this does not answer 200.")
+            .answer(200, "It can.", &healthy)
+            .refuses(&[ErrorCode::AuditUnavailable, ErrorCode::DiskFull]),,
         Operation::new("reload", Method::POST, RELOAD_PATH, HEALTH, "Read the configuration again")
             .about(
                 "Takes up what may change while this node runs, as SIGHUP does: limits, the log filter, the TLS \
