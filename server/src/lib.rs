@@ -21,9 +21,11 @@
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
+//! | [`reload`] | what may change while the server runs | |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
 //! | [`tls`] | certificates and the handshake | HTTP |
+//! | [`metrics`] | what operators see in numbers | HTTP |
 //! | [`clock`] | the one clock | |
 //! | [`cli`] | the command `roompass` | |
 
@@ -45,7 +47,9 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod login;
+pub mod metrics;
 mod private_file;
+pub mod reload;
 pub mod requests;
 pub mod revocations;
 pub mod rooms;

@@ -172,6 +172,12 @@ impl App {
         self.previous.iter().chain([&self.active]).chain(cbc).any(|entry| entry.secret_id == secret_id)
     }
 
+    /// Whether the secret is one that mints, and not one before it.
+    pub fn is_active(&self, secret_id: &str) -> bool {
+        let cbc = self.cbc.iter().filter_map(|cbc| cbc.verifiers.first());
+        std::iter::once(&self.active).chain(cbc).any(|entry| entry.secret_id == secret_id)
+    }
+
     /// A minter with the active secret for `format`, or `None` where the app does not use that format.
     pub fn minter(&self, format: Format) -> Option<Minter> {
         let enabled = self.settings.formats.iter().any(|&enabled| Format::from(enabled) == format);

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -23,7 +23,12 @@ use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
 use super::problem;
-use crate::{clock::Clock, error::Error};
+use crate::{
+    clock::Clock,
+    error::Error,
+    metrics::{Metrics, RouteTable},
+    telemetry::traces,
+};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -53,20 +58,25 @@ impl RequestIds {
 pub(super) struct Edge {
     ids: RequestIds,
     clock: Arc<dyn Clock>,
+    routes: RouteTable,
 }
 
 impl Edge {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { ids: RequestIds::default(), clock }
+    /// Counts the requests for `routes`.
+    pub(super) fn new(clock: Arc<dyn Clock>, routes: RouteTable) -> Self {
+        Self { ids: RequestIds::default(), clock, routes }
     }
 }
 
 /// The outermost layer: names the request, and turns every failure within into a problem document.
 pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let request_id = edge.ids.next();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let span = tracing::info_span!("request", request_id, method = %request.method(), route);
+    let counts = edge.routes.find(route, request.method());
+    let trace = traces::of_request(request.method(), route, request.headers());
+    let span = tracing::info_span!("request", request_id, method = %request.method(), route, trace_id = traces::trace_id(&trace));
     async {
         let mut response = problem::render(next.run(request).await, &request_id);
         tracing::debug!(status = response.status().as_u16(), "answered");
@@ -81,9 +91,12 @@ pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next
         if let Ok(request_id) = HeaderValue::from_str(&request_id) {
             headers.insert(REQUEST_ID, request_id);
         }
+        traces::answered(&trace, response.status().as_u16());
+        counts.answered(response.status(), begun.elapsed());
         response
     }
     .instrument(span)
+    .instrument(trace.clone())
     .await
 }
 
@@ -96,8 +109,11 @@ pub(super) async fn time_out(request: Request, next: Next) -> Response {
 }
 
 /// A handler panicked: this request fails, the others go on. The payload may hold anything, so it is not logged here.
-pub(super) fn on_panic(_: Box<dyn Any + Send>) -> Response {
-    Error::Internal("a handler panicked").into_response()
+pub(super) fn on_panic(metrics: Arc<Metrics>) -> impl FnMut(Box<dyn Any + Send>) -> Response + Clone {
+    move |_| {
+        metrics.panicked();
+        Error::Internal("a handler panicked").into_response()
+    }
 }
 
 /// Query strings end up in logs and histories, so a credential in one is refused even where it would be good.

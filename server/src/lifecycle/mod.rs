@@ -16,6 +16,7 @@ use crate::{
     entry_id::EntryId,
     error::Error,
     keys::Caller,
+    metrics::Metrics,
     revocations::{self, Revocation, Revocations, Target},
     store::{After, AppRecord, Store, StoreError},
 };
@@ -34,6 +35,7 @@ pub struct Lifecycle {
     bans: Arc<Bans>,
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
     changing_bans: Mutex<()>,
+    metrics: Arc<Metrics>,
 }
 
 /// A wish to end tokens.
@@ -51,8 +53,8 @@ pub struct Ending {
 
 impl Lifecycle {
     /// Works on `store`, which must be open and migrated.
-    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>) -> Self {
-        Self { store, revocations, bans, changing_bans: Mutex::default() }
+    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>, metrics: Arc<Metrics>) -> Self {
+        Self { store, revocations, bans, changing_bans: Mutex::default(), metrics }
     }
 
     /// Reads everything from the store into memory.
@@ -122,6 +124,7 @@ impl Lifecycle {
         };
         let kept = durable(self.store.put_revocation(revocation)).await?;
         self.revocations.put(kept.clone());
+        self.metrics.tokens.revoked(kept.target.kind());
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
         );
@@ -185,6 +188,7 @@ impl Lifecycle {
         durable(self.store.put_ban(ban.clone())).await?;
         self.bans.put(ban.clone());
         drop(changing);
+        self.metrics.tokens.banned(ban.target.kind());
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
         Ok(ban)
     }
@@ -202,6 +206,7 @@ impl Lifecycle {
         }
         self.bans.remove(caller.app_id, id);
         drop(changing);
+        self.metrics.tokens.ban_lifted();
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
         Ok(())
     }

@@ -14,6 +14,7 @@ mod revocations;
 mod ring;
 mod sealed;
 mod sqlite;
+mod timings;
 mod url;
 
 use std::{error::Error as StdError, sync::Arc};
@@ -30,6 +31,7 @@ pub use revocations::{After, RevocationStore};
 pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
+pub use timings::Timings;
 pub use url::StoreUrl;
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
@@ -37,6 +39,9 @@ pub use url::StoreUrl;
 pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// How long it takes.
+    fn timings(&self) -> &Timings;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

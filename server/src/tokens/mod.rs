@@ -19,8 +19,12 @@ use crate::{
     bans::Bans,
     error::Error,
     keys::{Caller, Scope},
+    metrics::Metrics,
     revocations::Revocations,
+    telemetry::traces::TARGET,
 };
+use tracing::field::Empty;
+
 pub use check::{Attempt, Checked, Fault, Refusal, permit_publish};
 pub use explain::{Attempted, Explained};
 
@@ -33,6 +37,7 @@ pub struct Tokens {
     /// Below this, the clock cannot be right.
     clock_floor: UnixSeconds,
     cbc: cbc::CbcGate,
+    metrics: Arc<Metrics>,
 }
 
 /// A new token, and its Kit Token if one was asked for.
@@ -62,7 +67,14 @@ impl Tokens {
         bans: Arc<Bans>,
         clock_floor: UnixSeconds,
     ) -> Self {
-        Self { directory, revocations, bans, clock_floor, cbc: cbc::CbcGate::default() }
+        Self { directory, revocations, bans, clock_floor, cbc: cbc::CbcGate::default(), metrics: Arc::default() }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// What ends tokens early.
@@ -86,6 +98,25 @@ impl Tokens {
     /// [`Error::Field`] with the field that is at fault, [`Error::AppUnknown`], [`Error::AppDisabled`],
     /// [`Error::Randomness`], [`Error::ClockBehind`].
     pub fn mint<R: TryCryptoRng>(
+        &self,
+        caller: &Caller,
+        request: &MintRequest,
+        now: UnixSeconds,
+        rng: &mut R,
+    ) -> Result<MintedToken, Error> {
+        let span = tracing::info_span!(target: TARGET, "mint", app_id = %caller.app_id, code = Empty).entered();
+        let minted = self.try_mint(caller, request, now, rng);
+        match &minted {
+            Ok(_) => self.metrics.tokens.minted(caller.app_id),
+            Err(error) => {
+                span.record("code", error.code().as_str());
+                self.metrics.tokens.mint_refused(error.code());
+            }
+        }
+        minted
+    }
+
+    fn try_mint<R: TryCryptoRng>(
         &self,
         caller: &Caller,
         request: &MintRequest,

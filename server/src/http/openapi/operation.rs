@@ -24,7 +24,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
         "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
               session's token in `X-Roompass-Csrf` and comes from the server's own pages.",
     ),
-    (HEALTH, "For load balancers and people."),
+    (HEALTH, "For load balancers, people, and operators."),
     (DOCUMENTATION, "What you are reading."),
 ];
 pub(super) const TOKENS: &str = "Tokens";
