@@ -16,9 +16,10 @@ use crate::{
     admin::{Admin, AppCredentials, KeyKind, NewKey},
     admins::{Admins, SetupCode},
     apps::{AppSettings, Directory},
+    audit::{Audit, Origin, Recorder},
     bans::Bans,
     clock::Clock,
-    config::{Callers, Config, ConfigError},
+    config::{AuditSettings, Callers, Config, ConfigError},
     error::{Error, with_causes},
     follower::Follower,
     gateway::Gateway,
@@ -52,6 +53,8 @@ const CLOCK_TOLERANCE_SECS: i64 = 60;
 const WATCHER_LIMIT: Duration = Duration::from_secs(1);
 /// Keeps the store free for others in between.
 const FORGET_AT_ONCE: u32 = 10_000;
+/// The same for audit records, which are longer.
+const FORGET_AUDIT_AT_ONCE: u32 = 1_000;
 
 /// What request handlers can reach.
 pub struct Service {
@@ -67,6 +70,10 @@ pub struct Service {
     pub admin: Admin,
     /// People who sign in to the console.
     pub admins: Admins,
+    /// What happened.
+    pub audit: Arc<Audit>,
+    /// How long that is kept.
+    pub audit_retention: AuditSettings,
     /// How much may be asked.
     pub limits: Limits,
     /// What operators see in numbers.
@@ -104,8 +111,17 @@ impl Service {
         let metrics = Arc::new(Metrics::new(config.metrics.apps, store.timings()));
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
-        let admin = Admin::new(store.clone(), sealer.clone(), clock.clone(), directory.clone(), keyring.clone());
-        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone());
+        let audit = Audit::start(store.clone(), clock.clone());
+        let recorder = Recorder::new(audit.clone());
+        let admin = Admin::new(
+            store.clone(),
+            sealer.clone(),
+            clock.clone(),
+            directory.clone(),
+            keyring.clone(),
+            recorder.clone(),
+        );
+        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone(), recorder.clone());
 
         match admin.is_sealed_with_our_key().await? {
             Some(false) => {
@@ -127,14 +143,15 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), metrics.clone());
+        let lifecycle =
+            Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), recorder).counting_in(metrics.clone());
         lifecycle.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor);
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
-        let gateway = Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config);
+        let gateway = Gateway::new(directory.clone(), tokens.clone(), clock.clone(), audit.clone(), gateway_config);
         Ok(Self {
             gateway: Arc::new(gateway.counting_in(metrics.clone())),
             requests: Requests::new(store.clone(), sealer),
@@ -144,6 +161,8 @@ impl Service {
             store,
             admin,
             admins,
+            audit,
+            audit_retention: config.audit.clone(),
             limits: Limits::new(&config.limits, metrics.clone()),
             metrics,
             tokens,
@@ -164,10 +183,23 @@ impl Service {
         format!("{}/console/setup#{}", self.origin, code.expose())
     }
 
+    /// The same, and what is changed through it is changed in the name of `origin`.
+    #[must_use]
+    pub fn by(self, origin: Origin) -> Self {
+        Self {
+            admin: self.admin.by(origin.clone()),
+            admins: self.admins.by(origin.clone()),
+            lifecycle: self.lifecycle.by(origin),
+            ..self
+        }
+    }
+
     /// Forgets what has ended: it is of no use to anybody any more.
     async fn forget_what_has_ended(&self) -> Result<(), Error> {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        let audit = self.audit_retention.at(now);
+        while self.store.forget_audit(audit, FORGET_AUDIT_AT_ONCE).await? == FORGET_AUDIT_AT_ONCE as usize {}
         self.admins.forget_what_has_ended().await
     }
 }
@@ -456,6 +488,9 @@ impl Running {
         // Last, so that the end can be watched.
         if let Some(watched) = self.watched {
             watched.end().await;
+        }
+        if let Err(error) = self.service.audit.flush().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the latest audit records are not written");
         }
         tracing::info!("roompass has stopped");
     }

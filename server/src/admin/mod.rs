@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     apps::{Directory, uses::SecretUses},
+    audit::{Origin, Recorder},
     clock::Clock,
     error::Error,
     keys::Keyring,
@@ -34,7 +35,8 @@ pub use check::{CheckReport, Fault};
 pub use keys::{KeyKind, NewKey};
 pub use ring::{ResetAppSign, Rotated, Rotation, SecretState, SecretView};
 
-/// The operators' side of the service.
+/// The operators' side of the service, in the name of one of them.
+#[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
     sealer: Sealer,
@@ -43,21 +45,30 @@ pub struct Admin {
     keyring: Arc<Keyring>,
     uses: Arc<SecretUses>,
     /// Reading from the store and putting into memory is one step: without this, an older reading could be put last.
-    reading: Mutex<()>,
-    has_our_key: AtomicBool,
+    reading: Arc<Mutex<()>>,
+    has_our_key: Arc<AtomicBool>,
+    recorder: Recorder,
 }
 
 impl Admin {
-    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date.
+    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date. In the name of
+    /// the server itself, until told otherwise.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
         keyring: Arc<Keyring>,
+        recorder: Recorder,
     ) -> Self {
-        let (uses, reading) = (Arc::default(), Mutex::default());
-        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key: AtomicBool::new(true) }
+        let (uses, reading, has_our_key) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(true)));
+        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key, recorder }
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory. An app whose secrets do not open is left out, and logged: the

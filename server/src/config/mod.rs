@@ -6,11 +6,13 @@ mod load;
 mod values;
 mod watching;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use token_gen::UnixSeconds;
 
 pub use fields::{
-    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection, ServerSection, StoreSection,
-    TelemetrySection, TlsSection,
+    AuditSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection, ServerSection,
+    StoreSection, TelemetrySection, TlsSection,
 };
 pub use load::{Overrides, Source, log_section, serve};
 pub(crate) use load::{parse_origin, read_master_key};
@@ -20,7 +22,7 @@ use crate::{
     gateway::GatewayConfig,
     limits::LimitSettings,
     sealing::MasterKey,
-    store::{Location, StoreUrl},
+    store::{AuditRetention, Location, StoreUrl},
     telemetry::TraceSettings,
     tls::TlsFiles,
 };
@@ -35,9 +37,11 @@ pub struct Config {
     /// Certificate and key, if the service does TLS itself.
     pub tls: Option<TlsFiles>,
     /// How long a stopping server waits.
-    pub drain: std::time::Duration,
+    pub drain: Duration,
     /// How much may be asked.
     pub limits: LimitSettings,
+    /// How long what happened is kept.
+    pub audit: AuditSettings,
     /// Where everything durable is kept.
     pub store: StoreUrl,
     /// What seals it.
@@ -69,6 +73,29 @@ pub struct MetricsSettings {
     pub apps: usize,
 }
 
+/// How long the audit trail is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Records that are older are forgotten.
+    pub keep: Duration,
+    /// Of more records than this, the oldest are forgotten.
+    pub max_records: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(90 * 24 * 3600), max_records: 50_000_000 }
+    }
+}
+
+impl AuditSettings {
+    /// What may be forgotten at `now`.
+    pub fn at(&self, now: UnixSeconds) -> AuditRetention {
+        let before = UnixSeconds::new(now.get().saturating_sub_unsigned(self.keep.as_secs()));
+        AuditRetention { before, keep: self.max_records }
+    }
+}
+
 /// Whether a server must have somebody to serve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Callers {
@@ -85,8 +112,9 @@ impl Config {
             listen,
             public_url: None,
             tls: None,
-            drain: std::time::Duration::from_secs(30),
+            drain: Duration::from_secs(30),
             limits: LimitSettings::default(),
+            audit: AuditSettings::default(),
             store: Location::Memory.into(),
             master_key,
             gateway: GatewayConfig::default(),

@@ -14,7 +14,7 @@ use super::{
     Gateway, Visitor,
     roll::{Entry, Line, PresentToken},
     session::{Session, privilege_names},
-    source_of,
+    source_of, trail,
 };
 use crate::{
     apps::App,
@@ -38,7 +38,8 @@ pub(super) struct Entered {
     pub(super) answer: LoggedIn,
 }
 
-/// Judges `login` and, if it passes, enters the room. Says the result once, in the log, and counts it.
+/// Judges `login` and, if it passes, enters the room. Says the result once, in the log and in the audit trail, and counts
+/// it.
 pub(super) fn enter(
     gateway: &Gateway,
     login: &Login,
@@ -69,8 +70,10 @@ fn try_enter(
     session_id: SessionId,
     now: UnixSeconds,
 ) -> Result<Entered, Refusal> {
-    let Names { user_id, user_name, room_id } = Names::of(login)
-        .inspect_err(|refusal| tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused"))?;
+    let Names { user_id, user_name, room_id } = Names::of(login).inspect_err(|refusal| {
+        tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
+        trail::refused(&gateway.audit, login, visitor.address, refusal);
+    })?;
     let token_id = login.token.as_deref().map(TokenId::of);
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
 
@@ -109,12 +112,14 @@ fn try_enter(
             app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
             code = %refusal.code, reason = refusal.exact, "login refused"
         );
+        trail::refused(&gateway.audit, login, visitor.address, refusal);
     })?;
     tracing::info!(
         app_id = login.app_id, %room_id, %user_id, %session_id, token_id = token_id.map(tracing::field::display),
         auth = admission.grant.auth().as_str(), other_credential = admission.other_credential.map(|refusal| refusal.exact),
         sdk = login.sdk.as_deref(), "logged in"
     );
+    trail::logged_in(&gateway.audit, login, visitor.address, session_id, &admission);
 
     let answer = LoggedIn {
         id: login.id,

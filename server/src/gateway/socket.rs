@@ -22,7 +22,7 @@ use super::{
     pace::{Beat, Heartbeat, Pace},
     roll::Line,
     session::{Departure, Effect, Request, Session},
-    source_of,
+    source_of, trail,
     waiting::Waiting,
 };
 use crate::{
@@ -258,6 +258,8 @@ impl Socket {
                 let opened = self.open(stay, &renew.token, now);
                 self.gateway.metrics.gateway.renewed(opened.is_ok());
                 log_renewal(stay, &renew.token, &opened);
+                let who = (stay.app.app_id(), stay.session.room_id(), &*stay.user_id, &*stay.session_id);
+                trail::renewed(&self.gateway.audit, self.visitor.address, who, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::Logout(_) => Request::Logout,

@@ -24,6 +24,7 @@ use tracing::Instrument;
 
 use super::problem;
 use crate::{
+    audit::RequestId,
     clock::Clock,
     error::Error,
     metrics::{Metrics, RouteTable},
@@ -49,8 +50,8 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    fn next(&self) -> String {
-        format!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    fn next(&self) -> RequestId {
+        RequestId { process: self.process, count: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -69,9 +70,11 @@ impl Edge {
 }
 
 /// The outermost layer: names the request, and turns every failure within into a problem document.
-pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+pub(super) async fn finish(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let begun = Instant::now();
     let request_id = edge.ids.next();
+    request.extensions_mut().insert(request_id);
+    let request_id = request_id.to_string();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let counts = edge.routes.find(route, request.method());
