@@ -143,7 +143,8 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), recorder, metrics.clone());
+        let lifecycle =
+            Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), recorder).counting_in(metrics.clone());
         lifecycle.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor);
@@ -497,6 +498,10 @@ impl Running {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the {name} task failed");
             }
+        }
+        // Last, so that the end can be watched.
+        if let Some(watched) = self.watched {
+            watched.end().await;
         }
         if let Err(error) = self.service.audit.flush().await {
             tracing::error!(error = &error as &dyn std::error::Error, "the latest audit records are not written");

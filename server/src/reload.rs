@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     app::Service,
+    audit::{Action, Event, Origin},
     config::{Config, ConfigError, Field, Source, Values},
     error::Error,
     telemetry,
@@ -62,11 +63,25 @@ impl Reloader {
     }
 
     /// Reads everything again that may change. What fails stays as it is; the rest is taken up all the same. Says in the
-    /// log what came of it.
+    /// log, and in the audit trail as `origin`'s doing, what came of it.
     ///
     /// # Errors
     /// The first failure: [`Error::Field`] for a configuration or a certificate that is not sound, [`Error::Store`].
-    pub async fn reload(&self, service: &Service) -> Result<Reloaded, Error> {
+    pub async fn reload(&self, service: &Service, origin: Origin) -> Result<Reloaded, Error> {
+        let reloaded = self.take_up(service).await;
+        let event = Event::new(Action::Reload);
+        let event = match &reloaded {
+            Ok(reloaded) => event.saying(reloaded.taken_up.join(", ")),
+            Err(error @ Error::Field { field, .. }) => {
+                event.refused(error.code().as_str()).saying(format!("{field}: {error}"))
+            }
+            Err(error) => event.refused(error.code().as_str()),
+        };
+        service.audit.note_anyway(origin, event);
+        reloaded
+    }
+
+    async fn take_up(&self, service: &Service) -> Result<Reloaded, Error> {
         let mut values = self.values.lock().await;
         let configured = self.reread(service, &mut values);
         service.metrics.reloaded(configured.is_ok());

@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Failure;
 use crate::{
     app::{self, Running},
+    audit::Origin,
     clock::SystemClock,
     config::{self, Callers, Overrides},
     telemetry,
@@ -86,7 +87,7 @@ impl Signals {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
                 // What fails is in the log.
-                _ = self.reload.recv() => drop(running.service().reloader.reload(running.service()).await),
+                _ = self.reload.recv() => drop(running.service().reloader.reload(running.service(), Origin::SERVER).await),
             }
         }
     }

@@ -47,10 +47,11 @@ pub(crate) async fn serve(
     let connections = GracefulShutdown::new();
     loop {
         let next = async {
-            let place = limits.places.take().await;
-            (place, listener.accept().await)
+            // Whoever finds no place waits to be accepted.
+            drop(limits.places.take().await);
+            listener.accept().await
         };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             next = next => next,
             _ = stopped.wait_for(|&stopped| stopped) => break,
         };
@@ -66,6 +67,11 @@ pub(crate) async fn serve(
         };
         // Answers are small and whole: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
+        // There is one, unless there are fewer places since a moment ago.
+        let place = tokio::select! {
+            place = limits.places.take() => place,
+            _ = stopped.wait_for(|&stopped| stopped) => break,
+        };
         // Places are never closed.
         let Ok(place) = place else { break };
         let place = ConnectionPlace(Arc::new(place));

@@ -56,14 +56,15 @@ pub struct Ending {
 
 impl Lifecycle {
     /// Works on `store`, which must be open and migrated.
-    pub fn new(
-        store: Arc<dyn Store>,
-        revocations: Arc<Revocations>,
-        bans: Arc<Bans>,
-        recorder: Recorder,
-        metrics: Arc<Metrics>,
-    ) -> Self {
-        Self { store, revocations, bans, changing_bans: Arc::default(), recorder, metrics }
+    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>, recorder: Recorder) -> Self {
+        Self { store, revocations, bans, changing_bans: Arc::default(), recorder, metrics: Arc::default() }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// The same in the name of whoever asks.

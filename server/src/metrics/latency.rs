@@ -94,8 +94,8 @@ mod tests {
         for line in [
             "t_bucket{le=\"0.00005\"} 2",
             "t_bucket{le=\"0.0001\"} 3",
-            "t_bucket{le=\"1.0\"} 3",
-            "t_bucket{le=\"5.0\"} 4",
+            "t_bucket{le=\"1\"} 3",
+            "t_bucket{le=\"5\"} 4",
             "t_bucket{le=\"+Inf\"} 5",
             "t_count 5",
             "t_sum 10.000102",

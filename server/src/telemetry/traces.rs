@@ -158,7 +158,8 @@ pub(crate) fn of_request(method: &Method, route: &str, headers: &HeaderMap) -> S
 
 /// Notes how the request was answered.
 pub(crate) fn answered(span: &Span, status: u16) {
-    span.record("http.response.status_code", status);
+    // Of the types of integers, this is the one that stays a number on the way.
+    span.record("http.response.status_code", i64::from(status));
     if status >= 500 {
         span.record("otel.status_code", "ERROR");
     }

@@ -149,14 +149,26 @@ impl TestGateway {
 
     /// A client that has been greeted.
     pub(super) async fn connect(&self) -> TestClient {
+        self.connect_with(&[]).await.unwrap()
+    }
+
+    /// A client that has been greeted, or the status it was refused with.
+    pub(super) async fn connect_with(&self, headers: &[(&'static str, &'static str)]) -> Result<TestClient, u16> {
         let mut request = format!("ws://{}/v1/gateway", self.address).into_client_request().unwrap();
+        for &(name, value) in headers {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (ws, _) = client_async(request, stream).await.unwrap();
+        let ws = match client_async(request, stream).await {
+            Ok((ws, _)) => ws,
+            Err(tungstenite::Error::Http(response)) => return Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        };
         let mut client = TestClient { ws, hello: Value::Null, next_id: 0 };
         client.hello = client.hear().await;
-        client
+        Ok(client)
     }
 
     /// A client in r1 with a token of `ttl_secs`.

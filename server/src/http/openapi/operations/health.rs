@@ -23,7 +23,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("ready", Method::GET, READY_PATH, HEALTH, "Can it serve?")
             .about("Asks the store and the audit trail. Send requests elsewhere while this does not answer 200.")
             .answer(200, "It can.", &healthy)
-            .refuses(&[ErrorCode::AuditUnavailable, ErrorCode::DiskFull]),,
+            .refuses(&[ErrorCode::AuditUnavailable, ErrorCode::DiskFull]),
         Operation::new("reload", Method::POST, RELOAD_PATH, HEALTH, "Read the configuration again")
             .about(
                 "Takes up what may change while this node runs, as SIGHUP does: limits, the log filter, the TLS \
