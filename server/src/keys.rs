@@ -298,6 +298,11 @@ impl Keyring {
         self.0.load().is_empty()
     }
 
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.0.load().len()
+    }
+
     /// Replaces everything: at start, and when the whole store was read again.
     pub fn replace_all(&self, keys: impl IntoIterator<Item = BackendKey>) {
         self.0.store(Arc::new(keys.into_iter().map(|key| (key.holder.key_id().to_owned(), Arc::new(key))).collect()));

@@ -20,7 +20,8 @@ use token_gen::AppId;
 use tokio::sync::Mutex;
 
 use crate::{
-    apps::{Directory, Prepare, uses::SecretUses},
+    apps::{ClosedApp, Directory, uses::SecretUses},
+    audit::{Origin, Recorder},
     clock::Clock,
     error::Error,
     keys::Keyring,
@@ -38,7 +39,8 @@ use seal::left_out;
 /// How much is read from the store at once.
 const PAGE: u32 = 1000;
 
-/// The operators' side of the service.
+/// The operators' side of the service, in the name of one of them.
+#[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
     sealer: Sealer,
@@ -47,21 +49,30 @@ pub struct Admin {
     keyring: Arc<Keyring>,
     uses: Arc<SecretUses>,
     /// Reading from the store and putting into memory is one step: without this, an older reading could be put last.
-    reading: Mutex<()>,
-    has_our_key: AtomicBool,
+    reading: Arc<Mutex<()>>,
+    has_our_key: Arc<AtomicBool>,
+    recorder: Recorder,
 }
 
 impl Admin {
-    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date.
+    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date. In the name of
+    /// the server itself, until told otherwise.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
         keyring: Arc<Keyring>,
+        recorder: Recorder,
     ) -> Self {
-        let (uses, reading) = (Arc::default(), Mutex::default());
-        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key: AtomicBool::new(true) }
+        let (uses, reading, has_our_key) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(true)));
+        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key, recorder }
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory. An app whose secrets do not open is left out, and logged: the
@@ -100,7 +111,7 @@ impl Admin {
     }
 
     /// How the app of a record is made ready, with its share of `counts`, which are in the order of apps.
-    fn prepare_or_leave_out(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Option<(AppId, Prepare)> {
+    fn prepare_or_leave_out(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Option<(AppId, ClosedApp)> {
         let app_id = record.app_id;
         let first = counts.partition_point(|count| count.app_id < app_id);
         let count = counts[first..].partition_point(|count| count.app_id == app_id);
@@ -121,7 +132,7 @@ impl Admin {
         };
         let counts = self.store.secret_uses_of(app_id).await?;
         match self.prepare(record, &counts) {
-            Ok(prepare) => self.directory.put(app_id, prepare),
+            Ok(app) => self.directory.put(app_id, app),
             Err(error) => {
                 self.require_our_key().await?;
                 self.directory.remove(app_id);

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use super::Admin;
 use crate::{
-    apps::{App, AppSettings, Prepare, RingSecret},
+    apps::{App, AppSettings, ClosedApp, RingSecret},
     error::Error,
     keys::KeyText,
     sealing::{Place, SealError, Sealer},
@@ -36,15 +36,17 @@ impl Admin {
 
     /// How the app of a record is made ready once it is asked for. Its secrets are opened here and now as well, so that
     /// damage shows at once.
-    pub(super) fn prepare(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Result<Prepare, Error> {
+    pub(super) fn prepare(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Result<ClosedApp, Error> {
         require_sound(&self.sealer, &record)?;
+        let origins = AppSettings::origins_in(&record.settings).map_err(|error| unreadable(record.app_id, &error))?;
         let reserved = counts.iter().map(|count| (count.secret_id.clone(), count.mints_reserved)).collect::<Box<_>>();
         let (sealer, uses) = (self.sealer.clone(), Arc::clone(&self.uses));
-        Ok(Box::new(move || {
+        let prepare = move || {
             let opened = open_app(&sealer, &record);
             let reserved = |secret_id: &str| Some(reserved.iter().find(|(id, _)| id == secret_id)?.1);
             opened.map(|app| app.with_uses(&uses, reserved)).inspect_err(|error| left_out(record.app_id, error)).ok()
-        }))
+        };
+        Ok(ClosedApp { origins, prepare: Box::new(prepare) })
     }
 }
 
@@ -58,7 +60,12 @@ fn require_sound(sealer: &Sealer, record: &AppRecord) -> Result<(), Error> {
     for stored in live(record) {
         open_secret(sealer, app_id, stored)?;
     }
-    Ok(())
+    let is_active = |stored: &SecretRecord| stored.purpose == Purpose::Gcm && stored.valid_until.is_none();
+    if live(record).any(is_active) { Ok(()) } else { Err(no_active_secret(app_id)) }
+}
+
+fn no_active_secret(app_id: AppId) -> Error {
+    StoreError::Unreadable(format!("app {app_id} has no active secret")).into()
 }
 
 /// The app of a record. Retired secrets stay in the record and out of the app.
@@ -76,7 +83,7 @@ fn open_app(sealer: &Sealer, record: &AppRecord) -> Result<App, Error> {
             (Purpose::Cbc, Some(_)) => cbc.push(entry),
         }
     }
-    let active = active.ok_or(StoreError::Unreadable(format!("app {app_id} has no active secret")))?;
+    let active = active.ok_or_else(|| no_active_secret(app_id))?;
     let app = App::new(settings_of(record)?, app_sign, &active, &previous).with_cbc(&cbc);
     let Some((sealed, until)) = &record.previous_app_sign else { return Ok(app) };
     let previous = open_app_sign(sealer, previous_app_sign_place(app_id), sealed)?;
@@ -120,8 +127,11 @@ fn secret_place(app_id: AppId, secret_id: &str) -> Place<'_> {
 }
 
 pub(super) fn settings_of(record: &AppRecord) -> Result<AppSettings, Error> {
-    AppSettings::from_json(record.app_id, &record.settings)
-        .map_err(|error| StoreError::Unreadable(format!("settings of app {}: {error}", record.app_id)).into())
+    AppSettings::from_json(record.app_id, &record.settings).map_err(|error| unreadable(record.app_id, &error))
+}
+
+fn unreadable(app_id: AppId, error: &serde_json::Error) -> Error {
+    StoreError::Unreadable(format!("settings of app {app_id}: {error}")).into()
 }
 
 /// Eight hexadecimal digits by which people recognise a secret without seeing it.

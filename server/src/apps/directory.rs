@@ -4,7 +4,7 @@
 //! are ready, the ones that nobody has asked for lately give way to others, and their secrets are zeroed.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     fmt,
     sync::{
         Arc, Mutex, PoisonError, Weak,
@@ -28,23 +28,45 @@ pub type Prepare = Box<dyn Fn() -> Option<App> + Send + Sync>;
 
 /// All apps by number. Reading an app that is ready takes no lock.
 pub struct Directory {
-    apps: ArcSwap<HashMap<AppId, Arc<Entry>>>,
+    apps: ArcSwap<Apps>,
     /// Those that are ready, in the order in which they are to give way.
     ready: Mutex<VecDeque<Weak<Entry>>>,
     max_ready: usize,
     news: broadcast::Sender<AppId>,
 }
 
+#[derive(Clone, Default)]
+struct Apps {
+    by_id: HashMap<AppId, Arc<Entry>>,
+    /// The origins whose pages may log in to some app.
+    origins: HashSet<String>,
+}
+
+impl Apps {
+    fn of(by_id: HashMap<AppId, Arc<Entry>>) -> Self {
+        let origins = by_id.values().flat_map(|entry| &entry.app.origins).cloned().collect();
+        Self { by_id, origins }
+    }
+}
+
+/// An app as it is kept until somebody asks for it.
+pub struct ClosedApp {
+    /// The origins whose pages may log in to it; none while it is switched off.
+    pub origins: Vec<String>,
+    /// Opens it.
+    pub prepare: Prepare,
+}
+
 struct Entry {
-    prepare: Prepare,
+    app: ClosedApp,
     ready: ArcSwapOption<App>,
     /// Whether somebody has asked for it since it was last spared.
     asked_for: AtomicBool,
 }
 
 impl Entry {
-    fn new(prepare: Prepare) -> Arc<Self> {
-        Arc::new(Self { prepare, ready: ArcSwapOption::empty(), asked_for: AtomicBool::new(false) })
+    fn new(app: ClosedApp) -> Arc<Self> {
+        Arc::new(Self { app, ready: ArcSwapOption::empty(), asked_for: AtomicBool::new(false) })
     }
 }
 
@@ -62,7 +84,7 @@ impl Directory {
     /// The app, if there is one.
     pub fn app(&self, app_id: AppId) -> Option<Arc<App>> {
         let apps = self.apps.load();
-        let entry = apps.get(&app_id)?;
+        let entry = apps.by_id.get(&app_id)?;
         let Some(app) = &*entry.ready.load() else { return self.make_ready(app_id, entry) };
         // Most are asked for again and again: then there is nothing to write, and no cache line to fight for.
         if !entry.asked_for.load(Ordering::Relaxed) {
@@ -71,20 +93,35 @@ impl Directory {
         Some(Arc::clone(app))
     }
 
+    /// Whether some app lets pages of `origin` log in. Which one, the login shows.
+    pub fn takes_pages_of(&self, origin: &str) -> bool {
+        self.apps.load().origins.contains(origin)
+    }
+
+    /// How many apps there are.
+    pub fn len(&self) -> usize {
+        self.apps.load().by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Replaces everything: at start, and when the whole store was read again.
-    pub fn replace_all(&self, apps: impl IntoIterator<Item = (AppId, Prepare)>) {
-        let apps: HashMap<_, _> = apps.into_iter().map(|(app_id, prepare)| (app_id, Entry::new(prepare))).collect();
-        let before = self.apps.swap(Arc::new(apps));
-        before.keys().for_each(|&app_id| self.tell(app_id));
+    pub fn replace_all(&self, apps: impl IntoIterator<Item = (AppId, ClosedApp)>) {
+        let apps = apps.into_iter().map(|(app_id, app)| (app_id, Entry::new(app))).collect();
+        let before = self.apps.swap(Arc::new(Apps::of(apps)));
+        before.by_id.keys().for_each(|&app_id| self.tell(app_id));
     }
 
     /// Adds or replaces one app. Requests under way keep the app they began with.
-    pub fn put(&self, app_id: AppId, prepare: Prepare) {
-        let entry = Entry::new(prepare);
+    pub fn put(&self, app_id: AppId, app: ClosedApp) {
+        let entry = Entry::new(app);
         self.apps.rcu(|apps| {
-            let mut apps = HashMap::clone(apps);
+            let mut apps = apps.by_id.clone();
             apps.insert(app_id, Arc::clone(&entry));
-            apps
+            Apps::of(apps)
         });
         self.tell(app_id);
     }
@@ -92,9 +129,9 @@ impl Directory {
     /// Takes an app out: it serves no more.
     pub fn remove(&self, app_id: AppId) {
         self.apps.rcu(|apps| {
-            let mut apps = HashMap::clone(apps);
+            let mut apps = apps.by_id.clone();
             apps.remove(&app_id);
-            apps
+            Apps::of(apps)
         });
         self.tell(app_id);
     }
@@ -112,7 +149,7 @@ impl Directory {
         if let Some(app) = entry.ready.load_full() {
             return Some(app);
         }
-        let Some(app) = (entry.prepare)().map(Arc::new) else {
+        let Some(app) = (entry.app.prepare)().map(Arc::new) else {
             drop(ready);
             self.remove(app_id);
             return None;
@@ -139,7 +176,7 @@ impl Directory {
 
 impl fmt::Debug for Directory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Directory").field("apps", &self.apps.load().len()).finish_non_exhaustive()
+        f.debug_struct("Directory").field("apps", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -157,7 +194,7 @@ mod tests {
     }
 
     /// Counts how often an app is opened.
-    fn prepare(number: u32, opened: &Arc<AtomicUsize>) -> (AppId, Prepare) {
+    fn prepare(number: u32, opened: &Arc<AtomicUsize>) -> (AppId, ClosedApp) {
         let opened = Arc::clone(opened);
         let open = move || {
             opened.fetch_add(1, Ordering::Relaxed);
@@ -166,7 +203,7 @@ mod tests {
             let app_sign = AppSign::new(&"0a".repeat(32)).unwrap();
             Some(App::new(AppSettings::new(app_id(number), "app"), app_sign, &active, &[]))
         };
-        (app_id(number), Box::new(open))
+        (app_id(number), ClosedApp { origins: Vec::new(), prepare: Box::new(open) })
     }
 
     #[test]
@@ -192,13 +229,11 @@ mod tests {
         let directory = Directory::default();
         let tries = Arc::new(AtomicUsize::new(0));
         let counted = Arc::clone(&tries);
-        directory.put(
-            app_id(1),
-            Box::new(move || {
-                counted.fetch_add(1, Ordering::Relaxed);
-                None
-            }),
-        );
+        let prepare = move || {
+            counted.fetch_add(1, Ordering::Relaxed);
+            None
+        };
+        directory.put(app_id(1), ClosedApp { origins: Vec::new(), prepare: Box::new(prepare) });
         assert!(directory.app(app_id(1)).is_none() && directory.app(app_id(1)).is_none());
         assert_eq!(tries.load(Ordering::Relaxed), 1);
     }

@@ -14,7 +14,7 @@ use token_gen::{
     Verified, Verifier,
 };
 
-pub use directory::{Directory, Prepare};
+pub use directory::{ClosedApp, Directory, Prepare};
 pub use settings::{
     AppSettings, AuthMode, BothCredentials, CbcPolicy, DuplicateLogin, EmptyStreamList, ExpiryPolicy, FormatName,
     SdkVersion,
@@ -178,6 +178,12 @@ impl App {
     pub fn holds_secret(&self, secret_id: &str) -> bool {
         let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
         self.previous.iter().chain([&self.active]).chain(cbc).any(|entry| entry.secret_id == secret_id)
+    }
+
+    /// Whether the secret is one that mints, and not one before it.
+    pub fn is_active(&self, secret_id: &str) -> bool {
+        let cbc = self.cbc.iter().filter_map(|cbc| cbc.verifiers.first());
+        std::iter::once(&self.active).chain(cbc).any(|entry| entry.secret_id == secret_id)
     }
 
     /// A minter with the active secret for `format`, or `None` where the app does not use that format.

@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -24,7 +24,7 @@ use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
 use super::{limits, problem};
-use crate::{app::Service, error::Error};
+use crate::{app::Service, audit::RequestId, error::Error, metrics::RouteTable, telemetry::traces};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -45,8 +45,8 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    fn next(&self) -> String {
-        format!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    fn next(&self) -> RequestId {
+        RequestId { process: self.process, count: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -54,22 +54,33 @@ impl RequestIds {
 pub(super) struct Edge {
     ids: RequestIds,
     service: Arc<Service>,
+    routes: RouteTable,
 }
 
 impl Edge {
-    pub(super) fn new(service: Arc<Service>) -> Self {
-        Self { ids: RequestIds::default(), service }
+    /// Counts the requests for `routes`.
+    pub(super) fn new(service: Arc<Service>, routes: RouteTable) -> Self {
+        Self { ids: RequestIds::default(), service, routes }
     }
 }
 
 /// The layer around every route: names the request, lets it in, and turns every failure within into a problem
 /// document. One for all of this, because each layer costs every request a copy of everything below it.
-pub(super) async fn surround(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+pub(super) async fn surround(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
     let request_id = edge.ids.next();
+    request.extensions_mut().insert(request_id);
+    let request_id = request_id.to_string();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    // Not at the level info: making a span that is kept costs more than minting. Failures are logged with the id anyway.
-    let span = tracing::debug_span!("request", request_id, method = %request.method(), route);
+    let counts = edge.routes.find(route, request.method());
+    let trace = traces::of_request(request.method(), route, request.headers());
+    // A span that log lines show costs more than minting: it is made where there is a trace to find by it. Failures are
+    // logged with the id of the request anyway.
+    let span = match traces::trace_id(&trace) {
+        None => tracing::debug_span!("request", request_id, method = %request.method(), route),
+        trace_id => tracing::info_span!("request", request_id, method = %request.method(), route, trace_id),
+    };
     async {
         let outcome = tokio::time::timeout(TIME_LIMIT, pass(&edge.service, request, next));
         let response = match AssertUnwindSafe(outcome).catch_unwind().await {
@@ -77,7 +88,10 @@ pub(super) async fn surround(State(edge): State<Arc<Edge>>, request: Request, ne
             Ok(Ok(Err(error))) => error.into_response(),
             Ok(Err(_)) => Error::TimedOut.into_response(),
             // This request fails, the others go on. What it panicked with may hold anything, so it is not logged here.
-            Err(_) => Error::Internal("a handler panicked").into_response(),
+            Err(_) => {
+                edge.service.metrics.panicked();
+                Error::Internal("a handler panicked").into_response()
+            }
         };
         let mut response = problem::render(response, &request_id);
         tracing::debug!(status = response.status().as_u16(), "answered");
@@ -95,9 +109,12 @@ pub(super) async fn surround(State(edge): State<Arc<Edge>>, request: Request, ne
         if let Ok(request_id) = HeaderValue::try_from(request_id) {
             headers.insert(REQUEST_ID, request_id);
         }
+        traces::answered(&trace, response.status().as_u16());
+        counts.answered(response.status(), begun.elapsed());
         response
     }
     .instrument(span)
+    .instrument(trace.clone())
     .await
 }
 

@@ -3,21 +3,29 @@
 use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
-use rand::rngs::SysRng;
 use roompass_wire::http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse};
-use token_gen::UnixSeconds;
+use token_gen::{Privileges, SystemRng, UnixSeconds};
 
-use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, problem};
-use crate::{app::Service, error::Error, issued::Issued, keys::Caller};
+use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, origin::Asking, problem};
+use crate::{
+    app::Service,
+    apps::names::privileges,
+    audit::{Action, Event, Origin},
+    error::Error,
+    issued::Issued,
+    keys::Caller,
+    tokens::MintedToken,
+};
 
 /// Mints a token.
 pub(super) async fn mint(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<MintRequest>,
 ) -> Result<Answer<MintResponse>, Error> {
     let now = service.clock.now();
-    let (minted, to_note) = mint_one(&service, &caller, &request, now)?;
+    let (minted, to_note) = mint_one(&service, &caller, origin, request, now)?;
     if let Some(issued) = to_note {
         service.lifecycle.note_issued(caller.app_id, vec![issued]).await?;
     }
@@ -28,6 +36,7 @@ pub(super) async fn mint(
 pub(super) async fn mint_batch(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<MintBatchRequest, MAX_BATCH_BODY_BYTES>,
 ) -> Result<Answer<MintBatchResponse>, Error> {
     let max = MintBatchRequest::MAX_ITEMS;
@@ -36,8 +45,8 @@ pub(super) async fn mint_batch(
     }
     let now = service.clock.now();
     let (mut items, mut to_note) = (Vec::with_capacity(request.items.len()), Vec::new());
-    for item in &request.items {
-        items.push(match mint_one(&service, &caller, item, now) {
+    for item in request.items {
+        items.push(match mint_one(&service, &caller, origin.clone(), item, now) {
             Ok((minted, issued)) => {
                 to_note.extend(issued);
                 MintBatchItem::Minted(minted)
@@ -56,10 +65,15 @@ pub(super) async fn mint_batch(
 fn mint_one(
     service: &Service,
     caller: &Caller,
-    request: &MintRequest,
+    origin: Origin,
+    request: MintRequest,
     now: UnixSeconds,
 ) -> Result<(MintResponse, Option<Issued>), Error> {
-    let token = service.tokens.mint(caller, request, now, &mut SysRng)?;
+    service.audit.ready()?;
+    let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
+    // A token that will not be in the trail is not handed out.
+    service.audit.note(origin, event(caller, request, &minted))?;
+    let token = minted?;
     let token_id = token.minted.token_id();
     tracing::debug!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
     let minted = MintResponse {
@@ -71,4 +85,30 @@ fn mint_one(
         token: token.minted.token,
     };
     Ok((minted, token.to_note))
+}
+
+/// What the trail says of it.
+fn event(caller: &Caller, request: MintRequest, minted: &Result<MintedToken, Error>) -> Event {
+    let MintRequest { user_id, room_id, privileges, stream_ids, payload, .. } = request;
+    let is_of_room = room_id.is_some();
+    let event = Event {
+        user_id: Some(user_id),
+        room_id,
+        stream_ids,
+        privileges: match privileges {
+            Some(names) => Some(names.into_iter().map(privileges::privilege).collect()),
+            None => is_of_room.then_some(Privileges::ALL),
+        },
+        details: payload.is_some().then_some("a payload of the caller's own".into()),
+        ..Event::of(Action::Mint, caller.app_id)
+    };
+    match minted {
+        Ok(MintedToken { minted, .. }) => {
+            Event { token_id: Some(minted.token_id()), expire_at: Some(minted.expire_at), ..event }
+        }
+        Err(error @ Error::Field { field, .. }) => {
+            event.refused(error.code().as_str()).saying(format!("{field}: {error}"))
+        }
+        Err(error) => event.refused(error.code().as_str()),
+    }
 }

@@ -13,11 +13,13 @@ pub(crate) use request::is_of_rooms;
 pub use request::{ban_target, duration, issued_before, reason, revocation_target};
 
 use crate::{
+    audit::{Action, Event, Origin, Recorder},
     bans::{self, Ban, Bans},
     entry_id::EntryId,
     error::Error,
     issued::{Issued, IssuedTokens},
     keys::Caller,
+    metrics::Metrics,
     revocations::{self, Revocation, Revocations, Target},
     store::{After, AppRecord, Store, StoreError},
 };
@@ -33,16 +35,19 @@ const SWEEP_BATCH: u32 = 500;
 /// How long a write may take before its outcome is called unknown; shorter than any request may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The life of tokens after they were minted.
+/// The life of tokens after they were minted, in the name of whoever changes it.
+#[derive(Clone)]
 pub struct Lifecycle {
     store: Arc<dyn Store>,
     revocations: Arc<Revocations>,
     bans: Arc<Bans>,
     issued: Arc<IssuedTokens>,
     /// How far the ledger of issued tokens was read.
-    issued_until: Mutex<i64>,
+    issued_until: Arc<Mutex<i64>>,
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
-    changing_bans: Mutex<()>,
+    changing_bans: Arc<Mutex<()>>,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
 }
 
 /// A wish to end tokens.
@@ -65,8 +70,23 @@ impl Lifecycle {
         revocations: Arc<Revocations>,
         bans: Arc<Bans>,
         issued: Arc<IssuedTokens>,
+        recorder: Recorder,
     ) -> Self {
-        Self { store, revocations, bans, issued, issued_until: Mutex::default(), changing_bans: Mutex::default() }
+        let (changing_bans, issued_until, metrics) = Default::default();
+        Self { store, revocations, bans, issued, issued_until, changing_bans, recorder, metrics }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory.
@@ -157,8 +177,10 @@ impl Lifecycle {
             created_by: caller.key_id.clone(),
             reason,
         };
-        let kept = durable(self.store.put_revocation(revocation)).await?;
+        let event = event_of(&revocation);
+        let kept = self.recorder.change(event, durable(self.store.put_revocation(revocation))).await?;
         self.revocations.put(kept.clone());
+        self.metrics.tokens.revoked(kept.target.kind());
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
         );
@@ -182,13 +204,18 @@ impl Lifecycle {
                 created_by: by.to_owned(),
                 reason: Some(reason.to_owned()),
             };
-            self.revocations.put(durable(self.store.put_revocation(revocation)).await?);
+            self.revocations.put(durable(self.store.put_revocation(revocation.clone())).await?);
+            self.recorder.note_anyway(event_of(&revocation));
             Ok::<_, Error>(())
         };
-        // Many at once, as they share commits.
-        for apps in apps.chunks(AT_ONCE) {
-            try_join_all(apps.iter().map(&revoke)).await?;
-        }
+        let ending = async {
+            // Many at once, as they share commits.
+            for apps in apps.chunks(AT_ONCE) {
+                try_join_all(apps.iter().map(&revoke)).await?;
+            }
+            self.recorder.flush().await
+        };
+        self.recorder.change(Event::new(Action::Restore).saying(reason.to_owned()), ending).await?;
         Ok(apps.len())
     }
 
@@ -224,9 +251,11 @@ impl Lifecycle {
         let created_by = caller.key_id.clone();
         let ban = Ban { app_id: caller.app_id, target, expire_at, created_at: now, created_by, reason };
         let changing = self.changing_bans.lock().await;
-        durable(self.store.put_ban(ban.clone())).await?;
+        let event = event_of_ban(Action::Ban, &ban);
+        self.recorder.change(event, durable(self.store.put_ban(ban.clone()))).await?;
         self.bans.put(ban.clone());
         drop(changing);
+        self.metrics.tokens.banned(ban.target.kind());
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
         Ok(ban)
     }
@@ -239,11 +268,13 @@ impl Lifecycle {
         let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::NotFound)?;
         request::reaches_ban(&caller.scope, &ban.target)?;
         let changing = self.changing_bans.lock().await;
-        if !durable(self.store.delete_ban(caller.app_id, id)).await? {
+        let lifting = durable(self.store.delete_ban(caller.app_id, id));
+        if !self.recorder.remove(event_of_ban(Action::LiftBan, &ban), lifting).await? {
             return Err(Error::NotFound);
         }
         self.bans.remove(caller.app_id, id);
         drop(changing);
+        self.metrics.tokens.ban_lifted();
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
         Ok(())
     }
@@ -275,6 +306,37 @@ impl Lifecycle {
         self.issued.sweep(expired);
         while self.store.delete_expired_issued(expired, SWEEP_BATCH).await? == batch {}
         Ok(())
+    }
+}
+
+fn event_of(revocation: &Revocation) -> Event {
+    let event = Event {
+        expire_at: Some(revocation.expire_at),
+        details: revocation.reason.clone().map(Into::into),
+        ..Event::of(Action::Revoke, revocation.app_id).about(revocation.target.entry_id().to_string())
+    };
+    match revocation.target.clone() {
+        Target::Token(token_id) => Event { token_id: Some(token_id), ..event },
+        Target::User(user_id) => Event { user_id: Some(user_id), ..event },
+        Target::Room(room_id) => Event { room_id: Some(room_id), ..event },
+        Target::UserInRoom { user_id, room_id } => Event { user_id: Some(user_id), room_id: Some(room_id), ..event },
+        Target::App => event,
+    }
+}
+
+fn event_of_ban(action: Action, ban: &Ban) -> Event {
+    let event = Event {
+        expire_at: ban.expire_at,
+        details: ban.reason.clone().map(Into::into),
+        ..Event::of(action, ban.app_id).about(ban.target.entry_id().to_string())
+    };
+    match ban.target.clone() {
+        bans::Target::User(user_id) => Event { user_id: Some(user_id), ..event },
+        bans::Target::Room(room_id) => Event { room_id: Some(room_id), ..event },
+        bans::Target::UserInRoom { user_id, room_id } => {
+            Event { user_id: Some(user_id), room_id: Some(room_id), ..event }
+        }
+        bans::Target::IpRange(range) => event.saying(range.to_string()),
     }
 }
 

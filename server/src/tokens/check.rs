@@ -6,6 +6,8 @@ use token_gen::{
     TokenId, UnixSeconds,
 };
 
+use tracing::field::Empty;
+
 use super::{
     Tokens,
     cbc::{self, Gate},
@@ -14,6 +16,7 @@ use crate::{
     apps::{App, AppSettings, CbcPolicy, EmptyStreamList, VerifiedBy},
     entry_id::EntryId,
     revocations::Subject,
+    telemetry::traces::TARGET,
 };
 
 /// What a token is shown for, as far as it is known.
@@ -152,6 +155,19 @@ impl Tokens {
     /// # Errors
     /// The first failure, in that order.
     pub fn check(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<Checked, Refusal> {
+        let span = tracing::info_span!(target: TARGET, "verify", app_id = %app.app_id(), reason = Empty).entered();
+        let checked = self.judge(app, token, attempt, now);
+        match &checked {
+            Ok(good) => self.metrics.tokens.verified(app.app_id(), app.is_active(&good.secret_id)),
+            Err(refusal) => {
+                span.record("reason", refusal.exact());
+                self.metrics.tokens.refused(app.app_id(), refusal.exact());
+            }
+        }
+        checked
+    }
+
+    fn judge(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<Checked, Refusal> {
         if !self.trusts(now) {
             return Err(Refusal::of_us(Fault::ClockBehind));
         }

@@ -20,8 +20,12 @@ use crate::{
     error::Error,
     issued::{Issued, IssuedTokens},
     keys::{Caller, Scope},
+    metrics::Metrics,
     revocations::Revocations,
+    telemetry::traces::TARGET,
 };
+use tracing::field::Empty;
+
 pub use check::{Attempt, Checked, Fault, Refusal, permit_publish};
 pub use explain::{Attempted, Explained};
 
@@ -35,6 +39,7 @@ pub struct Tokens {
     /// Below this, the clock cannot be right.
     clock_floor: UnixSeconds,
     cbc: cbc::CbcGate,
+    metrics: Arc<Metrics>,
 }
 
 /// A new token, and its Kit Token if one was asked for.
@@ -67,7 +72,15 @@ impl Tokens {
         issued: Arc<IssuedTokens>,
         clock_floor: UnixSeconds,
     ) -> Self {
-        Self { directory, revocations, bans, issued, clock_floor, cbc: cbc::CbcGate::default() }
+        let cbc = cbc::CbcGate::default();
+        Self { directory, revocations, bans, issued, clock_floor, cbc, metrics: Arc::default() }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// What ends tokens early.
@@ -91,6 +104,25 @@ impl Tokens {
     /// [`Error::Field`] with the field that is at fault, [`Error::AppUnknown`], [`Error::AppDisabled`],
     /// [`Error::Randomness`], [`Error::ClockBehind`].
     pub fn mint<R: TryCryptoRng>(
+        &self,
+        caller: &Caller,
+        request: &MintRequest,
+        now: UnixSeconds,
+        rng: &mut R,
+    ) -> Result<MintedToken, Error> {
+        let span = tracing::info_span!(target: TARGET, "mint", app_id = %caller.app_id, code = Empty).entered();
+        let minted = self.try_mint(caller, request, now, rng);
+        match &minted {
+            Ok(_) => self.metrics.tokens.minted(caller.app_id),
+            Err(error) => {
+                span.record("code", error.code().as_str());
+                self.metrics.tokens.mint_refused(error.code());
+            }
+        }
+        minted
+    }
+
+    fn try_mint<R: TryCryptoRng>(
         &self,
         caller: &Caller,
         request: &MintRequest,

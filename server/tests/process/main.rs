@@ -2,10 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod api_fuzz;
+mod audit;
 mod config;
 mod core_dump;
 mod crash;
 mod deploy;
+mod descriptors;
 mod dev;
 mod harness;
 mod nonces;
@@ -16,3 +18,4 @@ mod postgres_server;
 mod restore;
 mod serve;
 mod tls;
+mod watching;

@@ -1,6 +1,7 @@
 //! What every store promises, as one suite. `run` it with a way to make an empty store.
 
 mod admins;
+mod audit;
 mod changes;
 mod issued;
 mod nonces;
@@ -16,7 +17,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..33 {
+    for promise in 0..37 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -50,10 +51,14 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             26 => changes::every_change_is_in_the_feed_once_and_in_order(&store).await,
             27 => changes::a_write_that_fails_leaves_no_change(&store).await,
             28 => changes::who_is_too_far_behind_is_told_so(&store).await,
-            29 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
-            30 => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
-            31 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
-            _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
+            29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
+            30 => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
+            31 => audit::a_chain_begins_where_the_one_before_was(&store).await,
+            32 => audit::records_are_appended_once_and_in_one_place_only(&store).await,
+            33 => audit::records_are_found_by_what_they_say(&store).await,
+            34 => audit::old_records_are_forgotten_from_the_old_end(&store).await,
+            35 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
+            _ => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio_postgres::{IsolationLevel, Row};
 use super::{
     PING_LIMIT, Parameter, PostgresStore, app_id_of, execute, hash_of, migrations, number, row, rows, unreadable,
 };
-use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
+use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, Timings};
 
 const APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until, created_at,
     updated_at FROM apps";
@@ -21,6 +21,10 @@ const KEY: &str =
 impl Store for PostgresStore {
     async fn migrate(&self) -> Result<(), StoreError> {
         self.pool.run_once(migrations::LIMIT, migrations::run).await
+    }
+
+    fn timings(&self) -> &Timings {
+        self.pool.timings()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
