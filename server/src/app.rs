@@ -28,6 +28,7 @@ use crate::{
         observe::{self, METRICS_PATH},
         server::ConnectionLimits,
     },
+    issued::IssuedTokens,
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
     limits::{Limits, Places},
@@ -143,11 +144,12 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle =
-            Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), recorder).counting_in(metrics.clone());
+        let issued = Arc::new(IssuedTokens::default());
+        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), issued.clone(), recorder)
+            .counting_in(metrics.clone());
         lifecycle.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
-        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor);
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));

@@ -81,6 +81,7 @@ impl Follower {
                 break;
             }
         }
+        self.service.lifecycle.catch_up_issued().await?;
         self.service.revocations.complete(now);
         Ok(())
     }

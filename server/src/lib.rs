@@ -18,6 +18,7 @@
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
+//! | [`issued`] | which CBC tokens were minted here, in memory | the store, HTTP |
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
 //! | [`audit`] | what happened, who did it, and the proof that nobody rewrote it | HTTP, SQL |
@@ -45,6 +46,7 @@ pub mod error;
 pub mod follower;
 pub mod gateway;
 mod http;
+pub mod issued;
 pub mod keys;
 pub mod lifecycle;
 pub mod limits;

@@ -103,6 +103,22 @@ impl AppSettings {
         serde_json::from_value(settings)
     }
 
+    /// The origins in stored JSON whose pages may log in; none while the app is switched off. For all apps at once this
+    /// is much cheaper than [`AppSettings::from_json`].
+    ///
+    /// # Errors
+    /// What is unreadable of it.
+    pub fn origins_in(stored: &str) -> Result<Vec<String>, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Origins {
+            enabled: Option<bool>,
+            #[serde(default)]
+            allowed_origins: Vec<String>,
+        }
+        let Origins { enabled, allowed_origins } = serde_json::from_str(stored)?;
+        Ok(if enabled.unwrap_or(true) { allowed_origins } else { Vec::new() })
+    }
+
     /// The JSON to store.
     pub fn to_json(&self) -> String {
         // Names, numbers and lists into memory: serde_json has no way to fail here.
@@ -142,7 +158,7 @@ impl AppSettings {
             return Err(("formats", "must name at least one format".to_owned()));
         }
         if self.uses_cbc() && self.cbc_policy == CbcPolicy::Off {
-            return Err(("cbc_policy", "must be offline for the CBC formats in `formats`".to_owned()));
+            return Err(("cbc_policy", "must be issued_only or offline for the CBC formats in `formats`".to_owned()));
         }
         if (self.cbc_policy == CbcPolicy::Offline) != self.cbc_until.is_some() {
             return Err(("cbc_until", "goes with the policy offline, and only with it".to_owned()));
@@ -190,6 +206,7 @@ impl AppSettings {
     pub fn allows_cbc(&self, now: UnixSeconds) -> bool {
         match self.cbc_policy {
             CbcPolicy::Off => false,
+            CbcPolicy::IssuedOnly => self.uses_cbc(),
             CbcPolicy::Offline => self.uses_cbc() && self.cbc_until.is_some_and(|until| now.get() < until),
         }
     }
@@ -211,6 +228,8 @@ impl AppSettings {
 pub enum CbcPolicy {
     /// Nothing.
     Off,
+    /// Those that were minted here, each exactly as it was minted: a ledger says which.
+    IssuedOnly,
     /// Those of old generators elsewhere, until a date. Whoever sees one can make it name another user.
     Offline,
 }
@@ -366,6 +385,11 @@ mod tests {
         assert_eq!(check(|settings| settings.formats.clear()), Err("formats"));
         assert_eq!(check(|settings| settings.formats.push(FormatName::Token03)), Err("cbc_policy"));
         assert_eq!(check(|settings| settings.cbc_policy = CbcPolicy::Offline), Err("cbc_until"));
+        let issued_only = |settings: &mut AppSettings| {
+            settings.formats.push(FormatName::Token04Cbc);
+            settings.cbc_policy = CbcPolicy::IssuedOnly;
+        };
+        assert_eq!(check(issued_only), Ok(()));
         assert_eq!(check(|settings| settings.cbc_until = Some(5)), Err("cbc_until"));
         let no_way_in =
             |settings: &mut AppSettings| (settings.mode, settings.app_sign_enabled) = (AuthMode::AppSign, false);

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     http::{HeaderValue, Method, header::STRICT_TRANSPORT_SECURITY},
-    middleware::{from_fn, from_fn_with_state},
+    middleware::from_fn_with_state,
 };
 use roompass_wire::{
     gateway::GATEWAY_PATH,
@@ -42,7 +42,7 @@ use roompass_wire::{
         SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH,
     },
 };
-use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
+use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{app::Service, error::Error, keys::Right};
 use openapi::{OPENAPI_PATH, Undescribed};
@@ -114,7 +114,7 @@ fn routes() -> Vec<Route> {
 /// A route is not described in the API's document, or the reverse.
 pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     openapi::document()?;
-    let router = with_layers(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service);
+    let router = surrounded(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service);
     // Whoever came over TLS once comes over TLS from then on.
     Ok(match service.origin.starts_with("https://") {
         true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
@@ -122,18 +122,11 @@ pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     })
 }
 
-fn with_layers(router: Router, service: &Arc<Service>) -> Router {
+fn surrounded(router: Router, service: &Arc<Service>) -> Router {
     let counted = routes().into_iter().map(|route| (route.path, route.method)).chain([(GATEWAY_PATH, Method::GET)]);
     let counts = service.metrics.requests.table(counted);
-    let edge = Arc::new(layers::Edge::new(Arc::clone(&service.clock), counts));
-    router
-        // The first layer here is the innermost.
-        .layer(from_fn(layers::refuse_credentials_in_query))
-        .layer(from_fn(limits::refuse_ambiguous_framing))
-        .layer(from_fn_with_state(Arc::clone(service), limits::admit))
-        .layer(from_fn(layers::time_out))
-        .layer(CatchPanicLayer::custom(layers::on_panic(Arc::clone(&service.metrics))))
-        .layer(from_fn_with_state(edge, layers::finish))
+    let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
+    router.layer(from_fn_with_state(edge, layers::surround))
 }
 
 /// What an unknown path gets.
@@ -150,6 +143,8 @@ async fn method_not_allowed() -> Error {
 mod audit_tests;
 #[cfg(test)]
 mod callers_tests;
+#[cfg(test)]
+mod cbc_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]

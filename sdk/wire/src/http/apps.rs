@@ -53,6 +53,8 @@ words! {
     CbcRule {
         /// Nothing.
         Off,
+        /// Those that this service minted, exactly as it minted them.
+        IssuedOnly,
         /// Tokens of generators elsewhere, until a date.
         Offline,
     }

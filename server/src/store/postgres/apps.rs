@@ -113,9 +113,10 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let query = format!("{KEY} ORDER BY key_id");
-        self.pool.run(async |client| rows(&client, &query, &[], key_of_row).await).await
+    async fn all_keys(&self, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!("{KEY} WHERE key_id > $1 ORDER BY key_id LIMIT $2");
+        let parameters: &[Parameter<'_>] = &[&after, &i64::from(limit)];
+        self.pool.run(async |client| rows(&client, &query, parameters, key_of_row).await).await
     }
 
     async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError> {

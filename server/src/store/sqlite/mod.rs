@@ -4,6 +4,7 @@ mod admins;
 mod audit;
 mod backup;
 mod changes;
+mod issued;
 mod nonces;
 mod once;
 mod revocations;
@@ -290,9 +291,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let query = format!("{SELECT_KEY} ORDER BY key_id");
-        self.reader.read(move |connection| rows(connection, &query, [], key_of_row)).await
+    async fn all_keys(&self, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!("{SELECT_KEY} WHERE key_id > ?1 ORDER BY key_id LIMIT ?2");
+        let after = after.to_owned();
+        self.reader.read(move |connection| rows(connection, &query, params![after, limit], key_of_row)).await
     }
 
     async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError> {
