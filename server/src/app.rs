@@ -501,9 +501,7 @@ impl Running {
                 tracing::error!(%error, "the {name} task failed");
             }
         }
-        if let Err(error) = self.service.audit.flush().await {
-            tracing::error!(error = &error as &dyn std::error::Error, "the latest audit records are not written");
-        }
+        self.service.audit.close().await;
         // Last, so that the end can be watched.
         if let Some(watched) = self.watched {
             watched.end().await;

@@ -61,7 +61,7 @@ impl Reading {
     fn jump_since(self, before: Self) -> Option<f64> {
         let passed = self.elapsed.saturating_sub(before.elapsed);
         let expected = before.wall.saturating_add(passed);
-        (self.wall.abs_diff(expected) > JUMP).then(|| self.wall.as_secs_f64() - expected.as_secs_f64())
+        (self.wall.abs_diff(expected) > JUMP).then_some(self.wall.as_secs_f64() - expected.as_secs_f64())
     }
 }
 

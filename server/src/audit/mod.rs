@@ -17,9 +17,13 @@ mod tests;
 mod verify;
 mod writer;
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
-use tokio::time::timeout;
+use tokio::{task::JoinHandle, time::timeout};
 
 pub use event::{Action, Actor, Event, Origin, Outcome, RequestId};
 pub use search::{export, filter, shown};
@@ -35,6 +39,8 @@ const KEEP_LIMIT: Duration = Duration::from_secs(5);
 pub struct Audit {
     queue: Arc<Queue>,
     clock: Arc<dyn Clock>,
+    /// `None` once it was waited for.
+    writing: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Audit {
@@ -42,8 +48,8 @@ impl Audit {
     /// done.
     pub fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Arc<Self> {
         let queue = Arc::new(Queue::new(clock.now()));
-        tokio::spawn(writer::run(Arc::clone(&queue), store, Arc::clone(&clock)));
-        Arc::new(Self { queue, clock })
+        let writing = tokio::spawn(writer::run(Arc::clone(&queue), store, Arc::clone(&clock)));
+        Arc::new(Self { queue, clock, writing: Mutex::new(Some(writing)) })
     }
 
     /// Whether the trail is being written: without it no secret is made and no token minted.
@@ -82,6 +88,17 @@ impl Audit {
     /// [`Error::AuditUnavailable`].
     pub async fn flush(&self) -> Result<(), Error> {
         self.wait_for(None).await
+    }
+
+    /// Writes what waits, takes no more, and lets go of the store.
+    pub async fn close(&self) {
+        self.queue.close();
+        let writing = self.writing.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(writing) = writing
+            && let Err(error) = writing.await
+        {
+            tracing::error!(%error, "the writing of the audit trail failed");
+        }
     }
 
     async fn keep(&self, origin: Origin, event: Event) -> Result<(), Error> {

@@ -96,7 +96,7 @@ impl Queue {
     /// `false` if there is no room.
     pub(super) fn push(&self, entry: Entry) -> bool {
         let mut waiting = self.lock();
-        if waiting.batch.entries.len() >= MAX_WAITING {
+        if waiting.is_full() {
             return false;
         }
         waiting.batch.entries.push(entry);
@@ -135,7 +135,7 @@ impl Queue {
     pub(super) fn push_urgent(&self, entry: Option<Entry>) -> Option<oneshot::Receiver<Result<(), Error>>> {
         let (waiter, written) = oneshot::channel();
         let mut waiting = self.lock();
-        if waiting.batch.entries.len() >= MAX_WAITING {
+        if waiting.is_full() {
             return None;
         }
         waiting.batch.entries.extend(entry);
@@ -180,6 +180,10 @@ impl Queue {
 }
 
 impl Waiting {
+    fn is_full(&self) -> bool {
+        self.closed || self.batch.entries.len() >= MAX_WAITING
+    }
+
     fn is_empty(&self) -> bool {
         self.batch.entries.is_empty() && self.batch.waiters.is_empty() && self.left_out == 0
     }

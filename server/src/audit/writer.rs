@@ -58,8 +58,8 @@ impl Pen {
     /// Writes the batch, however long that takes. Who waits for it is told of the first failure.
     async fn write(&mut self, queue: &Queue, batch: Batch) {
         let Batch { entries, mut waiters } = batch;
-        for entries in entries.chunks(AT_ONCE) {
-            let mut records: Vec<AuditRecord> = entries.iter().map(record).collect();
+        for (number, chunk) in entries.chunks(AT_ONCE).enumerate() {
+            let mut records: Vec<AuditRecord> = chunk.iter().map(record).collect();
             while let Err(error) = self.append_in_time(queue, &mut records).await {
                 let state = match error {
                     StoreError::CannotWrite(_) => State::CannotWrite,
@@ -74,7 +74,8 @@ impl Pen {
                     let _ = waiter.send(Err(refusal(state)));
                 }
                 if queue.is_closed() {
-                    tracing::error!(lost = records.len(), "audit records are lost: the store does not take them");
+                    let lost = entries.len() - number * AT_ONCE;
+                    tracing::error!(lost, "audit records are lost: the store does not take them");
                     return;
                 }
                 wait(AGAIN).await;

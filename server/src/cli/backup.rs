@@ -122,6 +122,8 @@ async fn end_what_was_issued(service: &Service) -> Result<usize, Failure> {
     let apps = service.lifecycle.revoke_everything("cli", "restored from a backup", now).await?;
     // The backup knows nothing of the time between it and now.
     service.store.note_time(now).await.map_err(crate::error::Error::from)?;
+    // A file is renamed next: nobody may hold it any more.
+    service.audit.close().await;
     Ok(apps)
 }
 

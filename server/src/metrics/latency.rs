@@ -92,7 +92,7 @@ mod tests {
         let mut text = String::new();
         prometheus_text::encode(&mut text, &registry).unwrap();
         for line in [
-            "t_bucket{le=\"0.00005\"} 2",
+            "t_bucket{le=\"5e-05\"} 2",
             "t_bucket{le=\"0.0001\"} 3",
             "t_bucket{le=\"1\"} 3",
             "t_bucket{le=\"5\"} 4",

@@ -206,6 +206,8 @@ fn a_restored_backup_revives_nothing() {
     eventually(|| is_active(&server, &introspect, &minted(&server, &key)).then_some(()));
     assert_eq!(installation.operate(&["doctor"])["faults"], json!([]));
     assert!(!installation.path("roompass.db.restoring").exists());
+    let told = installation.operate(&["audit", "list", "--action", "restore"]);
+    assert_eq!(told["records"].as_array().unwrap().len(), 1, "{told}");
 
     // With another master key nothing is put in place.
     fs::remove_file(installation.path("roompass.db")).unwrap();

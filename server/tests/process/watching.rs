@@ -199,10 +199,13 @@ fn every_number_of_the_dashboard_and_the_alerts_is_served() {
     }
 }
 
+/// A request to the collector: its head in lower case, and its body.
+type Received = (String, Vec<u8>);
+
 /// A collector of traces: takes what is sent by OTLP over HTTP.
 struct Collector {
     address: SocketAddr,
-    received: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    received: Arc<Mutex<Vec<Received>>>,
 }
 
 impl Collector {
