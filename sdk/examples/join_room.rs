@@ -58,7 +58,7 @@ fn tell(event: Event) {
             streams.iter().for_each(|stream| println!("+ stream {} of {}", stream.stream_id, stream.user_id));
         }
         Event::StreamsStopped(streams) => streams.iter().for_each(|stream| println!("- stream {}", stream.stream_id)),
-        Event::StateChanged(state) => println!("state: {state:?}"),
+        Event::StateChanged { state, .. } => println!("state: {state:?}"),
         Event::LoggedIn(admission) => println!("let in by {:?}, may {:?}", admission.auth, admission.privileges),
         Event::TokenRenewed { expire_at, .. } => println!("token renewed until {expire_at}"),
         other => println!("{other:?}"),

@@ -10,10 +10,15 @@ use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio_tungstenite::{
     Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
-    tungstenite::{self, Message, client::ClientRequestBuilder, http::Uri, protocol::WebSocketConfig},
+    tungstenite::{
+        self, Message,
+        client::ClientRequestBuilder,
+        http::{Uri, header::RETRY_AFTER},
+        protocol::WebSocketConfig,
+    },
 };
 
-use crate::{environment::Environment, error::Error, options::Options};
+use crate::{environment::Environment, error::Error, options::Options, server_url::ServerUrl};
 
 /// A login answer lists everybody in the room, so this is far above all other messages.
 const MAX_MESSAGE_BYTES: usize = 8 * 1024 * 1024;
@@ -29,10 +34,10 @@ pub(crate) struct Connection {
 
 impl Connection {
     /// Connects and takes the server's greeting.
-    pub(crate) async fn open(options: &Options) -> Result<(Self, Hello), Error> {
+    pub(crate) async fn open(options: &Options, server: &ServerUrl) -> Result<(Self, Hello), Error> {
         let limit = options.limits.connect;
         // On the heap: the state of connecting is tens of kilobytes, and callers embed it many times over.
-        within(&*options.environment, limit, Box::pin(Self::open_unhurried(options))).await
+        within(&*options.environment, limit, Box::pin(Self::open_unhurried(options, server))).await
     }
 
     /// Sends a message, or fails if the server does not take it in time.
@@ -63,15 +68,16 @@ impl Connection {
         let _ = within(&*self.environment, self.send_limit, closing).await;
     }
 
-    async fn open_unhurried(options: &Options) -> Result<(Self, Hello), Error> {
-        let uri: Uri = options.server.gateway().as_str().parse().map_err(|error| Error::config("server URL", error))?;
+    async fn open_unhurried(options: &Options, server: &ServerUrl) -> Result<(Self, Hello), Error> {
+        let uri: Uri = server.gateway().as_str().parse().map_err(|error| Error::config("server URL", error))?;
         let request = ClientRequestBuilder::new(uri).with_sub_protocol(SUBPROTOCOL);
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER_BYTES)
             .write_buffer_size(0)
             .max_message_size(Some(MAX_MESSAGE_BYTES))
             .max_frame_size(Some(MAX_MESSAGE_BYTES));
-        let connector = options.tls.clone().map_or(Connector::Plain, Connector::Rustls);
+        let tls = options.tls.clone().filter(|_| server.is_secure());
+        let connector = tls.map_or(Connector::Plain, Connector::Rustls);
         let (socket, _) =
             connect_async_tls_with_config(request, Some(config), true, Some(connector)).await.map_err(failure)?;
         let environment = Arc::clone(&options.environment);
@@ -129,7 +135,10 @@ struct Kind {
 
 fn failure(error: tungstenite::Error) -> Error {
     match error {
-        tungstenite::Error::Http(response) => Error::Status { status: response.status().as_u16() },
+        tungstenite::Error::Http(response) => {
+            let retry_after = response.headers().get(RETRY_AFTER).map(|value| value.as_bytes());
+            Error::answered(response.status().as_u16(), retry_after, response.body().as_deref().unwrap_or_default())
+        }
         tungstenite::Error::Protocol(tungstenite::error::ProtocolError::SecWebSocketSubProtocolError(_)) => {
             Error::Protocol { what: "it does not speak roompass.v1" }
         }

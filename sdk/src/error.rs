@@ -54,6 +54,8 @@ pub enum Error {
     Status {
         /// The status.
         status: u16,
+        /// How long it asks to stay away.
+        retry_after: Option<Duration>,
     },
     /// No answer in time.
     #[error("no answer within {after:?}")]
@@ -90,6 +92,8 @@ pub struct Refusal {
     pub field: Option<String>,
     /// Names an HTTP request in the operator's log.
     pub request_id: Option<String>,
+    /// How long the server asks to stay away.
+    pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Refusal {
@@ -175,9 +179,40 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.retryable,
-            Self::Status { status } => matches!(status, 408 | 425 | 429 | 500..),
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
             Self::Network(_) | Self::Timeout { .. } | Self::Provider { .. } => true,
             _ => false,
+        }
+    }
+
+    /// How long the server asks to stay away, if it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after,
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What an HTTP answer that is no success says: a problem document, or nothing but its status.
+    pub(crate) fn answered(status: u16, retry_after: Option<&[u8]>, body: &[u8]) -> Self {
+        let seconds = retry_after.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u32>().ok());
+        let retry_after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        match serde_json::from_slice::<Problem>(body).map(Self::from) {
+            Ok(Self::Refused(refusal)) => Self::Refused(Box::new(Refusal { retry_after, ..*refusal })),
+            _ => Self::Status { status, retry_after },
+        }
+    }
+
+    /// Whether another server may do what this one does not.
+    pub(crate) fn is_about_the_server(&self) -> bool {
+        match self {
+            Self::Network(_) | Self::Timeout { .. } | Self::Protocol { .. } => true,
+            Self::Status { .. } => self.is_retryable(),
+            _ => matches!(
+                self.code(),
+                Some(ErrorCode::Unavailable | ErrorCode::RateLimited | ErrorCode::Internal | ErrorCode::KickedInternal)
+            ),
         }
     }
 
@@ -197,6 +232,7 @@ impl From<ErrorMessage> for Error {
             reason: message.reason,
             field: None,
             request_id: None,
+            retry_after: None,
         }))
     }
 }
@@ -212,6 +248,7 @@ impl From<Problem> for Error {
             reason: None,
             field: problem.field,
             request_id: problem.request_id,
+            retry_after: None,
         }))
     }
 }
@@ -256,8 +293,8 @@ mod tests {
             (Error::Denied { reason: String::new() }, false),
             (Error::Provider { fault: "timed out" }, true),
             (Error::Timeout { after: Duration::ZERO }, true),
-            (Error::Status { status: 503 }, true),
-            (Error::Status { status: 404 }, false),
+            (Error::Status { status: 503, retry_after: None }, true),
+            (Error::Status { status: 404, retry_after: None }, false),
             (Error::Protocol { what: "" }, false),
         ] {
             assert_eq!(error.is_retryable(), expected, "{error}");

@@ -4,20 +4,25 @@ use std::{fmt, time::Duration};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Kicked, LoggedIn, Stream, User},
+    gateway::{AuthKind, LoggedIn, Stream, User},
     http::PrivilegeName,
 };
 use token_gen::UnixSeconds;
 use tokio::sync::broadcast;
 
-use crate::error::Error;
+use crate::{error::Error, state::RoomState};
 
 /// Something happened in or to a room. New kinds may come.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// The connection to the room changed.
-    StateChanged(RoomState),
+    /// The user stands differently to a room.
+    StateChanged {
+        /// The room.
+        room_id: String,
+        /// How the user stands to it now.
+        state: RoomState,
+    },
     /// The server let the user in: at login, and again after each reconnect.
     LoggedIn(Admission),
     /// Users came; at login, everybody who is there, this user included.
@@ -75,52 +80,6 @@ pub enum Event {
         /// How many it missed.
         missed: u64,
     },
-}
-
-/// How the connection to a room stands.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum RoomState {
-    /// Logging in for the first time.
-    Connecting,
-    /// In the room.
-    Connected,
-    /// The connection is lost; the SDK is trying to come back.
-    Reconnecting,
-    /// Out of the room: logged out, or, with an error, given up.
-    Disconnected(Option<Error>),
-    /// Put out of the room by the server.
-    Kicked(Kick),
-}
-
-impl RoomState {
-    /// Whether the stay is over for good.
-    pub fn is_over(&self) -> bool {
-        matches!(self, Self::Disconnected(_) | Self::Kicked(_))
-    }
-
-    /// Whether the user is in the room now.
-    pub fn is_connected(&self) -> bool {
-        matches!(self, Self::Connected)
-    }
-}
-
-/// Why the server put a user out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Kick {
-    /// The stable code.
-    pub code: ErrorCode,
-    /// The number that the field's SDKs use for it.
-    pub number: u32,
-    /// Why, for people.
-    pub message: String,
-}
-
-impl From<Kicked> for Kick {
-    fn from(kicked: Kicked) -> Self {
-        Self { code: kicked.code, number: kicked.number, message: kicked.message }
-    }
 }
 
 /// How the server let the user in.

@@ -110,7 +110,7 @@ impl HttpTokenProvider {
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE) => {
                 return Ok(TokenAnswer::Denied(format!("the app's backend answered {}", status.as_u16())));
             }
-            status => return Err(Error::Status { status: status.as_u16() }),
+            status => return Err(Error::Status { status: status.as_u16(), retry_after: None }),
         }
         let body = Zeroizing::new(http::body(response, TIME_LIMIT).await?);
         match serde_json::from_slice(&body) {

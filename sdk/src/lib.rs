@@ -18,6 +18,7 @@ mod roster;
 mod server_url;
 mod session;
 pub mod signed;
+mod state;
 mod tls;
 
 pub use backend::{BackendClient, BackendKey};
@@ -25,7 +26,7 @@ pub use client::Client;
 pub use credentials::LocalUser;
 pub use environment::{Environment, ManualEnvironment, Sleep, SystemEnvironment};
 pub use error::{Error, ErrorKind, Refusal};
-pub use event::{Admission, Event, Events, Kick, RoomState};
+pub use event::{Admission, Event, Events};
 pub use http_provider::HttpTokenProvider;
 pub use options::{AuthMode, ClientBuilder};
 pub use provider::{Cause, FixedToken, TokenAnswer, TokenProvider, TokenRequest};
@@ -35,4 +36,5 @@ pub use roompass_wire::{
     gateway::{AuthKind, Stream, User},
     http::{CipherName, FormatName, MintRequest, MintResponse, PrivilegeName},
 };
+pub use state::{Kick, RoomState};
 pub use token_gen::{AppId, AppSign, RoomId, StreamId, UnixSeconds, UserId, UserName};

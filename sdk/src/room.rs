@@ -12,9 +12,10 @@ use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use crate::{
     credentials::{Asked, RoomToken},
     error::Error,
-    event::{Admission, Event, Events, RoomState},
+    event::{Admission, Event, Events},
     roster::Roster,
     session::{Request, Wish},
+    state::RoomState,
 };
 
 /// A stay in a room, from login to logout, over as many connections as it takes.

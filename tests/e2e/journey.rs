@@ -103,7 +103,7 @@ async fn a_provider_keeps_a_room_through_many_short_tokens() {
         room.start_publishing_stream(&format!("s{round}")).await.unwrap();
     }
     room.logout_room().await;
-    assert!(matches!(room.state(), RoomState::Disconnected(None)));
+    assert!(matches!(room.state(), RoomState::Disconnected));
     world.stop().await;
 }
 

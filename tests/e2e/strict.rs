@@ -19,12 +19,12 @@ async fn strict_expiry_stops_the_streams_then_removes_the_user() {
 
     let stopped = next_event(&mut events, |event| match event {
         Event::PublishStopped { stream_id, code } => Some((stream_id, code)),
-        Event::StateChanged(RoomState::Kicked(_)) => panic!("the stream is stopped first"),
+        Event::StateChanged { state: RoomState::Kicked(_), .. } => panic!("the stream is stopped first"),
         _ => None,
     });
     assert_eq!(stopped.await, ("s1".to_owned(), ErrorCode::PublishTokenExpired));
     let kick = next_event(&mut events, |event| match event {
-        Event::StateChanged(RoomState::Kicked(kick)) => Some(kick),
+        Event::StateChanged { state: RoomState::Kicked(kick), .. } => Some(kick),
         _ => None,
     });
     let kick = kick.await;
@@ -59,7 +59,7 @@ async fn a_later_login_of_the_same_user_puts_the_earlier_out() {
 
     let second = app.enter("alice", "r2").await;
     let kick = next_event(&mut events, |event| match event {
-        Event::StateChanged(RoomState::Kicked(kick)) => Some(kick),
+        Event::StateChanged { state: RoomState::Kicked(kick), .. } => Some(kick),
         _ => None,
     });
     assert_eq!(kick.await.code, ErrorCode::KickedByOtherLogin);

@@ -143,7 +143,7 @@ impl Session {
     }
 
     async fn open(&mut self) -> Result<(Connection, Hello), Error> {
-        let (connection, hello) = Connection::open(&self.options).await?;
+        let (connection, hello) = Connection::open(&self.options, self.server()).await?;
         self.correct_time(hello.server_time);
         Ok((connection, hello))
     }
@@ -153,7 +153,7 @@ impl Session {
             (None, _) | (_, AuthMode::TokenOnly) => None,
             (Some(app_sign), _) => {
                 let time = self.server_time.map_or(UnixSeconds::new(hello.server_time), |time| time.at(self.now()));
-                Some(credentials::prove(app_sign, &self.asked, &self.options.server.origin(), hello, time)?)
+                Some(credentials::prove(app_sign, &self.asked, &self.server().origin(), hello, time)?)
             }
         };
         let login = credentials::login(LOGIN_ID, &self.asked, self.mode, self.token.as_ref(), proof)?;

@@ -25,12 +25,14 @@ use crate::{
     connection::{Connection, within},
     credentials::{Asked, RoomToken, ServerTime},
     error::Error,
-    event::{Admission, Event, Kick, RoomState},
+    event::{Admission, Event},
     options::{AuthMode, Options},
     provider::Cause,
     renewal::Renewal,
     room::{Ends, Picture, Room},
     roster::Roster,
+    server_url::ServerUrl,
+    state::{Kick, RoomState},
 };
 
 /// How many requests wait for the session before callers wait too.
@@ -83,6 +85,7 @@ pub(crate) async fn log_in(
     let mut session = Session {
         mode: options.mode(token.is_some()),
         options,
+        server: 0,
         asked: asked.clone(),
         token,
         token_refused: false,
@@ -95,7 +98,7 @@ pub(crate) async fn log_in(
         state,
         events,
     };
-    session.tell(Event::StateChanged(RoomState::Connecting));
+    session.enter_state(RoomState::Connecting);
     let entered = within(&*environment, limit, session.enter_first()).instrument(span.clone()).await?;
     let picture =
         Arc::new(Mutex::new(Picture { admission: Admission::of(&entered.logged_in), roster: Roster::default() }));
@@ -106,7 +109,7 @@ pub(crate) async fn log_in(
         first_listener,
         picture: Arc::clone(&picture),
     };
-    session.settle(&entered.logged_in, &picture);
+    session.settle(&entered.logged_in, &picture, RoomState::Connected);
     runtime.spawn(session.run(entered.connection, incoming, picture).instrument(span));
     Ok(Room::new(asked, ends))
 }
@@ -114,6 +117,8 @@ pub(crate) async fn log_in(
 /// Everything that outlives a connection.
 struct Session {
     options: Arc<Options>,
+    /// Which of the servers was good last.
+    server: usize,
     asked: Asked,
     mode: AuthMode,
     token: Option<RoomToken>,
@@ -166,9 +171,9 @@ impl Session {
                 self.reconnects.reset();
             }
             tracing::info!(error = %loss, "the connection to the room is lost");
-            match self.come_back(&mut requests, &mut held).await {
+            match self.come_back(&loss, &mut requests, &mut held).await {
                 Ok(entered) => {
-                    self.settle(&entered.logged_in, &picture);
+                    self.settle(&entered.logged_in, &picture, RoomState::Reconnected);
                     connection = entered.connection;
                 }
                 Err(end) => break end,
@@ -176,7 +181,7 @@ impl Session {
         };
         let reply = match end {
             End::Left(reply) => {
-                self.enter_state(RoomState::Disconnected(None));
+                self.enter_state(RoomState::Disconnected);
                 reply
             }
             End::Kicked(kick) => {
@@ -186,7 +191,7 @@ impl Session {
             }
             End::Failed(error) => {
                 tracing::warn!(%error, "the room is given up");
-                self.enter_state(RoomState::Disconnected(Some(error)));
+                self.enter_state(RoomState::ReconnectFailed(error));
                 None
             }
         };
@@ -197,7 +202,7 @@ impl Session {
     }
 
     /// Takes over what a successful login says, and plans the renewal.
-    fn settle(&mut self, logged_in: &LoggedIn, picture: &Mutex<Picture>) {
+    fn settle(&mut self, logged_in: &LoggedIn, picture: &Mutex<Picture>, state: RoomState) {
         let admission = Admission::of(logged_in);
         self.correct_time(logged_in.server_time);
         self.plan_renewal(admission.expire_at);
@@ -207,19 +212,28 @@ impl Session {
             picture.admission = admission.clone();
             picture.roster.replace(logged_in.clone())
         };
-        self.enter_state(RoomState::Connected);
+        self.enter_state(state);
         self.tell(Event::LoggedIn(admission));
         roster_events.into_iter().for_each(|event| self.tell(event));
     }
 
     fn enter_state(&self, state: RoomState) {
         self.state.send_replace(state.clone());
-        self.tell(Event::StateChanged(state));
+        self.tell(Event::StateChanged { room_id: self.asked.room_id.as_str().to_owned(), state });
     }
 
     fn tell(&self, event: Event) {
         // Nobody has to listen.
         let _ = self.events.send(event);
+    }
+
+    /// The server to try first.
+    fn server(&self) -> &ServerUrl {
+        &self.options.servers[self.server]
+    }
+
+    fn try_next_server(&mut self) {
+        self.server = (self.server + 1) % self.options.servers.len();
     }
 
     fn now(&self) -> Duration {
@@ -240,10 +254,16 @@ impl Session {
         if self.mode != AuthMode::AppSign && self.token.is_none() && self.options.provider.is_none() {
             return Err(Error::TokenRequired);
         }
+        let mut others = self.options.servers.len() - 1;
         loop {
             match self.try_enter(Cause::FirstLogin).await {
                 Err(Error::Provider { .. }) => {}
                 Err(error) if self.another_token_may_help(&error) => self.token_refused = true,
+                Err(error) if error.is_about_the_server() && others > 0 => {
+                    tracing::info!(server = self.server().origin(), %error, "trying the next server");
+                    others -= 1;
+                    self.try_next_server();
+                }
                 result => return result,
             }
         }

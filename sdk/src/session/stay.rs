@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 use super::{End, Request, Session, Wish, entry::Asking};
 use crate::{
     connection::Connection, credentials::RoomToken, error::Error, event::Event, provider::Cause, room::Picture,
+    state::Kick,
 };
 
 /// How long the server may take to answer a ping.
@@ -167,11 +168,12 @@ impl Session {
                 Some(request) => self.failed(request, error.into()),
                 None => {
                     // The fault is the connection's; the server closes it.
+                    let kick = Kick { code: error.code, number: error.number, message: error.message.clone() };
                     let error = Error::from(error);
                     if error.is_retryable() {
                         return Err(error);
                     }
-                    return Ok(Some(End::Failed(error)));
+                    return Ok(Some(End::Kicked(kick)));
                 }
             },
             ServerMessage::TokenWillExpire(warning) => self.warned(&warning),

@@ -122,7 +122,7 @@ async fn refusals_that_time_heals_are_tried_again_and_others_end_the_stay() {
     let (mut talk, login) = peer.greet().await;
     talk.refuse(Some(login.id), ErrorCode::Banned).await;
     let last = state(&room, RoomState::is_over).await;
-    assert!(matches!(last, RoomState::Disconnected(Some(error)) if error.code() == Some(ErrorCode::Banned)));
+    assert!(matches!(last, RoomState::ReconnectFailed(error) if error.code() == Some(ErrorCode::Banned)));
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn after_the_limit_the_room_is_given_up() {
     let mut talk = peer.accept().await;
     peer.environment.advance(Duration::from_secs(60));
     let last = state(&room, RoomState::is_over).await;
-    assert!(matches!(last, RoomState::Disconnected(Some(error)) if error.kind() == ErrorKind::Timeout));
+    assert!(matches!(last, RoomState::ReconnectFailed(error) if error.kind() == ErrorKind::Timeout));
     talk.expect_gone().await;
 }
 
@@ -203,7 +203,7 @@ async fn leaving_while_reconnecting_is_done_at_once() {
     drop(talk);
     state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
     soon(room.logout_room()).await;
-    assert!(matches!(room.state(), RoomState::Disconnected(None)));
+    assert!(matches!(room.state(), RoomState::Disconnected));
 }
 
 #[tokio::test]
