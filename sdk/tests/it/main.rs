@@ -16,3 +16,7 @@ mod renewal;
 mod room;
 #[cfg(test)]
 mod secrets;
+#[cfg(test)]
+mod servers;
+#[cfg(test)]
+mod states;

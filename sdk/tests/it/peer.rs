@@ -13,14 +13,18 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use roompass_sdk::{
-    AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, PrivilegeName, Room,
-    Stream, User,
+    AppId, AppSign, AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment,
+    PrivilegeName, Room, RoomState, Stream, UnixSeconds, User,
 };
 use roompass_wire::gateway::{
     ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, SUBPROTOCOL, ServerMessage, StreamRequest,
     TokenRenewed,
 };
-use tokio::net::{TcpListener, TcpStream};
+use token_gen::LoginProof;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async,
     tungstenite::{
@@ -66,6 +70,24 @@ pub(crate) async fn event<T>(events: &mut Events, pick: impl Fn(Event) -> Option
         }
     })
     .await
+}
+
+/// Lets every task on this thread do all it can do now.
+pub(crate) async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The state of the room once `pick` takes it.
+pub(crate) async fn state(room: &Room, pick: impl Fn(&RoomState) -> bool) -> RoomState {
+    soon(room.watch_state().wait_for(pick)).await.unwrap().clone()
+}
+
+/// Waits for the loss to be noticed, and then for the first try, which comes within a second.
+pub(crate) async fn let_it_try(room: &Room, peer: &Peer) {
+    state(room, |state| matches!(state, RoomState::Reconnecting)).await;
+    peer.environment.advance(Duration::from_secs(1));
 }
 
 /// What all tests of this process have logged so far, at the finest level.
@@ -132,6 +154,16 @@ impl Peer {
         };
         let socket = soon(accept_hdr_async(stream, callback)).await.unwrap();
         Talk { socket, received: vec![upgrade] }
+    }
+
+    /// Answers the next connection with an HTTP error instead of an upgrade.
+    pub(crate) async fn refuse_upgrade(&self, answer: &str) {
+        let (mut stream, _) = soon(self.listener.accept()).await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(soon(stream.read_u8()).await.unwrap());
+        }
+        soon(stream.write_all(answer.as_bytes())).await.unwrap();
     }
 
     /// The next connection, greeted, with its login.
@@ -243,6 +275,21 @@ impl Talk {
     pub(crate) async fn expect_gone(&mut self) {
         assert_eq!(self.receive().await, None);
     }
+}
+
+/// Whether `login` carries alice's proof of `app_sign` for the server at `url`.
+pub(crate) fn proves(app_sign: &AppSign, url: &str, login: &Login) -> bool {
+    let Some(shown) = &login.app_sign_proof else { return false };
+    let proof = LoginProof {
+        server_origin: url,
+        app_id: AppId::new(APP_ID).unwrap(),
+        user_id: "alice",
+        room_id: "lobby",
+        challenge: &CHALLENGE,
+        timestamp: UnixSeconds::new(shown.timestamp),
+    };
+    assert_eq!(shown.timestamp, SERVER_TIME);
+    proof.verify(app_sign, &STANDARD.decode(&shown.proof).unwrap())
 }
 
 pub(crate) fn logged_in() -> LoggedIn {

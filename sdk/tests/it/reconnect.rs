@@ -2,25 +2,13 @@
 
 use std::time::Duration;
 
-use roompass_sdk::{
-    Cause, Client, ErrorCode, ErrorKind, Event, FixedToken, Room, RoomState, TokenAnswer, TokenRequest,
-};
+use roompass_sdk::{Cause, Client, ErrorCode, ErrorKind, Event, FixedToken, RoomState, TokenAnswer, TokenRequest};
 use roompass_wire::gateway::{Change, ClientMessage, Kicked, LoggedIn, RoomUsers, ServerMessage};
 
 use crate::peer::*;
 
 fn client(peer: &Peer) -> Client {
     peer.client().token_provider(FixedToken::new(token(SERVER_TIME + 3600))).build().unwrap()
-}
-
-async fn state(room: &Room, pick: impl Fn(&RoomState) -> bool) -> RoomState {
-    soon(room.watch_state().wait_for(pick)).await.unwrap().clone()
-}
-
-/// Waits for the loss to be noticed, and then for the first try, which comes within a second.
-async fn let_it_try(room: &Room, peer: &Peer) {
-    state(room, |state| matches!(state, RoomState::Reconnecting)).await;
-    peer.environment.advance(Duration::from_secs(1));
 }
 
 #[tokio::test]
