@@ -86,7 +86,8 @@ pub struct Refusal {
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// Which rule of the token said no (`room`, `login`, `publish`, `stream`).
+    /// Which rule of the token said no (`room`, `login`, `publish`, `play`, `stream`, `media`, `until`), or which member
+    /// of the request is at fault.
     pub reason: Option<String>,
     /// The field of an HTTP request that is at fault.
     pub field: Option<String>,
@@ -218,7 +219,10 @@ impl Error {
 
     /// Whether the server turned down the token itself, so that another token may help.
     pub(crate) fn is_about_the_token(&self) -> bool {
-        matches!(self.code(), Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenVersion))
+        matches!(
+            self.code(),
+            Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenVersion | ErrorCode::TokenUsed)
+        )
     }
 }
 

@@ -4,8 +4,10 @@ use std::{fmt, time::Duration};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, LoggedIn, Stream, User},
-    http::PrivilegeName,
+    gateway::{
+        AuthKind, GoneReason, LoggedIn, OperatorMessage, RoomExtra, RoomMessage, SessionPrivilege, SessionRights,
+        Signal, Stream, User,
+    },
 };
 use token_gen::UnixSeconds;
 use tokio::sync::broadcast;
@@ -23,16 +25,49 @@ pub enum Event {
         /// How the user stands to it now.
         state: RoomState,
     },
-    /// The server let the user in: at login, and again after each reconnect.
+    /// The server let the user in: at login, after a switch, and after a return for which the session was not kept. What
+    /// was said in the room between the loss and such a return is lost.
     LoggedIn(Admission),
     /// Users came; at login, everybody who is there, this user included.
     UsersJoined(Vec<User>),
     /// Users went.
-    UsersLeft(Vec<User>),
+    UsersLeft {
+        /// Who.
+        users: Vec<User>,
+        /// Why, if the server says so.
+        reason: Option<GoneReason>,
+    },
     /// Streams began; at login, all that are there.
     StreamsStarted(Vec<Stream>),
     /// Streams ended.
-    StreamsStopped(Vec<Stream>),
+    StreamsStopped {
+        /// Which.
+        streams: Vec<Stream>,
+        /// Why, if the server says so.
+        reason: Option<GoneReason>,
+    },
+    /// Somebody, perhaps this user, said something to the room.
+    RoomMessage(RoomMessage),
+    /// Somebody said something to this user.
+    Signal(Signal),
+    /// The operator says something.
+    ServerMessage(OperatorMessage),
+    /// A value that belongs to the room was set; with an empty value, removed.
+    RoomExtraChanged(RoomExtra),
+    /// The value beside a user was set; an empty one, removed.
+    UserExtraChanged {
+        /// Whose.
+        user_id: String,
+        /// The value.
+        extra: String,
+    },
+    /// What this user may do has changed without a renewal. What is stopped for it is told as well.
+    PrivilegesChanged {
+        /// What the user may do from now on.
+        privileges: Vec<SessionPrivilege>,
+        /// Within which limits.
+        rights: SessionRights,
+    },
     /// The server, or a reconnect, ended one of this user's own streams.
     PublishStopped {
         /// The stream.
@@ -64,7 +99,9 @@ pub enum Event {
         /// When the new one expires.
         expire_at: UnixSeconds,
         /// What the user may do from now on.
-        privileges: Vec<PrivilegeName>,
+        privileges: Vec<SessionPrivilege>,
+        /// Within which limits.
+        rights: SessionRights,
         /// Something to know about it, such as [`ErrorCode::RenewedWithoutPublish`].
         notice: Option<ErrorCode>,
     },
@@ -93,19 +130,42 @@ pub struct Admission {
     /// Why the other credential, if one was shown, did not count.
     pub other_credential: Option<ErrorCode>,
     /// What the user may do now.
-    pub privileges: Vec<PrivilegeName>,
+    pub privileges: Vec<SessionPrivilege>,
+    /// Within which limits.
+    pub rights: SessionRights,
     /// When the token expires; `None` without a token.
     pub expire_at: Option<UnixSeconds>,
+    /// What the token's minter says of the user.
+    pub metadata: Option<String>,
+    /// Names this life of the room: once everybody has left, the next has another name.
+    pub room_session_id: String,
 }
 
 impl Admission {
+    /// Before the first login.
+    pub(crate) fn none() -> Self {
+        Self {
+            session_id: String::new(),
+            auth: AuthKind::Unknown,
+            other_credential: None,
+            privileges: Vec::new(),
+            rights: SessionRights::default(),
+            expire_at: None,
+            metadata: None,
+            room_session_id: String::new(),
+        }
+    }
+
     pub(crate) fn of(logged_in: &LoggedIn) -> Self {
         Self {
             session_id: logged_in.session_id.clone(),
             auth: logged_in.auth,
             other_credential: logged_in.other_credential,
             privileges: logged_in.privileges.clone(),
+            rights: logged_in.rights.clone(),
             expire_at: logged_in.expire_at.map(UnixSeconds::new),
+            metadata: logged_in.metadata.clone(),
+            room_session_id: logged_in.room_session_id.clone(),
         }
     }
 }

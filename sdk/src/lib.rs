@@ -12,6 +12,7 @@ mod http;
 mod http_provider;
 mod options;
 mod provider;
+mod publication;
 mod renewal;
 mod room;
 mod roster;
@@ -30,10 +31,14 @@ pub use event::{Admission, Event, Events};
 pub use http_provider::HttpTokenProvider;
 pub use options::{AuthMode, ClientBuilder};
 pub use provider::{Cause, FixedToken, TokenAnswer, TokenProvider, TokenRequest};
+pub use publication::Publication;
 pub use room::Room;
 pub use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Stream, User},
+    gateway::{
+        AuthKind, GoneReason, MediaKind, OnExpiry, OperatorMessage, RoomExtra, RoomMessage, SessionPrivilege,
+        SessionRights, Signal, Stream, User,
+    },
     http::{CipherName, FormatName, MintRequest, MintResponse, PrivilegeName},
 };
 pub use state::{Kick, RoomState};

@@ -71,6 +71,12 @@ impl Renewal {
         }
     }
 
+    /// The user is back in the room with a token that is to be replaced: soon, but not everybody at once.
+    pub(crate) fn overdue(&mut self, now: Duration, chance: f64) {
+        let at = now + LEAST_INTERVAL.mul_f64(chance.clamp(0.0, 1.0));
+        self.step = Step::Due(at.max(self.not_before));
+    }
+
     /// A call begins.
     pub(crate) fn begun(&mut self) {
         self.step = Step::UnderWay;

@@ -1,8 +1,11 @@
 //! How a user stands to a room, in the words of the field.
 
-use roompass_wire::{ErrorCode, gateway::Kicked};
+use roompass_wire::{
+    ErrorCode,
+    gateway::{ErrorMessage, Kicked},
+};
 
-use crate::error::Error;
+use crate::error::{Error, Refusal};
 
 /// How the user stands to a room.
 ///
@@ -92,11 +95,26 @@ pub struct Kick {
     pub number: u32,
     /// Why, for people.
     pub message: String,
+    /// What the operator says of it.
+    pub reason: Option<String>,
+}
+
+impl Kick {
+    /// An error that ends the connection for good.
+    pub(crate) fn of(error: &ErrorMessage) -> Self {
+        Self { code: error.code, number: error.number, message: error.message.clone(), reason: None }
+    }
 }
 
 impl From<Kicked> for Kick {
     fn from(kicked: Kicked) -> Self {
-        Self { code: kicked.code, number: kicked.number, message: kicked.message }
+        Self { code: kicked.code, number: kicked.number, message: kicked.message, reason: kicked.reason }
+    }
+}
+
+impl From<Refusal> for Kick {
+    fn from(refusal: Refusal) -> Self {
+        Self { code: refusal.code, number: refusal.number, message: refusal.message, reason: None }
     }
 }
 
@@ -108,12 +126,10 @@ mod tests {
 
     #[test]
     fn every_state_has_the_fields_reason_and_number() {
-        use roompass_wire::gateway::ErrorMessage;
-
         let refused = Error::from(ErrorMessage::new(None, ErrorCode::TokenExpired));
         let lost = Error::Timeout { after: Duration::ZERO };
         let code = ErrorCode::KickedTokenExpired;
-        let kick = Kick { code, number: code.row().number, message: String::new() };
+        let kick = Kick { code, number: code.row().number, message: String::new(), reason: None };
         let states = [
             (RoomState::Connecting, 0, 0),
             (RoomState::Connected, 1, 0),

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{End, Entered, Request, Session, Wish};
+use super::{End, Entered, Request, Session, Wish, stay::Loss};
 use crate::{
     connection::within,
     error::{Error, ErrorKind},
@@ -22,7 +22,7 @@ impl Session {
     /// reason to try the next, if there are several. Requests that come meanwhile are added to `held`; leaving is done at once.
     pub(super) async fn come_back(
         &mut self,
-        loss: &Error,
+        loss: Loss,
         requests: &mut mpsc::Receiver<Request>,
         held: &mut Vec<Request>,
     ) -> Result<Entered, End> {
@@ -31,9 +31,13 @@ impl Session {
         self.token_is_fresh = false;
         self.renewal.stop();
         let environment = Arc::clone(&self.options.environment);
+        if let Some(place) = &mut self.place {
+            place.kept_until = Some(self.options.environment.now() + place.kept_for);
+        }
         // A connection may break without the server's fault, and only this server may still hold the place.
-        let asked_for = if loss.code().is_some() { self.move_on(loss) } else { Duration::ZERO };
-        let mut retry_at = self.now() + asked_for + self.reconnects.next(self.chance());
+        let asked_for = if loss.error.code().is_some() { self.move_on(&loss.error) } else { Duration::ZERO };
+        let wait = loss.retry_in.unwrap_or_else(|| asked_for + self.reconnects.next(self.chance()));
+        let mut retry_at = self.now() + wait;
         self.enter_state(RoomState::Reconnecting);
         loop {
             holding(requests, held, environment.sleep_until(retry_at.min(give_up_at))).await?;
