@@ -61,7 +61,7 @@ async fn a_user_enters_publishes_is_warned_renews_and_leaves() {
 
     room.logout_room().await;
     let left = next_event(&mut seen_by_bob, |event| match event {
-        Event::UsersLeft(users) => Some(users),
+        Event::UsersLeft { users, .. } => Some(users),
         _ => None,
     });
     assert_eq!(left.await[0].user_id, "alice");

@@ -31,12 +31,12 @@ async fn strict_expiry_stops_the_streams_then_removes_the_user() {
     assert_eq!((kick.code, kick.number), (ErrorCode::KickedTokenExpired, 1_002_056));
 
     next_event(&mut seen_by_bob, |event| match event {
-        Event::StreamsStopped(_) => Some(()),
-        Event::UsersLeft(_) => panic!("others hear of the stream first"),
+        Event::StreamsStopped { .. } => Some(()),
+        Event::UsersLeft { .. } => panic!("others hear of the stream first"),
         _ => None,
     })
     .await;
-    next_event(&mut seen_by_bob, |event| matches!(event, Event::UsersLeft(_)).then_some(())).await;
+    next_event(&mut seen_by_bob, |event| matches!(event, Event::UsersLeft { .. }).then_some(())).await;
 
     let refused = app.token_client().login_room_with_token("r1", user(), &token).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::TokenExpired));

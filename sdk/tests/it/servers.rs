@@ -80,7 +80,8 @@ async fn a_server_that_stops_is_left_at_once_for_another() {
     let (room, mut talk) = first.admit(&client_of(&first, &second), 3600).await;
     let (room_id, message) = ("lobby".to_owned(), String::new());
     let code = ErrorCode::KickedInternal;
-    talk.send(&ServerMessage::Kicked(Kicked { room_id, code, number: 0, message, may_reconnect: true })).await;
+    talk.send(&ServerMessage::Kicked(Kicked { room_id, code, number: 0, message, may_reconnect: true, reason: None }))
+        .await;
     let_it_try(&room, &first).await;
     let (mut talk, login) = second.greet().await;
     talk.admit(login.id, Some(SERVER_TIME + 3600)).await;

@@ -55,7 +55,8 @@ async fn back(room: &Room, peer: &Peer, talk: Talk) -> Talk {
 async fn kick(talk: &mut Talk) {
     let code = ErrorCode::Kicked;
     let (room_id, message) = ("lobby".to_owned(), String::new());
-    talk.send(&ServerMessage::Kicked(Kicked { room_id, code, number: 1, message, may_reconnect: false })).await;
+    talk.send(&ServerMessage::Kicked(Kicked { room_id, code, number: 1, message, may_reconnect: false, reason: None }))
+        .await;
 }
 
 #[tokio::test]

@@ -66,6 +66,7 @@ fn cell(mode: AuthMode, both_credentials: BothCredentials, mix: &str) -> String 
             let by = match grant.auth() {
                 AuthKind::Token => "T",
                 AuthKind::AppSign => "A",
+                AuthKind::Unknown => "?",
             };
             other_credential.map_or(by.to_owned(), |refusal| format!("{by} {}", refusal.code))
         }
