@@ -13,6 +13,8 @@ mod reconnect;
 #[cfg(test)]
 mod renewal;
 #[cfg(test)]
+mod resume;
+#[cfg(test)]
 mod room;
 #[cfg(test)]
 mod secrets;
@@ -20,3 +22,7 @@ mod secrets;
 mod servers;
 #[cfg(test)]
 mod states;
+#[cfg(test)]
+mod switch;
+#[cfg(test)]
+mod talk;

@@ -17,8 +17,8 @@ use roompass_sdk::{
     RoomState, SessionPrivilege, Stream, UnixSeconds, User,
 };
 use roompass_wire::gateway::{
-    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, Publish, SUBPROTOCOL, ServerMessage, SessionRights,
-    TokenRenewed,
+    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, Publish, Resume, Resumed, SUBPROTOCOL, ServerMessage,
+    SessionRights, SwitchRoom, TokenRenewed,
 };
 use token_gen::LoginProof;
 use tokio::{
@@ -176,9 +176,14 @@ impl Peer {
 
     /// Logs alice in to the lobby with a token that has `life` seconds to go.
     pub(crate) async fn admit(&self, client: &Client, life: i64) -> (Room, Talk) {
+        self.admit_as(client, LoggedIn { expire_at: Some(SERVER_TIME + life), ..logged_in() }).await
+    }
+
+    /// Logs alice in to the lobby with this answer.
+    pub(crate) async fn admit_as(&self, client: &Client, answer: LoggedIn) -> (Room, Talk) {
         let serve = async {
             let (mut talk, login) = self.greet().await;
-            talk.admit(login.id, Some(SERVER_TIME + life)).await;
+            talk.admit_as(LoggedIn { id: login.id, ..answer }).await;
             talk
         };
         let (room, talk) = soon(async { tokio::join!(client.login_room("lobby", alice()), serve) }).await;
@@ -259,6 +264,20 @@ impl Talk {
         }
     }
 
+    pub(crate) async fn expect_resumption(&mut self) -> Resume {
+        match self.receive().await {
+            Some(ClientMessage::Resume(resume)) => resume,
+            other => panic!("not a resumption: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn expect_switch(&mut self) -> SwitchRoom {
+        match self.receive().await {
+            Some(ClientMessage::SwitchRoom(switch)) => switch,
+            other => panic!("not a switch: {other:?}"),
+        }
+    }
+
     pub(crate) async fn expect_renewal(&mut self) -> (u64, String) {
         match self.receive().await {
             Some(ClientMessage::RenewToken(renew)) => (renew.id, renew.token),
@@ -273,6 +292,20 @@ impl Talk {
         }
     }
 
+    /// Whether the client said goodbye when it went, as opposed to breaking off.
+    pub(crate) async fn was_closed(&mut self) -> bool {
+        soon(async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Close(_))) => return true,
+                    Some(Ok(_)) => {}
+                    _ => return false,
+                }
+            }
+        })
+        .await
+    }
+
     pub(crate) async fn expect_gone(&mut self) {
         assert_eq!(self.receive().await, None);
     }
@@ -285,12 +318,39 @@ pub(crate) fn proves(app_sign: &AppSign, url: &str, login: &Login) -> bool {
         server_origin: url,
         app_id: AppId::new(APP_ID).unwrap(),
         user_id: "alice",
-        room_id: "lobby",
+        room_id: &login.room_id,
         challenge: &CHALLENGE,
         timestamp: UnixSeconds::new(shown.timestamp),
     };
     assert_eq!(shown.timestamp, SERVER_TIME);
     proof.verify(app_sign, &STANDARD.decode(&shown.proof).unwrap())
+}
+
+/// An answer with a place that is kept for 90 s.
+pub(crate) fn resumable() -> LoggedIn {
+    let resume_key = Some("key-1".to_owned());
+    LoggedIn { resume_key, resume_within_secs: 90, expire_at: Some(SERVER_TIME + 3600), ..logged_in() }
+}
+
+/// The answer to a resumption after change number `seq`.
+pub(crate) fn resumed(id: u64, seq: u64) -> Resumed {
+    let LoggedIn { session_id, room_id, room_session_id, privileges, rights, expire_at, .. } = resumable();
+    Resumed {
+        id,
+        session_id,
+        room_id,
+        room_session_id,
+        resume_key: "key-2".to_owned(),
+        resume_within_secs: 90,
+        privileges,
+        rights,
+        expire_at,
+        server_time: SERVER_TIME + 5,
+        seq,
+        publishing: Vec::new(),
+        playing: Vec::new(),
+        state: None,
+    }
 }
 
 pub(crate) fn logged_in() -> LoggedIn {

@@ -11,6 +11,7 @@ use crate::peer::*;
 const TABLE: &[(Option<u32>, u32)] = &[
     (None, 0),
     (Some(0), 1),
+    (Some(0), 2),
     (Some(1), 3),
     (Some(1), 6),
     (Some(1), 7),
@@ -20,6 +21,7 @@ const TABLE: &[(Option<u32>, u32)] = &[
     (Some(4), 3),
     (Some(4), 6),
     (Some(4), 7),
+    (Some(7), 0),
 ];
 
 /// The changes that the first listener heard of, once the stay is over.
@@ -27,8 +29,7 @@ async fn changes(room: Room) -> Vec<(Option<u32>, u32)> {
     let mut events = room.events();
     let mut heard: Vec<RoomState> = Vec::new();
     while let Some(event) = soon(events.next()).await {
-        if let Event::StateChanged { room_id, state } = event {
-            assert_eq!(room_id, "lobby");
+        if let Event::StateChanged { state, .. } = event {
             heard.push(state);
         }
     }
@@ -106,6 +107,20 @@ async fn all_changes_of_state_are_in_the_table_and_all_of_the_table_happen() {
     kick(&mut talk).await;
     let last = state(&room, RoomState::is_over).await;
     assert!(matches!(&last, RoomState::ReconnectFailed(error) if error.code() == Some(ErrorCode::Kicked)), "{last:?}");
+    seen.extend(changes(room).await);
+
+    // To another room, from which no way leads on.
+    let (room, mut talk) = admitted(&peer).await;
+    for (room_id, refusal) in [("attic", None), ("cellar", Some(ErrorCode::LoginDenied))] {
+        let (switched, ()) = tokio::join!(room.switch_room(room_id), async {
+            let id = talk.expect_switch().await.id;
+            match refusal {
+                None => talk.admit(id, None).await,
+                Some(code) => talk.refuse(Some(id), code).await,
+            }
+        });
+        assert_eq!(switched.is_err(), refusal.is_some());
+    }
     seen.extend(changes(room).await);
 
     assert_eq!(seen, BTreeSet::from_iter(TABLE.iter().copied()));
