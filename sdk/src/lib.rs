@@ -8,6 +8,7 @@ mod credentials;
 mod environment;
 mod error;
 mod event;
+pub mod guide;
 mod http;
 mod http_provider;
 mod options;

@@ -3,6 +3,8 @@
 //! No test sleeps: each waits for a message, an event or a state, and moves the SDK's time by hand where it matters.
 
 #[cfg(test)]
+mod docs;
+#[cfg(test)]
 mod http_calls;
 #[cfg(test)]
 mod login;
