@@ -15,8 +15,8 @@ impl Terminal {
         let mut raw = before.clone();
         raw.make_raw();
         tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &raw)?;
-        // The other screen of the terminal.
-        print!("\x1b[?1049h");
+        // The other screen of the terminal, on which long lines end at the edge.
+        print!("\x1b[?1049h\x1b[?7l");
         Ok(Self { before })
     }
 
@@ -44,7 +44,7 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // Nobody is left to be told of a failure.
         let _ = tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &self.before);
-        print!("\x1b[?1049l");
+        print!("\x1b[?7h\x1b[?1049l");
         let _ = io::stdout().flush();
     }
 }
