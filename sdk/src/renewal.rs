@@ -114,6 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Environment, ManualEnvironment};
 
     const fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -200,15 +201,10 @@ mod tests {
         assert_eq!(renewal.failed(secs(11), 1.0), secs(1));
     }
 
-    /// Evenly spread draws from 0 to 1 that are the same on every run (xorshift64*).
+    /// Evenly spread draws that are the same on every run.
     fn draws(seed: u64) -> impl Iterator<Item = f64> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        std::iter::repeat_with(move || {
-            state ^= state >> 12;
-            state ^= state << 25;
-            state ^= state >> 27;
-            (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
-        })
+        let environment = ManualEnvironment::seeded(seed);
+        std::iter::repeat_with(move || environment.random())
     }
 
     // proves T48

@@ -35,8 +35,13 @@ impl Session {
             place.kept_until = Some(self.options.environment.now() + place.kept_for);
         }
         // A connection may break without the server's fault, and only this server may still hold the place.
-        let asked_for = if loss.error.code().is_some() { self.move_on(&loss.error) } else { Duration::ZERO };
-        let wait = loss.retry_in.unwrap_or_else(|| asked_for + self.reconnects.next(self.chance()));
+        let wait = match loss {
+            Loss { error, retry_in: None } if error.code().is_none() => self.reconnects.next(self.chance()),
+            Loss { error, retry_in } => {
+                let wait = self.move_on(&error);
+                retry_in.unwrap_or(wait)
+            }
+        };
         let mut retry_at = self.now() + wait;
         self.enter_state(RoomState::Reconnecting);
         loop {
@@ -57,17 +62,21 @@ impl Session {
                 return Err(End::Failed(error));
             }
             tracing::debug!(%error, "not back yet");
-            retry_at = self.now() + self.move_on(&error) + self.reconnects.next(self.chance());
+            retry_at = self.now() + self.move_on(&error);
         }
     }
 
     /// Turns to the next server if another may help, and says how long to stay away.
     fn move_on(&mut self, error: &Error) -> Duration {
+        let chance = self.chance();
         if error.is_about_the_server() && self.options.servers.len() > 1 {
             self.try_next_server();
-            return Duration::ZERO;
+            return self.reconnects.next(chance);
         }
-        error.retry_after().unwrap_or_default().min(LONGEST_ASKED_FOR)
+        match error.retry_after() {
+            Some(asked) => self.reconnects.next_after(asked.min(LONGEST_ASKED_FOR), chance),
+            None => self.reconnects.next(chance),
+        }
     }
 
     /// Logs in with the latest token that the app handed over while there was no connection.
