@@ -12,6 +12,8 @@ use crate::{
     state::RoomState,
 };
 
+/// How soon the next try comes when the app has reason to think that it will succeed.
+const SOON: Duration = Duration::from_secs(1);
 /// No server may keep its clients away for longer.
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(60);
 
@@ -45,14 +47,27 @@ impl Session {
         let mut retry_at = self.now() + wait;
         self.enter_state(RoomState::Reconnecting);
         loop {
-            holding(requests, held, environment.sleep_until(retry_at.min(give_up_at))).await?;
+            while self.now() < retry_at.min(give_up_at) {
+                let waited = holding(requests, held, environment.sleep_until(retry_at.min(give_up_at))).await?;
+                if waited.is_none() {
+                    // The network may be back for many at once.
+                    retry_at = retry_at.min(self.now() + SOON.mul_f64(self.chance()));
+                }
+            }
             if self.now() >= give_up_at {
                 return Err(End::Failed(Error::Timeout { after: limit }));
             }
             self.adopt_renewed_token(held);
             let time_left = give_up_at.saturating_sub(self.now());
-            let attempt = within(&*environment, time_left, self.try_enter(Cause::Relogin));
-            let error = match holding(requests, held, attempt).await? {
+            let outcome = {
+                let mut attempt = std::pin::pin!(within(&*environment, time_left, self.try_enter(Cause::Relogin)));
+                loop {
+                    if let Some(outcome) = holding(requests, held, &mut attempt).await? {
+                        break outcome;
+                    }
+                }
+            };
+            let error = match outcome {
                 Ok(entered) => return Ok(entered),
                 Err(error) => error,
             };
@@ -94,30 +109,24 @@ impl Session {
     }
 }
 
-/// Runs `work` and holds what the app asks for meanwhile.
+/// Runs `work` and holds what the app asks for meanwhile. Nothing, if the app wants the connection tried now.
 async fn holding<T>(
     requests: &mut mpsc::Receiver<Request>,
     held: &mut Vec<Request>,
     work: impl Future<Output = T>,
-) -> Result<T, End> {
+) -> Result<Option<T>, End> {
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return Ok(done),
-            request = requests.recv() => hold(request, held)?,
-        }
-    }
-}
-
-/// Keeps a request for later; leaving is not for later.
-fn hold(request: Option<Request>, held: &mut Vec<Request>) -> Result<(), End> {
-    match request {
-        None => Err(End::Left(None)),
-        Some(Request { wish: Wish::Logout, reply }) => Err(End::Left(reply)),
-        Some(request) => {
-            held.push(request);
-            Ok(())
+            done = &mut work => return Ok(Some(done)),
+            request = requests.recv() => match request {
+                // Leaving is not for later.
+                None => return Err(End::Left(None)),
+                Some(Request { wish: Wish::Logout, reply }) => return Err(End::Left(reply)),
+                Some(Request { wish: Wish::Check, .. }) => return Ok(None),
+                Some(request) => held.push(request),
+            },
         }
     }
 }

@@ -17,6 +17,8 @@ use crate::{
 
 /// How long the server may take to answer a ping.
 const PONG_LIMIT: Duration = Duration::from_secs(15);
+/// The same, when there is reason to doubt that it will.
+const CHECK_LIMIT: Duration = Duration::from_secs(5);
 /// The longest time for which a server that stops is believed to stay.
 const LONGEST_NOTICE: Duration = Duration::from_secs(300);
 
@@ -51,7 +53,8 @@ pub(super) struct Visit {
     pub(super) switching: Option<(Box<Switch>, Request)>,
     last_id: u64,
     last_heard: Duration,
-    pinged_at: Option<Duration>,
+    /// When a ping has to be answered.
+    pong_by: Option<Duration>,
     moving: Option<Moving>,
     leaving: bool,
 }
@@ -93,7 +96,7 @@ impl Session {
             // The login was 2 at most.
             last_id: 2,
             last_heard: self.now(),
-            pinged_at: None,
+            pong_by: None,
             moving: None,
             leaving: false,
         };
@@ -136,7 +139,7 @@ impl Session {
             tokio::select! {
                 message = visit.connection.receive() => {
                     visit.last_heard = self.now();
-                    visit.pinged_at = None;
+                    visit.pong_by = None;
                     match message {
                         Ok(None) => {}
                         Ok(Some(message)) => {
@@ -181,7 +184,11 @@ impl Session {
     /// Sends a request and remembers it until it is answered.
     pub(super) async fn send(&mut self, visit: &mut Visit, request: Request) -> Result<(), Error> {
         visit.last_id += 1;
-        let message = request.wish.message(visit.last_id, &self.asked.room_id);
+        let Some(message) = request.wish.message(visit.last_id, &self.asked.room_id) else {
+            let pong_by = self.now() + CHECK_LIMIT;
+            visit.pong_by = Some(visit.pong_by.map_or(pong_by, |before| before.min(pong_by)));
+            return visit.connection.ping().await;
+        };
         let answer_by = self.now() + self.options.limits.request;
         visit.pending.push(Pending { id: visit.last_id, answer_by, request });
         visit.connection.send(&message).await
@@ -371,10 +378,7 @@ impl Session {
 
     /// When something has to be done even if nothing happens.
     fn next_wake(&self, visit: &Visit) -> Duration {
-        let silence = match visit.pinged_at {
-            Some(pinged_at) => pinged_at + PONG_LIMIT,
-            None => visit.last_heard + self.options.limits.keep_alive,
-        };
+        let silence = visit.pong_by.unwrap_or(visit.last_heard + self.options.limits.keep_alive);
         let answer_by = visit.pending.iter().map(|pending| pending.answer_by);
         let moving = visit.moving.as_ref().map(|moving| moving.due_at(&visit.pending));
         answer_by.chain(self.renewal.due_at()).chain(moving).fold(silence, Duration::min)
@@ -393,10 +397,10 @@ impl Session {
             self.renewal.begun();
             visit.asking = self.ask(self.asked.clone(), Cause::Renewal);
         }
-        match visit.pinged_at {
-            Some(pinged_at) if pinged_at + PONG_LIMIT <= now => Err(Error::Timeout { after: PONG_LIMIT }.into()),
+        match visit.pong_by {
+            Some(pong_by) if pong_by <= now => Err(Error::Timeout { after: PONG_LIMIT }.into()),
             None if visit.last_heard + self.options.limits.keep_alive <= now => {
-                visit.pinged_at = Some(now);
+                visit.pong_by = Some(now + PONG_LIMIT);
                 visit.connection.ping().await.map_err(Loss::from)
             }
             _ => Ok(()),
