@@ -1,9 +1,11 @@
 //! One user's stay in one room after another: enters, stays, comes back after a loss, ends.
 //!
-//! `entry` is how a room is entered, `stay` what happens inside, `switch` the way to another room, `reunion` how the way
+//! `entry` is how a room is entered, `stay` what happens inside, `hear` what the server says there,
+//! `switch` the way to another room, `reunion` how the way
 //! back is found. The rules for when to renew and how long to wait are elsewhere, and pure.
 
 mod entry;
+mod hear;
 mod reunion;
 mod settle;
 mod stay;
