@@ -165,7 +165,7 @@ fn present(
             let attempt =
                 Attempt { user_id: Some(&login.user_id), room_id: Some(&login.room_id), source: Some(&source) };
             let token = SessionToken::open(&gateway.tokens, app, token, attempt, now)?;
-            token.permit_login(&login.room_id)?;
+            token.permit_login(&login.room_id, now)?;
             Ok(token)
         }),
         // Refused unread: such an app has no use for the answer, and a guesser none for the question.

@@ -260,7 +260,10 @@ impl Socket {
             }
             ClientMessage::Logout(_) => Request::Logout,
             _ => {
-                return vec![Effect::Send(ServerMessage::Error(ErrorMessage::new(Some(id), ErrorCode::MessageInvalid)))];
+                return vec![Effect::Send(ServerMessage::Error(ErrorMessage::new(
+                    Some(id),
+                    ErrorCode::MessageInvalid,
+                )))];
             }
         };
         let mut effects = stay.session.request(stay.app.settings(), id, request, now);
