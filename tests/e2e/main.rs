@@ -6,3 +6,4 @@ mod modes;
 mod python;
 mod refusals;
 mod strict;
+mod web;

@@ -84,10 +84,13 @@ export class RoompassClient extends Emitter<RoompassEvents> {
     await this.#present().streams.stopPublishing(streamId);
   }
 
-  /** Starts playing a stream of the app; one that does not exist yet is waited for. */
-  async startPlayingStream(streamId: string): Promise<void> {
+  /**
+   * Starts playing a stream of the app; one that does not exist yet is waited for. Resolves with what is received, for
+   * the `srcObject` of an element; `undefined` where there is no WebRTC.
+   */
+  async startPlayingStream(streamId: string): Promise<MediaStream | undefined> {
     checkStreamId(streamId);
-    await this.#present().streams.play(streamId);
+    return this.#present().streams.play(streamId);
   }
 
   /** Stops playing it. */
@@ -153,6 +156,11 @@ export class RoompassClient extends Emitter<RoompassEvents> {
   /** The ids of the streams that are played or waited for. */
   get playing(): string[] {
     return this.#session?.streams.playing ?? [];
+  }
+
+  /** What the browser measures of sound and pictures; `undefined` without any. */
+  async getStats(): Promise<RTCStatsReport | undefined> {
+    return this.#session?.streams.media.stats();
   }
 
   #present(): Session {

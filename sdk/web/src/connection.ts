@@ -135,6 +135,7 @@ export class Connection {
       case "logged_in":
       case "resumed":
       case "token_renewed":
+      case "media_answer":
       case "ok":
         this.#answer(message.id, (waiting) => {
           waiting.onAnswer?.(message);

@@ -8,6 +8,7 @@ import type { Emitter } from "./emitter.js";
 import { sleep } from "./environment.js";
 import { RoompassError } from "./errors.js";
 import type { RoomState, RoompassEvents } from "./events.js";
+import { Media } from "./media.js";
 import type { Options, Server } from "./options.js";
 import type { TokenRequest } from "./provider.js";
 import { Roster } from "./roster.js";
@@ -83,7 +84,8 @@ export class Session {
   ) {
     this.#credentials = new Credentials(options);
     if (token !== undefined) this.#credentials.take(readToken(token));
-    this.streams = new Streams(events, (message) => this.request(message), () => this.roster);
+    const send = (message: { type: string } & Record<string, unknown>): Promise<Answer> => this.request(message);
+    this.streams = new Streams(events, send, () => this.roster, new Media(options.environment, send));
   }
 
   get roomId(): string {
@@ -304,6 +306,7 @@ export class Session {
     this.#enterState(state);
     const whole = isResumed ? answer.state && { seq: answer.seq, ...answer.state } : answer;
     if (whole) announceWhole(this.events, this.roomId, this.roster, whole);
+    this.streams.media.iceServers = answer.media?.ice_servers ?? [];
     if (isResumed) this.streams.resumed(answer.publishing, answer.playing);
     else this.streams.startAgain();
     const back = this.#back;

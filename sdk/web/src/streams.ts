@@ -3,12 +3,15 @@
 import type { Emitter } from "./emitter.js";
 import { RoompassError } from "./errors.js";
 import type { PlayerState, PublisherState, RoompassEvents } from "./events.js";
+import { Media } from "./media.js";
 import type { Roster } from "./roster.js";
 import type { Answer, MediaKind } from "./wire.js";
 
 /** What a stream is published with. */
 export interface PublishOptions {
-  /** What it carries; audio and video unless said. */
+  /** What is sent: of a camera, a microphone, a screen. Without it the stream is only announced. */
+  stream?: MediaStream;
+  /** What it carries; unless said, what `stream` has tracks of, pictures being `video`. For a screen say `screen`. */
   media?: MediaKind[];
   /** For the others, at most 1,024 bytes. */
   extra?: string;
@@ -24,6 +27,7 @@ export class Streams {
     private readonly events: Emitter<RoompassEvents>,
     private readonly send: Send,
     private readonly roster: () => Roster,
+    readonly media: Media,
   ) {}
 
   /** The streams of this user that run, or are about to. */
@@ -53,15 +57,17 @@ export class Streams {
     if (!this.#publishing.has(streamId)) throw RoompassError.usage("not_publishing", "this stream is not being published", 1000015);
     // Not wanted any more, whatever the server says: a return must not start it again.
     this.#publishing.delete(streamId);
+    this.#stopMedia(streamId);
     await this.send({ type: "stop_publish", stream_id: streamId });
     this.#tellPublisher(streamId, "NO_PUBLISH");
   }
 
-  async play(streamId: string): Promise<void> {
-    if (this.#playing.has(streamId)) return;
+  /** What is received, where this is a browser. */
+  async play(streamId: string): Promise<MediaStream | undefined> {
+    if (this.#playing.has(streamId)) return this.media.played(streamId);
     this.#playing.set(streamId, "NO_PLAY");
     try {
-      await this.#startPlaying(streamId);
+      return await this.#startPlaying(streamId);
     } catch (error) {
       this.#playEnded(streamId, asRefusal(error));
       throw error;
@@ -70,12 +76,14 @@ export class Streams {
 
   async stopPlaying(streamId: string): Promise<void> {
     if (!this.#playing.delete(streamId)) throw RoompassError.usage("not_playing", "this stream is not being played", 1004011);
+    this.#stopMedia(streamId);
     await this.send({ type: "stop_play", stream_id: streamId });
     this.#tellPlayer(streamId, "NO_PLAY");
   }
 
   /** After a return to the same place: what the server kept runs, the rest is started again. */
   resumed(publishing: string[], playing: string[]): void {
+    this.media.resumed().catch(() => {});
     for (const [streamId, { options }] of this.#publishing) {
       if (publishing.includes(streamId)) this.#setPublisher(streamId, "PUBLISHING");
       else this.#republish(streamId, options);
@@ -94,6 +102,7 @@ export class Streams {
 
   /** After coming in anew: everything is started again. */
   startAgain(): void {
+    this.media.reset();
     for (const [streamId, { options }] of this.#publishing) this.#republish(streamId, options);
     for (const streamId of this.#playing.keys()) this.#replay(streamId);
   }
@@ -116,6 +125,7 @@ export class Streams {
 
   /** The room was left by a switch: nothing of it is wanted any more. */
   forget(): void {
+    this.media.end();
     for (const streamId of this.publishing) this.#publishEnded(streamId, { code: "ok", number: 0 });
     for (const streamId of this.playing) this.#playEnded(streamId, { code: "ok", number: 0 });
   }
@@ -123,25 +133,44 @@ export class Streams {
   /** The stay is over. */
   end(error: RoompassError): void {
     const why = error.kind === "ended" ? { code: "ok", number: 0 } : error;
+    this.media.end();
     for (const streamId of this.publishing) this.#publishEnded(streamId, why);
     for (const streamId of this.playing) this.#playEnded(streamId, why);
   }
 
-  async #startPublishing(streamId: string, { media, extra }: PublishOptions): Promise<void> {
+  async #startPublishing(streamId: string, { stream, media, extra }: PublishOptions): Promise<void> {
     this.#setPublisher(streamId, "PUBLISH_REQUESTING");
+    const kinds = media ?? (stream && kindsOf(stream));
     await this.send({
       type: "publish",
       stream_id: streamId,
-      ...(media === undefined ? {} : { media }),
+      ...(kinds === undefined ? {} : { media: kinds }),
       ...(extra === undefined ? {} : { extra }),
     });
+    if (stream && this.#publishing.has(streamId)) {
+      try {
+        await this.media.publish(streamId, stream, kinds ?? []);
+      } catch (error) {
+        // Announced, but nothing comes of it.
+        this.send({ type: "stop_publish", stream_id: streamId }).catch(() => {});
+        throw error;
+      }
+    }
     this.#setPublisher(streamId, "PUBLISHING");
   }
 
-  async #startPlaying(streamId: string): Promise<void> {
+  async #startPlaying(streamId: string): Promise<MediaStream | undefined> {
     this.#setPlayer(streamId, "PLAY_REQUESTING");
     await this.send({ type: "play", stream_id: streamId });
+    const wanted = Media.isPossible && this.#playing.has(streamId);
+    const stream = wanted ? await this.media.play(streamId, this.roster().streams.get(streamId)?.media ?? []) : undefined;
     if (this.#isHere(streamId)) this.#setPlayer(streamId, "PLAYING");
+    return stream;
+  }
+
+  #stopMedia(streamId: string): void {
+    // Without a connection there is nothing to tell: the next one starts from what is wanted then.
+    this.media.stop(streamId).catch(() => {});
   }
 
   #republish(streamId: string, options: PublishOptions): void {
@@ -177,11 +206,15 @@ export class Streams {
   }
 
   #publishEnded(streamId: string, why: { code: string; number: number }): void {
-    if (this.#publishing.delete(streamId)) this.#tellPublisher(streamId, "NO_PUBLISH", why);
+    if (!this.#publishing.delete(streamId)) return;
+    this.#stopMedia(streamId);
+    this.#tellPublisher(streamId, "NO_PUBLISH", why);
   }
 
   #playEnded(streamId: string, why: { code: string; number: number }): void {
-    if (this.#playing.delete(streamId)) this.#tellPlayer(streamId, "NO_PLAY", why);
+    if (!this.#playing.delete(streamId)) return;
+    this.#stopMedia(streamId);
+    this.#tellPlayer(streamId, "NO_PLAY", why);
   }
 
   #tellPublisher(streamId: string, state: PublisherState, why = { code: "ok", number: 0 }): void {
@@ -191,6 +224,12 @@ export class Streams {
   #tellPlayer(streamId: string, state: PlayerState, why = { code: "ok", number: 0 }): void {
     this.events.emit("playerStateUpdate", { streamId, state, code: why.code, errorCode: why.number });
   }
+}
+
+/** What a stream of the browser's carries, as far as its tracks tell. */
+function kindsOf(stream: MediaStream): MediaKind[] {
+  const kinds = new Set(stream.getTracks().map((track): MediaKind => (track.kind === "audio" ? "audio" : "video")));
+  return [...kinds];
 }
 
 function asRefusal(error: unknown): { code: string; number: number } {

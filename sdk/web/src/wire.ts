@@ -68,6 +68,7 @@ export interface LoggedIn {
   users: WireUser[];
   streams: WireStream[];
   room_extra?: WireRoomExtra[];
+  media?: { ice_servers: IceServer[] };
 }
 
 export interface Resumed {
@@ -86,6 +87,7 @@ export interface Resumed {
   publishing: string[];
   playing: string[];
   state?: { users: WireUser[]; streams: WireStream[]; room_extra?: WireRoomExtra[] };
+  media?: { ice_servers: IceServer[] };
 }
 
 export interface TokenRenewed {
@@ -118,8 +120,32 @@ export interface Kicked {
   reason?: string;
 }
 
+/** What a media line of an offer is for. */
+export interface MediaTrack {
+  mid: string;
+  stream_id: string;
+  use: "publish" | "play";
+  /** Of what is published. */
+  kind?: MediaKind;
+}
+
+export interface MediaAnswer {
+  type: "media_answer";
+  id: number;
+  sdp: string;
+  /** Lines that nothing goes through as things are, and why. */
+  idle?: { mid: string; why: string }[];
+}
+
+/** A STUN or TURN server, in the shape that `RTCPeerConnection` takes. */
+export interface IceServer {
+  urls: string[];
+  username?: string;
+  credential?: string;
+}
+
 /** An answer to a request that is not an error. */
-export type Answer = LoggedIn | Resumed | TokenRenewed | { type: "ok"; id: number };
+export type Answer = LoggedIn | Resumed | TokenRenewed | MediaAnswer | { type: "ok"; id: number };
 
 /** What the server says unasked. */
 export type Notice =
