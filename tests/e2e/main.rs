@@ -12,3 +12,4 @@ mod rights;
 mod runtimes;
 mod strict;
 mod switch;
+mod web;
