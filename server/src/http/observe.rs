@@ -1,53 +1,38 @@
 //! The face for whoever watches the service: its numbers, and whether it lives and can serve. On a listener of its own,
 //! so that it answers while the other one has no connection to give, and nobody else sees it.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
-    extract::{Request, State},
-    http::{
-        HeaderMap, HeaderValue,
-        header::{CACHE_CONTROL, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS},
-    },
-    middleware::{Next, from_fn},
+    extract::State,
+    http::{HeaderMap, HeaderValue, header::CONTENT_TYPE},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
 use roompass_wire::http::{HEALTH_PATH, READY_PATH};
-use tokio::time::timeout;
 
-use super::{health, method_not_allowed, not_found, problem};
-use crate::{app::Service, error::Error, metrics};
+use super::{health, layers, method_not_allowed, not_found};
+use crate::{app::Service, metrics};
 
 /// `GET`: the numbers, for Prometheus.
 pub(crate) const METRICS_PATH: &str = "/metrics";
 /// Connections open at a time. A scraper needs one.
 pub(crate) const MAX_CONNECTIONS: usize = 16;
-/// The longest an answer may take.
-const TIME_LIMIT: Duration = Duration::from_secs(10);
 
 /// What the listener of `[metrics]` serves.
 pub(crate) fn router(service: Arc<Service>) -> Router {
+    // What is watched shall not change by being watched: nothing is counted here.
+    let edge = layers::Edge::new(Arc::clone(&service), metrics::Metrics::default().requests.table([]));
     Router::new()
         .route(METRICS_PATH, get(numbers))
         .route(HEALTH_PATH, get(health::live))
         .route(READY_PATH, get(health::ready))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(from_fn(surround))
+        .layer(from_fn_with_state(Arc::new(edge), layers::name))
         .with_state(service)
-}
-
-/// Far less than what surrounds the service's own routes: no limit that clients can meet keeps a watcher out, and what is
-/// watched does not change by being watched.
-async fn surround(request: Request, next: Next) -> Response {
-    let response = timeout(TIME_LIMIT, next.run(request)).await.unwrap_or_else(|_| Error::TimedOut.into_response());
-    let mut response = problem::render(response, "-");
-    let headers = response.headers_mut();
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
 }
 
 async fn numbers(State(service): State<Arc<Service>>) -> Response {
