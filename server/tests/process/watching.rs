@@ -268,7 +268,7 @@ fn a_request_continues_the_trace_of_its_caller_and_tells_no_secret() {
     fs::write(headers.path(), "Authorization: Bearer collector-canary\n").unwrap();
     let (installation, key) = installation(&format!(
         "{WATCHED}[telemetry]\notlp_endpoint = \"http://{}/v1/traces\"\notlp_headers_file = \"{}\"\n\
-         service_name = \"rooms\"\nsample_ratio = 1\n",
+         service_name = \"rooms\"\nsample_ratio = 1\n[log]\nfilter = \"roompass_server=debug\"\n",
         collector.address,
         headers.path().display()
     ));
