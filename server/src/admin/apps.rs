@@ -8,7 +8,7 @@ use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
 use super::{
     Admin,
-    seal::{app_sign_place, fingerprint, settings_of},
+    seal::{app_sign_place, fingerprint, open_app_sign, open_secret, settings_of},
 };
 use crate::{
     apps::{AppSettings, CbcPolicy},
@@ -22,6 +22,9 @@ const LONGEST_OFFLINE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 const CBC_WARNING: &str = "Tokens in CBC formats are not authenticated: whoever sees one can make it name another user \
     or room, and nothing shows it. Take them only while old generators remain, and only from networks you trust.";
+const ISSUED_ONLY_WARNING: &str = "Tokens in CBC formats are taken here only as they were minted here. Whoever else \
+    takes them cannot tell a changed one: the formats are not authenticated. Each mint waits for the store, and another \
+    node takes the token within two seconds.";
 const HEX_WARNING: &str = "The server secret has hexadecimal digits only, so it is worth 128 bits at most. Rotate it \
     when your backends can follow.";
 
@@ -218,10 +221,10 @@ impl Admin {
         let active = |purpose| {
             let mut secrets = record.secrets.iter();
             let active = secrets.find(|secret| secret.purpose == purpose && secret.valid_until.is_none());
-            active.map(|secret| self.open_secret(app_id, secret)).transpose()
+            active.map(|secret| open_secret(&self.sealer, app_id, secret)).transpose()
         };
         let Some(server_secret) = active(Purpose::Gcm)? else { return Ok(None) };
-        let app_sign = self.open_app_sign(app_sign_place(app_id), &record.app_sign)?;
+        let app_sign = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
         Ok(Some(AppCredentials { app_id, app_sign, server_secret, cbc_secret: active(Purpose::Cbc)? }))
     }
 
@@ -240,7 +243,8 @@ impl Admin {
         for record in self.store().apps().await? {
             for stored in &record.secrets {
                 // One that does not open is as good as none.
-                let taken = self.open_secret(record.app_id, stored).is_ok_and(|taken| bool::from(taken.ct_eq(secret)));
+                let taken =
+                    open_secret(&self.sealer, record.app_id, stored).is_ok_and(|taken| bool::from(taken.ct_eq(secret)));
                 if taken {
                     return Err(Error::field(field, "is in use already: a secret is for one app and one purpose"));
                 }
@@ -288,6 +292,7 @@ fn view(record: &AppRecord) -> Result<AppView, Error> {
     let settings = settings_of(record)?;
     let warnings = match settings.cbc_policy {
         CbcPolicy::Offline if settings.uses_cbc() => vec![CBC_WARNING],
+        CbcPolicy::IssuedOnly if settings.uses_cbc() => vec![ISSUED_ONLY_WARNING],
         _ => Vec::new(),
     };
     Ok(AppView {

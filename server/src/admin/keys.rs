@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rand::rngs::SysRng;
 use token_gen::{AppId, UnixSeconds};
 
-use super::Admin;
+use super::{Admin, seal::open_text};
 use crate::{
     audit::{Action, Event},
     error::Error,
@@ -125,7 +125,7 @@ impl Admin {
         let proof = match &record.sealed {
             None => Proof::Bearer(record.hash),
             Some(sealed) => {
-                let text = KeyText::parse(&self.open_text(place(record.app_id, &key_id), sealed)?);
+                let text = KeyText::parse(&open_text(&self.sealer, place(record.app_id, &key_id), sealed)?);
                 let text = text.ok_or_else(|| StoreError::Unreadable(format!("text of key {key_id}")))?;
                 Proof::Signed(SigningKey::new(&text))
             }

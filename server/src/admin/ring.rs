@@ -8,7 +8,7 @@ use token_gen::{AppId, AppSign, MAX_LIFETIME, ServerSecret, UnixSeconds};
 use super::{
     Admin,
     apps::randomness,
-    seal::{app_sign_place, fingerprint, previous_app_sign_place, settings_of},
+    seal::{app_sign_place, fingerprint, open_app_sign, open_secret, previous_app_sign_place, settings_of},
 };
 use crate::{
     apps::uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
@@ -163,7 +163,7 @@ impl Admin {
                     Some(until) if now < until => SecretState::Previous,
                     Some(_) => SecretState::Ended,
                 },
-                fingerprint: fingerprint(self.open_secret(app_id, secret)?.expose()),
+                fingerprint: fingerprint(open_secret(&self.sealer, app_id, secret)?.expose()),
                 created_at: secret.created_at,
                 valid_until: secret.valid_until,
                 retired_at: secret.retired_at,
@@ -189,7 +189,7 @@ impl Admin {
         let now = self.clock.now();
         let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
         self.require_our_key().await?;
-        let present = self.open_app_sign(app_sign_place(app_id), &record.app_sign)?;
+        let present = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
         let previous_valid_until = now.saturating_add(overlap);
         let app_sign = AppSign::generate(&mut SysRng).map_err(randomness)?;
         record.app_sign = self.seal_app_sign(app_sign_place(app_id), &app_sign)?;

@@ -221,9 +221,11 @@ impl StoreArgs {
         match self.read()?.store {
             StoreUrl::Sqlite(Location::File(path) | Location::ExistingFile(path)) => Ok(path),
             StoreUrl::Sqlite(Location::Memory) => Err(Failure("store.url: has no file".to_owned())),
-            StoreUrl::Postgres(_) => {
-                Err(Failure("store.url: is PostgreSQL, which has tools of its own: pg_dump and pg_restore".to_owned()))
-            }
+            StoreUrl::Postgres(_) => Err(Failure(
+                "store.url: is PostgreSQL, which has tools of its own: pg_dump, and pg_restore with \
+                 `roompass restore --after-pg-restore`"
+                    .to_owned(),
+            )),
         }
     }
 

@@ -1,6 +1,6 @@
 //! From a login message to a place in a room: the checks in their order, the first failure answers.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use roompass_wire::{
     ErrorCode,
@@ -8,8 +8,10 @@ use roompass_wire::{
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
+use tracing::field::Empty;
+
 use super::{
-    Gateway,
+    Gateway, Visitor,
     roll::{Entry, Line, PresentToken},
     session::{Session, privilege_names},
     source_of, trail,
@@ -18,6 +20,7 @@ use crate::{
     apps::App,
     login::{self, Presented, ProofContext, Refusal, SessionToken},
     rooms::{Newcomer, Outbox, Place, SessionId},
+    telemetry::traces::TARGET,
     tokens::Attempt,
 };
 
@@ -35,30 +38,57 @@ pub(super) struct Entered {
     pub(super) answer: LoggedIn,
 }
 
-/// Judges `login` and, if it passes, enters the room. Says the result once, in the log and in the audit trail.
+/// Judges `login` and, if it passes, enters the room. Says the result once, in the log and in the audit trail, and counts
+/// it.
 pub(super) fn enter(
     gateway: &Gateway,
     login: &Login,
-    address: IpAddr,
+    visitor: &Visitor,
+    challenge: &[u8; CHALLENGE_LEN],
+    session_id: SessionId,
+    now: UnixSeconds,
+) -> Result<Entered, Refusal> {
+    let begun = Instant::now();
+    let span = tracing::info_span!(target: TARGET, "login", app_id = login.app_id, reason = Empty).entered();
+    let entered = try_enter(gateway, login, visitor, challenge, session_id, now);
+    let (counts, token, app_sign) = (&gateway.metrics.gateway, login.token.is_some(), login.app_sign_proof.is_some());
+    match &entered {
+        Ok(entered) => counts.logged_in(entered.answer.auth, begun),
+        Err(refusal) => {
+            span.record("reason", refusal.exact);
+            counts.login_refused(token, app_sign, refusal.exact, begun);
+        }
+    }
+    entered
+}
+
+fn try_enter(
+    gateway: &Gateway,
+    login: &Login,
+    visitor: &Visitor,
     challenge: &[u8; CHALLENGE_LEN],
     session_id: SessionId,
     now: UnixSeconds,
 ) -> Result<Entered, Refusal> {
     let Names { user_id, user_name, room_id } = Names::of(login).inspect_err(|refusal| {
         tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
-        trail::refused(&gateway.audit, login, address, refusal);
+        trail::refused(&gateway.audit, login, visitor.address, refusal);
     })?;
     let token_id = login.token.as_deref().map(TokenId::of);
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
 
     let entered = app(gateway, login.app_id).and_then(|app| {
-        let presented = present(gateway, &app, login, challenge, address, now);
+        if !visitor.comer.may_enter(app.settings()) {
+            // Before any credential is looked at: a page cannot try them out from elsewhere.
+            return Err(Refusal { code: ErrorCode::Forbidden, reason: None, exact: "origin" });
+        }
+        let presented = present(gateway, &app, login, challenge, visitor.address, now);
         let admission = login::decide(app.settings(), presented)?;
         // On the roll before in the room: from here on no revocation and no ban goes unheard.
         let entry = Entry {
             user_id: login.user_id.clone(),
             room_id: login.room_id.clone(),
-            address,
+            address: visitor.address,
             token: admission.grant.token().map(PresentToken::from),
             outbox: Arc::clone(&outbox),
         };
@@ -82,14 +112,14 @@ pub(super) fn enter(
             app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
             code = %refusal.code, reason = refusal.exact, "login refused"
         );
-        trail::refused(&gateway.audit, login, address, refusal);
+        trail::refused(&gateway.audit, login, visitor.address, refusal);
     })?;
     tracing::info!(
         app_id = login.app_id, %room_id, %user_id, %session_id, token_id = token_id.map(tracing::field::display),
         auth = admission.grant.auth().as_str(), other_credential = admission.other_credential.map(|refusal| refusal.exact),
         sdk = login.sdk.as_deref(), "logged in"
     );
-    trail::logged_in(&gateway.audit, login, address, session_id, &admission);
+    trail::logged_in(&gateway.audit, login, visitor.address, session_id, &admission);
 
     let answer = LoggedIn {
         id: login.id,

@@ -2,7 +2,7 @@
 //!
 //! Knows no rules of rooms and tokens: those are in `session.rs` and [`crate::login`].
 
-use std::{net::IpAddr, pin::pin, sync::Arc, task::Poll};
+use std::{pin::pin, sync::Arc, task::Poll};
 
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -16,7 +16,7 @@ use token_gen::{CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
-    Gateway,
+    Gateway, Visitor,
     entry::{self, Entered},
     frame::{self, Unreadable},
     pace::{Beat, Heartbeat, Pace},
@@ -29,6 +29,7 @@ use crate::{
     apps::App,
     clock::Clock,
     login::{Refusal, SessionToken},
+    metrics::Limit,
     rooms::{Delivery, Outbox, Place, SessionId},
     tokens::Attempt,
 };
@@ -37,7 +38,7 @@ use crate::{
 pub(super) async fn run(
     gateway: Arc<Gateway>,
     ws: WebSocket,
-    address: IpAddr,
+    visitor: Visitor,
     draining: watch::Receiver<bool>,
     waiting: Waiting,
 ) {
@@ -48,7 +49,7 @@ pub(super) async fn run(
         heartbeat: Heartbeat::new(config.ping_interval, config.pong_timeout, now),
         gateway,
         ws,
-        address,
+        visitor,
         draining,
         waiting: Some(waiting),
     };
@@ -56,6 +57,7 @@ pub(super) async fn run(
         Ok(stay) => socket.attend(stay).await,
         Err(closing) => closing,
     };
+    socket.gateway.metrics.gateway.closed(closing.reason());
     socket.close(closing).await;
 }
 
@@ -63,8 +65,7 @@ pub(super) async fn run(
 struct Socket {
     gateway: Arc<Gateway>,
     ws: WebSocket,
-    /// Where it comes from.
-    address: IpAddr,
+    visitor: Visitor,
     draining: watch::Receiver<bool>,
     /// Kept without a login to the very end: a refused one must not make room for the next.
     waiting: Option<Waiting>,
@@ -154,7 +155,7 @@ impl Socket {
     async fn login(&mut self, login: &Login, challenge: &[u8; CHALLENGE_LEN]) -> Result<Stay, Closing> {
         let session_id = SessionId::new(random()?);
         let now = self.gateway.clock.now();
-        let entered = match entry::enter(&self.gateway, login, self.address, challenge, session_id, now) {
+        let entered = match entry::enter(&self.gateway, login, &self.visitor, challenge, session_id, now) {
             Ok(entered) => entered,
             Err(refusal) => {
                 let message = ErrorMessage::new(Some(login.id), refusal.code);
@@ -255,9 +256,10 @@ impl Socket {
             ClientMessage::StopPlay(stop) => Request::StopPlay(stop.stream_id),
             ClientMessage::RenewToken(renew) => {
                 let opened = self.open(stay, &renew.token, now);
+                self.gateway.metrics.gateway.renewed(opened.is_ok());
                 log_renewal(stay, &renew.token, &opened);
                 let who = (stay.app.app_id(), stay.session.room_id(), &*stay.user_id, &*stay.session_id);
-                trail::renewed(&self.gateway.audit, self.address, who, &renew.token, &opened);
+                trail::renewed(&self.gateway.audit, self.visitor.address, who, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::Logout(_) => Request::Logout,
@@ -273,7 +275,7 @@ impl Socket {
     }
 
     fn open(&self, stay: &Stay, token: &str, now: UnixSeconds) -> Result<SessionToken, Refusal> {
-        let (room_id, source) = (stay.session.room_id().as_str(), source_of(self.address));
+        let (room_id, source) = (stay.session.room_id().as_str(), source_of(self.visitor.address));
         let attempt = Attempt { user_id: Some(&stay.user_id), room_id: Some(room_id), source: Some(&source) };
         SessionToken::open(&self.gateway.tokens, &stay.app, token, attempt, now)
     }
@@ -284,7 +286,10 @@ impl Socket {
         let mut departure = None;
         for effect in effects {
             match effect {
-                Effect::Send(message) => messages.push(message),
+                Effect::Send(message) => {
+                    self.count(&message);
+                    messages.push(message);
+                }
                 Effect::StartStream { id, stream_id } => {
                     let started = match &stay.place {
                         Some(place) => place.start_stream(&stream_id),
@@ -298,6 +303,9 @@ impl Socket {
                     }
                 }
                 Effect::Leave(why) => {
+                    if let Departure::Kicked(code) = why {
+                        self.gateway.metrics.gateway.kicked(code);
+                    }
                     stay.place = None;
                     departure = Some(why);
                 }
@@ -307,6 +315,14 @@ impl Socket {
             self.send(message).await?;
         }
         Ok(departure)
+    }
+
+    fn count(&self, message: &ServerMessage) {
+        match message {
+            ServerMessage::TokenWillExpire(_) => self.gateway.metrics.gateway.warned(),
+            ServerMessage::TokenExpired(_) => self.gateway.metrics.gateway.expired(),
+            _ => {}
+        }
     }
 
     /// Waits for the next thing that concerns more than this socket.
@@ -353,6 +369,7 @@ impl Socket {
         let now = self.gateway.clock.now();
         self.heartbeat.heard(now);
         if !self.pace.admits(now) {
+            self.gateway.metrics.limited(Limit::Messages);
             self.refuse(None, ErrorCode::RateLimited).await?;
             return Err(Closing::because(CloseCode::RateLimited, ErrorCode::RateLimited));
         }

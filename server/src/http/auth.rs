@@ -15,7 +15,7 @@ use roompass_wire::{http::Role, signed::SCHEME};
 use token_gen::{AppId, UnixSeconds};
 
 use super::{
-    limits,
+    idempotency, limits,
     origin::{Asking, OperatorKey},
     session, signed,
 };
@@ -32,20 +32,33 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct AppCaller(pub(super) Arc<Caller>);
 
+/// What stands before a route with the policy `AppKey(right)`.
+pub(super) struct AppGate {
+    pub(super) service: Arc<Service>,
+    pub(super) right: Right,
+    /// Whether requests may name themselves by an Idempotency-Key.
+    pub(super) takes_key: bool,
+}
+
 /// The policy `AppKey(right)`.
 pub(super) async fn require_app_key(
-    State((service, right)): State<(Arc<Service>, Right)>,
+    State(gate): State<Arc<AppGate>>,
     path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let AppGate { service, right, takes_key } = &*gate;
     let app_id = path.ok().and_then(|path| app_id_in(&path));
     let origin = Asking::of(request.extensions());
-    let admitted = admit(&service, right, app_id, request).await;
+    let admitted = admit(service, *right, app_id, request).await;
     let (caller, allowance, mut request) =
-        admitted.inspect_err(|error| note_refused(&service, origin, app_id, error))?;
-    request.extensions_mut().insert(AppCaller(caller));
-    let mut response = next.run(request).await;
+        admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
+    request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
+    let key = if *takes_key { idempotency::key(&request)? } else { None };
+    let mut response = match key {
+        Some(key) => idempotency::once(service, &caller, key, request, next).await?,
+        None => next.run(request).await,
+    };
     limits::tell(response.headers_mut(), allowance);
     Ok(response)
 }

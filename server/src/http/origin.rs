@@ -7,7 +7,7 @@ use axum::{
     http::{Extensions, request::Parts},
 };
 
-use super::{auth::AppCaller, session::Admin};
+use super::{auth::AppCaller, limits, session::Admin};
 use crate::{
     audit::{Actor, Origin},
     error::Error,
@@ -33,7 +33,7 @@ impl Asking {
         } else {
             Actor::Stranger
         };
-        Origin { actor, source: extensions.get().copied(), request_id: extensions.get().copied() }
+        Origin { actor, source: limits::source_of(extensions).ok(), request_id: extensions.get().copied() }
     }
 }
 

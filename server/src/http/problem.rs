@@ -30,7 +30,7 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
     let mut problem = document(&error);
     problem.request_id = Some(request_id.to_owned());
     if problem.status >= 500 {
-        tracing::error!(%code, "{}", with_causes(&*error));
+        tracing::error!(request_id, %code, "{}", with_causes(&*error));
     }
 
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -12,6 +12,7 @@ use crate::{
     apps::names::privileges,
     audit::{Action, Event, Origin},
     error::Error,
+    issued::Issued,
     keys::Caller,
     tokens::MintedToken,
 };
@@ -24,7 +25,11 @@ pub(super) async fn mint(
     Json(request): Json<MintRequest>,
 ) -> Result<Answer<MintResponse>, Error> {
     let now = service.clock.now();
-    mint_one(&service, &caller, origin, request, now).map(Answer)
+    let (minted, to_note) = mint_one(&service, &caller, origin, request, now)?;
+    if let Some(issued) = to_note {
+        service.lifecycle.note_issued(caller.app_id, vec![issued]).await?;
+    }
+    Ok(Answer(minted))
 }
 
 /// Mints many tokens, each on its own.
@@ -39,14 +44,20 @@ pub(super) async fn mint_batch(
         return Err(Error::field("items", format!("must be 1 to {max} items")));
     }
     let now = service.clock.now();
-    let mut items = Vec::with_capacity(request.items.len());
+    let (mut items, mut to_note) = (Vec::with_capacity(request.items.len()), Vec::new());
     for item in request.items {
         items.push(match mint_one(&service, &caller, origin.clone(), item, now) {
-            Ok(minted) => MintBatchItem::Minted(minted),
+            Ok((minted, issued)) => {
+                to_note.extend(issued);
+                MintBatchItem::Minted(minted)
+            }
             // What is wrong with an item is its own; what is wrong with us or the caller is everybody's.
             Err(error @ Error::Field { .. }) => MintBatchItem::Refused { problem: problem::document(&error) },
             Err(error) => return Err(error),
         });
+    }
+    if !to_note.is_empty() {
+        service.lifecycle.note_issued(caller.app_id, to_note).await?;
     }
     Ok(Answer(MintBatchResponse { items, server_time: now.get() }))
 }
@@ -57,22 +68,23 @@ fn mint_one(
     origin: Origin,
     request: MintRequest,
     now: UnixSeconds,
-) -> Result<MintResponse, Error> {
+) -> Result<(MintResponse, Option<Issued>), Error> {
     service.audit.ready()?;
     let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
     // A token that will not be in the trail is not handed out.
     service.audit.note(origin, event(caller, request, &minted))?;
     let token = minted?;
     let token_id = token.minted.token_id();
-    tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
-    Ok(MintResponse {
+    tracing::debug!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
+    let minted = MintResponse {
         token_id: token_id.into(),
         issued_at: token.minted.issued_at.get(),
         expire_at: token.minted.expire_at.get(),
         server_time: now.get(),
         kit_token: token.kit_token.map(|kit| kit.0),
         token: token.minted.token,
-    })
+    };
+    Ok((minted, token.to_note))
 }
 
 /// What the trail says of it.

@@ -4,13 +4,18 @@
 mod api_fuzz;
 mod audit;
 mod config;
+mod core_dump;
 mod crash;
 mod deploy;
+mod descriptors;
 mod dev;
 mod harness;
+mod nonces;
 mod operate;
 mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
+mod restore;
 mod serve;
 mod tls;
+mod watching;

@@ -91,6 +91,8 @@ AuditAction {
     RotateMasterKey = "rotate_master_key";
     /// A backup was put in the place of the database.
     Restore = "restore";
+    /// The configuration was read again, or was not sound; `details` says what is new.
+    Reload = "reload";
     /// Records that were not kept because there were too many; `details` says how many.
     LeaveOut = "leave_out";
 }

@@ -25,6 +25,9 @@ pub const HEALTH_PATH: &str = "/healthz";
 /// `GET`: the process can serve: its store answers.
 pub const READY_PATH: &str = "/readyz";
 
+/// `POST`: reads again what may change while the server runs.
+pub const RELOAD_PATH: &str = "/v1/reload";
+
 /// A right to ask for. The words are those of the tokens: `login` and `publish`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -132,6 +135,20 @@ impl std::fmt::Debug for MintResponse {
             .field("server_time", &self.server_time)
             .finish_non_exhaustive()
     }
+}
+
+/// The answer of [`RELOAD_PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReloadResponse {
+    /// The fields of the configuration whose new values count.
+    pub taken_up: Vec<String>,
+    /// The fields whose new values count after a restart.
+    pub need_restart: Vec<String>,
+    /// Whether another TLS certificate is shown from now on.
+    pub new_certificate: bool,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
 }
 
 /// The answer of [`HEALTH_PATH`] and [`READY_PATH`].

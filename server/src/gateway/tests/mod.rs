@@ -4,5 +4,6 @@ mod abuse;
 mod harness;
 mod journey;
 mod log;
+mod pages;
 mod session;
 mod shut_out;

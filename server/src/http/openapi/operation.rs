@@ -29,7 +29,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
         "What was done, by whom, to whom and how it ended: mints and logins within a second, changes before they are \
               made. Records are in chains of hashes, so that one that was edited is found.",
     ),
-    (HEALTH, "For load balancers and people."),
+    (HEALTH, "For load balancers, people, and operators."),
     (DOCUMENTATION, "What you are reading."),
 ];
 pub(super) const TOKENS: &str = "Tokens";

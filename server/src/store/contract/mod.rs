@@ -3,6 +3,7 @@
 mod admins;
 mod audit;
 mod changes;
+mod issued;
 mod nonces;
 mod once;
 mod revocations;
@@ -16,7 +17,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..35 {
+    for promise in 0..37 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -55,7 +56,9 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             31 => audit::a_chain_begins_where_the_one_before_was(&store).await,
             32 => audit::records_are_appended_once_and_in_one_place_only(&store).await,
             33 => audit::records_are_found_by_what_they_say(&store).await,
-            _ => audit::old_records_are_forgotten_from_the_old_end(&store).await,
+            34 => audit::old_records_are_forgotten_from_the_old_end(&store).await,
+            35 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
+            _ => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
         }
     }
 }
@@ -131,7 +134,8 @@ async fn keys_belong_to_apps(store: &impl Store) {
         store.insert_key(key.clone()).await.unwrap();
         assert!(matches!(store.insert_key(key).await, Err(StoreError::Conflict)));
     }
-    assert_eq!(store.keys().await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.all_keys("", 9).await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.all_keys("k1", 1).await.unwrap(), [key("k2", 2)]);
     assert_eq!(store.key("k2").await.unwrap(), Some(key("k2", 2)));
     let app_id = AppId::new(1).ok();
     assert_eq!(store.keys_after(app_id, "", 9).await.unwrap(), [key("k1", 1)]);
@@ -143,7 +147,7 @@ async fn keys_belong_to_apps(store: &impl Store) {
     assert!(store.delete_key(app_id, "k1").await.unwrap());
     assert!(!store.delete_key(app_id, "k1").await.unwrap());
     assert!(store.delete_key(None, "k3").await.unwrap());
-    assert_eq!(store.keys().await.unwrap(), [key("k2", 2)]);
+    assert_eq!(store.all_keys("", 9).await.unwrap(), [key("k2", 2)]);
     assert_eq!(store.key("k1").await.unwrap(), None);
 }
 
@@ -153,7 +157,7 @@ async fn last_use_never_goes_back(store: &impl Store) {
     for at in [50, 40] {
         let used = vec![("k1".to_owned(), UnixSeconds::new(at)), ("gone".to_owned(), UnixSeconds::new(at))];
         store.touch_keys(used).await.unwrap();
-        assert_eq!(store.keys().await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
+        assert_eq!(store.all_keys("", 9).await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
     }
 }
 

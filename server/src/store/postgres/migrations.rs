@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007-changes-and-rings.sql"),
     include_str!("../../../migrations/postgres/0008-nonces.sql"),
     include_str!("../../../migrations/postgres/0009-audit.sql"),
+    include_str!("../../../migrations/postgres/0011-issued-tokens.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

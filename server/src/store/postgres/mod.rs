@@ -4,6 +4,7 @@ mod admins;
 mod apps;
 mod audit;
 mod changes;
+mod issued;
 mod migrations;
 mod nonces;
 mod once;
