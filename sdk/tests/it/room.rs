@@ -8,12 +8,25 @@ use roompass_wire::gateway::{
 use crate::peer::*;
 
 fn room_users(seq: u64, change: Change, user_id: &str) -> ServerMessage {
-    ServerMessage::RoomUsers(RoomUsers { room_id: "lobby".into(), seq, change, users: vec![user(user_id)] })
+    ServerMessage::RoomUsers(RoomUsers {
+        room_id: "lobby".into(),
+        seq,
+        change,
+        users: vec![user(user_id)],
+        reason: None,
+    })
 }
 
 fn kicked(code: ErrorCode, may_reconnect: bool) -> ServerMessage {
     let number = code.row().number;
-    ServerMessage::Kicked(Kicked { room_id: "lobby".into(), code, number, message: "out".into(), may_reconnect })
+    ServerMessage::Kicked(Kicked {
+        room_id: "lobby".into(),
+        code,
+        number,
+        message: "out".into(),
+        may_reconnect,
+        reason: None,
+    })
 }
 
 async fn admitted() -> (roompass_sdk::Room, Talk, Peer) {
@@ -27,13 +40,14 @@ async fn admitted() -> (roompass_sdk::Room, Talk, Peer) {
 async fn the_first_listener_hears_the_whole_stay_in_order() {
     let (room, mut talk, _peer) = admitted().await;
     talk.send(&room_users(2, Change::Add, "bob")).await;
-    let stream = Stream { stream_id: "s9".into(), user_id: "bob".into() };
+    let stream = Stream { stream_id: "s9".into(), user_id: "bob".into(), ..Stream::default() };
     let streams = vec![stream.clone()];
     talk.send(&ServerMessage::RoomStreams(RoomStreams {
         room_id: "lobby".into(),
         seq: 3,
         change: Change::Add,
         streams,
+        reason: None,
     }))
     .await;
     talk.send(&room_users(4, Change::Delete, "bob")).await;
@@ -44,13 +58,13 @@ async fn the_first_listener_hears_the_whole_stay_in_order() {
     }
     assert!(
         matches!(&heard[..], [
-            Event::StateChanged(RoomState::Connecting),
-            Event::StateChanged(RoomState::Connected),
+            Event::StateChanged { state: RoomState::Connecting, .. },
+            Event::StateChanged { state: RoomState::Connected, .. },
             Event::LoggedIn(admission),
             Event::UsersJoined(first),
             Event::UsersJoined(second),
             Event::StreamsStarted(streams),
-            Event::UsersLeft(left),
+            Event::UsersLeft { users: left, .. },
         ] if admission.session_id == "s-1" && first[0].user_id == "alice" && second[0].user_id == "bob"
             && streams[..] == [stream.clone()] && left[0].user_id == "bob"),
         "{heard:?}"
@@ -152,10 +166,13 @@ async fn logging_out_ends_everything_once() {
         }
         talk.expect_gone().await;
     });
-    assert!(matches!(room.state(), RoomState::Disconnected(None)));
+    assert!(matches!(room.state(), RoomState::Disconnected));
     assert_eq!(room.start_playing_stream("s1").await.unwrap_err().kind(), ErrorKind::Ended);
     soon(room.logout_room()).await;
-    event(&mut events, |event| matches!(event, Event::StateChanged(RoomState::Disconnected(None))).then_some(())).await;
+    event(&mut events, |event| {
+        matches!(event, Event::StateChanged { state: RoomState::Disconnected, .. }).then_some(())
+    })
+    .await;
     assert!(soon(events.next()).await.is_none());
     assert!(soon(room.events().next()).await.is_none());
 }
@@ -183,7 +200,7 @@ async fn a_connection_level_refusal_that_time_does_not_heal_ends_the_stay() {
     talk.refuse(None, ErrorCode::MessageInvalid).await;
     let mut state = room.watch_state();
     let last = soon(state.wait_for(RoomState::is_over)).await.unwrap().clone();
-    assert!(matches!(last, RoomState::Disconnected(Some(error)) if error.code() == Some(ErrorCode::MessageInvalid)));
+    assert!(matches!(last, RoomState::Kicked(Kick { code: ErrorCode::MessageInvalid, .. })));
 }
 
 #[tokio::test]

@@ -66,7 +66,20 @@ impl Edge {
 
 /// The layer around every route: names the request, lets it in, and turns every failure within into a problem
 /// document. One for all of this, because each layer costs every request a copy of everything below it.
-pub(super) async fn surround(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
+pub(super) async fn surround(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    answer(&edge, request, |request| pass(&edge.service, request, next)).await
+}
+
+/// The same for a listener whose connections are limited and whose callers are known: nobody is kept out.
+pub(super) async fn name(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    answer(&edge, request, async |request| Ok(next.run(request).await)).await
+}
+
+/// Has a request done, in time and whatever happens, and puts on the answer what every answer carries.
+async fn answer<F>(edge: &Edge, mut request: Request, within: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Result<Response, Error>>,
+{
     let begun = Instant::now();
     let request_id = edge.ids.next();
     request.extensions_mut().insert(request_id);
@@ -82,7 +95,7 @@ pub(super) async fn surround(State(edge): State<Arc<Edge>>, mut request: Request
         trace_id => tracing::info_span!("request", request_id, method = %request.method(), route, trace_id),
     };
     async {
-        let outcome = tokio::time::timeout(TIME_LIMIT, pass(&edge.service, request, next));
+        let outcome = tokio::time::timeout(TIME_LIMIT, within(request));
         let response = match AssertUnwindSafe(outcome).catch_unwind().await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(error))) => error.into_response(),

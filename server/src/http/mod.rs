@@ -4,6 +4,7 @@ mod admins;
 pub(crate) mod apps;
 pub(crate) mod audit;
 mod auth;
+pub(crate) mod demo;
 mod docs;
 mod extract;
 mod health;
@@ -114,7 +115,11 @@ fn routes() -> Vec<Route> {
 /// A route is not described in the API's document, or the reverse.
 pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     openapi::document()?;
-    let router = surrounded(route::build(routes(), &service).merge(Arc::clone(&service.gateway).router()), &service);
+    let mut table = routes();
+    if service.dev {
+        table.extend(demo::routes());
+    }
+    let router = surrounded(route::build(table, &service).merge(Arc::clone(&service.gateway).router()), &service);
     // Whoever came over TLS once comes over TLS from then on.
     Ok(match service.origin.starts_with("https://") {
         true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),

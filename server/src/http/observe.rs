@@ -12,7 +12,6 @@ use axum::{
     routing::get,
 };
 use roompass_wire::http::{HEALTH_PATH, READY_PATH};
-use tower_http::catch_panic::CatchPanicLayer;
 
 use super::{health, layers, method_not_allowed, not_found};
 use crate::{app::Service, metrics};
@@ -25,15 +24,14 @@ pub(crate) const MAX_CONNECTIONS: usize = 16;
 /// What the listener of `[metrics]` serves.
 pub(crate) fn router(service: Arc<Service>) -> Router {
     // What is watched shall not change by being watched: nothing is counted here.
-    let edge = layers::Edge::new(Arc::clone(&service.clock), metrics::Metrics::default().requests.table([]));
+    let edge = layers::Edge::new(Arc::clone(&service), metrics::Metrics::default().requests.table([]));
     Router::new()
         .route(METRICS_PATH, get(numbers))
         .route(HEALTH_PATH, get(health::live))
         .route(READY_PATH, get(health::ready))
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)
-        .layer(CatchPanicLayer::custom(layers::on_panic(Arc::clone(&service.metrics))))
-        .layer(from_fn_with_state(Arc::new(edge), layers::finish))
+        .layer(from_fn_with_state(Arc::new(edge), layers::name))
         .with_state(service)
 }
 
