@@ -3,87 +3,11 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use roompass_wire::ErrorCode;
+pub use roompass_wire::http::AuditAction as Action;
+use roompass_wire::http::AuditResult;
 use token_gen::{AppId, Privileges, TokenId, UnixSeconds};
 
 use crate::{keys::Caller, limits::Source};
-
-/// Declares the actions once: variant, word, meaning.
-macro_rules! actions {
-    ($($(#[doc = $doc:literal])+ $name:ident = $word:literal;)*) => {
-        /// What was done.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum Action { $($(#[doc = $doc])+ $name,)* }
-
-        impl Action {
-            /// Every action.
-            pub const ALL: &'static [Self] = &[$(Self::$name),*];
-
-            /// The word for it.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$name => $word,)* }
-            }
-        }
-    };
-}
-
-actions! {
-    /// A token was minted, or was not.
-    Mint = "mint";
-    /// A user logged in to a room, or did not.
-    Login = "login";
-    /// A user showed a new token in a room.
-    Renew = "renew";
-    /// A caller was not let through to what was asked for.
-    Call = "call";
-    /// Tokens were ended early.
-    Revoke = "revoke";
-    /// Somebody was kept out.
-    Ban = "ban";
-    /// A ban was lifted.
-    LiftBan = "lift_ban";
-    /// An app was made.
-    CreateApp = "create_app";
-    /// An app was taken over from elsewhere.
-    ImportApp = "import_app";
-    /// The settings of an app were changed.
-    UpdateApp = "update_app";
-    /// An app got a new server secret.
-    RotateSecret = "rotate_secret";
-    /// A server secret was ended before its time.
-    RetireSecret = "retire_secret";
-    /// An app got a new AppSign.
-    ResetAppSign = "reset_app_sign";
-    /// A backend key was made.
-    CreateKey = "create_key";
-    /// A backend key was ended.
-    RevokeKey = "revoke_key";
-    /// Somebody may become an admin.
-    InviteAdmin = "invite_admin";
-    /// Somebody has become an admin.
-    CreateAdmin = "create_admin";
-    /// An admin got other roles.
-    SetRoles = "set_roles";
-    /// An admin was removed.
-    RemoveAdmin = "remove_admin";
-    /// An admin has a new password.
-    SetPassword = "set_password";
-    /// An admin has a new second factor.
-    SetTotp = "set_totp";
-    /// An admin signed in, or did not.
-    SignIn = "sign_in";
-    /// An admin gave password and second factor again.
-    ReAuthenticate = "re_authenticate";
-    /// A session of an admin was ended.
-    EndSession = "end_session";
-    /// Everything was sealed again with another master key.
-    RotateMasterKey = "rotate_master_key";
-    /// A backup was put in the place of the database.
-    Restore = "restore";
-    /// The configuration was read again, or was not sound; `details` says what is new.
-    Reload = "reload";
-    /// Records that were not kept because there were too many; `details` says how many.
-    LeaveOut = "leave_out";
-}
 
 /// How it ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,15 +22,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// The words for the ends.
-    pub const WORDS: [&'static str; 3] = ["done", "refused", "failed"];
-
-    /// The word for it.
-    pub const fn as_str(&self) -> &'static str {
+    /// The same without the reason.
+    pub const fn result(&self) -> AuditResult {
         match self {
-            Self::Done => Self::WORDS[0],
-            Self::Refused(_) => Self::WORDS[1],
-            Self::Failed(_) => Self::WORDS[2],
+            Self::Done => AuditResult::Done,
+            Self::Refused(_) => AuditResult::Refused,
+            Self::Failed(_) => AuditResult::Failed,
         }
     }
 }

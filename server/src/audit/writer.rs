@@ -156,7 +156,7 @@ fn record(Entry { at, origin, event }: &Entry) -> AuditRecord {
         seq: 0,
         at: *at,
         action: event.action.as_str().into(),
-        result: event.outcome.as_str().into(),
+        result: event.outcome.result().as_str().into(),
         reason,
         app_id: event.app_id,
         actor: plain(&origin.actor.to_string()),

@@ -8,7 +8,7 @@ use std::{
 
 use clap::{Args, Subcommand};
 use futures_util::{StreamExt, pin_mut};
-use roompass_wire::http::{AuditQuery, AuditRecord, AuditResponse};
+use roompass_wire::http::{AuditAction, AuditQuery, AuditRecord, AuditResponse, AuditResult};
 use serde_json::json;
 use token_gen::{AppId, UnixSeconds};
 
@@ -67,11 +67,11 @@ pub(super) struct Filter {
     #[arg(long)]
     token_id: Option<String>,
     /// What was done, such as mint, login, revoke or rotate_secret
-    #[arg(long)]
-    action: Option<String>,
+    #[arg(long, value_parser = action)]
+    action: Option<AuditAction>,
     /// How it ended: done, refused or failed
-    #[arg(long)]
-    result: Option<String>,
+    #[arg(long, value_parser = result)]
+    result: Option<AuditResult>,
     /// Why, exactly
     #[arg(long)]
     reason: Option<String>,
@@ -87,6 +87,15 @@ pub(super) struct Filter {
     /// Before then: Unix seconds, or how long ago
     #[arg(long, value_parser = moment)]
     until: Option<Moment>,
+}
+
+fn action(text: &str) -> Result<AuditAction, String> {
+    let words: Vec<&str> = AuditAction::ALL.iter().map(|action| action.as_str()).collect();
+    AuditAction::parse(text).ok_or_else(|| format!("is one of {}", words.join(", ")))
+}
+
+fn result(text: &str) -> Result<AuditResult, &'static str> {
+    AuditResult::parse(text).ok_or("is done, refused or failed")
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -136,6 +136,11 @@ async fn a_mint_is_told_with_rights_and_end_and_without_the_token() {
     let told = (record.user_id.as_deref(), record.room_id.as_deref(), record.rights.as_deref());
     assert_eq!(told, (Some("alice"), Some("r"), Some("publish of s1,s2")));
     assert_eq!((record.token_id.as_ref(), record.expire_at), (Some(&minted.token_id), Some(minted.expire_at)));
+    let found = world.find(&format!("token_id={}", minted.token_id)).await;
+    assert_eq!((found.len(), &found[0]), (1, &record));
+    let path = format!("/v1/audit?token_id={}", minted.token);
+    let leak = world.call(&world.operator, Method::GET, &path, &Value::Null).await;
+    assert_eq!(problem_in(leak).await.code, ErrorCode::BadRequest, "a token has no place in a query");
     let everything = world.server.service.store.audit_chain(1, 0, 1000).await.unwrap();
     assert!(!format!("{everything:?}").contains(&minted.token));
     for (body, reason, details) in [

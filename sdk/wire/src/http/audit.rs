@@ -11,6 +11,105 @@ pub const APP_AUDIT_PATH: &str = "/v1/apps/{app_id}/audit";
 /// `GET`: all of it, as JSON lines.
 pub const APP_AUDIT_EXPORT_PATH: &str = "/v1/apps/{app_id}/audit/export";
 
+/// Declares the words once: variant, word, meaning.
+macro_rules! words {
+    ($(#[doc = $about:literal])+ $Name:ident { $($(#[doc = $doc:literal])+ $name:ident = $word:literal;)* }) => {
+        $(#[doc = $about])+
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+        pub enum $Name { $($(#[doc = $doc])+ #[serde(rename = $word)] $name,)* }
+
+        impl $Name {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The word for it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $word,)* }
+            }
+
+            /// What that word stands for.
+            pub fn parse(word: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|one| one.as_str() == word)
+            }
+        }
+    };
+}
+
+words! {
+/// What was done.
+AuditAction {
+    /// A token was minted, or was not.
+    Mint = "mint";
+    /// A user logged in to a room, or did not.
+    Login = "login";
+    /// A user showed a new token in a room.
+    Renew = "renew";
+    /// A caller was not let through to what was asked for.
+    Call = "call";
+    /// Tokens were ended early.
+    Revoke = "revoke";
+    /// Somebody was kept out.
+    Ban = "ban";
+    /// A ban was lifted.
+    LiftBan = "lift_ban";
+    /// An app was made.
+    CreateApp = "create_app";
+    /// An app was taken over from elsewhere.
+    ImportApp = "import_app";
+    /// The settings of an app were changed.
+    UpdateApp = "update_app";
+    /// An app got a new server secret.
+    RotateSecret = "rotate_secret";
+    /// A server secret was ended before its time.
+    RetireSecret = "retire_secret";
+    /// An app got a new AppSign.
+    ResetAppSign = "reset_app_sign";
+    /// A backend key was made.
+    CreateKey = "create_key";
+    /// A backend key was ended.
+    RevokeKey = "revoke_key";
+    /// Somebody may become an admin.
+    InviteAdmin = "invite_admin";
+    /// Somebody has become an admin.
+    CreateAdmin = "create_admin";
+    /// An admin got other roles.
+    SetRoles = "set_roles";
+    /// An admin was removed.
+    RemoveAdmin = "remove_admin";
+    /// An admin has a new password.
+    SetPassword = "set_password";
+    /// An admin has a new second factor.
+    SetTotp = "set_totp";
+    /// An admin signed in, or did not.
+    SignIn = "sign_in";
+    /// An admin gave password and second factor again.
+    ReAuthenticate = "re_authenticate";
+    /// A session of an admin was ended.
+    EndSession = "end_session";
+    /// Everything was sealed again with another master key.
+    RotateMasterKey = "rotate_master_key";
+    /// A backup was put in the place of the database.
+    Restore = "restore";
+    /// The configuration was read again, or was not sound; `details` says what is new.
+    Reload = "reload";
+    /// Records that were not kept because there were too many; `details` says how many.
+    LeaveOut = "leave_out";
+}
+}
+
+words! {
+/// How it ended.
+AuditResult {
+    /// It was done; void if a record of its failure follows.
+    Done = "done";
+    /// It was refused.
+    Refused = "refused";
+    /// It was to be done and was not: the record before it with the same request is void.
+    Failed = "failed";
+}
+}
+
 /// Which records to show. Every parameter that is given must match exactly.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -26,12 +125,14 @@ pub struct AuditQuery {
     /// Before this Unix second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
-    /// What was done, such as `mint`, `login`, `revoke` or `rotate_secret`.
+    /// What was done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub action: Option<String>,
-    /// How it ended: `done`, `refused` or `failed`.
+    #[cfg_attr(feature = "openapi", schema(value_type = AuditAction, inline))]
+    pub action: Option<AuditAction>,
+    /// How it ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub result: Option<String>,
+    #[cfg_attr(feature = "openapi", schema(value_type = AuditResult, inline))]
+    pub result: Option<AuditResult>,
     /// Why it was refused, exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
