@@ -24,5 +24,5 @@ const WORDS = {
 
 /** What to tell a person about an error, with its code for those who look it up. */
 export function words(error) {
-  return { text: WORDS[error.code] ?? error.message ?? String(error), code: error.code ?? "" };
+  return { text: WORDS[error.code] || error.message || "The server said no.", code: error.code ?? "" };
 }

@@ -136,6 +136,7 @@ export class Connection {
       case "resumed":
       case "token_renewed":
       case "media_answer":
+      case "media_servers":
       case "ok":
         this.#answer(message.id, (waiting) => {
           waiting.onAnswer?.(message);

@@ -24,12 +24,19 @@ interface Publication {
   readonly kinds: readonly MediaKind[];
 }
 
+/** A stream that is received. */
+interface Playing {
+  /** What the app shows; its tracks change, it stays. */
+  readonly stream: MediaStream;
+  readonly kinds: readonly MediaKind[];
+}
+
 export class Media {
   readonly #publishing = new Map<string, Publication>();
-  readonly #playing = new Map<string, MediaStream>();
+  readonly #playing = new Map<string, Playing>();
   #connection: RTCPeerConnection | undefined;
+  #opening: Promise<RTCPeerConnection> | undefined;
   #lines: Line[] = [];
-  #iceServers: IceServer[] = [];
   /** Negotiations, one after another. */
   #turn: Promise<void> = Promise.resolve();
   #stopMending = (): void => {};
@@ -39,11 +46,6 @@ export class Media {
     private readonly send: Send,
   ) {}
 
-  /** Where relays are, as the server told at the login. */
-  set iceServers(servers: IceServer[]) {
-    this.#iceServers = servers;
-  }
-
   /** Whether this browser, or whatever this is, can do it at all. */
   static get isPossible(): boolean {
     return typeof RTCPeerConnection !== "undefined";
@@ -51,30 +53,38 @@ export class Media {
 
   /** Sends `stream` as `streamId`, whose publication the server has granted. */
   async publish(streamId: string, stream: MediaStream, kinds: readonly MediaKind[]): Promise<void> {
-    this.#publishing.set(streamId, { stream, kinds });
-    this.#addPublication(streamId, { stream, kinds });
+    const publication = { stream, kinds };
+    this.#publishing.set(streamId, publication);
+    const connection = await this.#open();
+    // Meanwhile it may not be wanted any more.
+    if (this.#publishing.get(streamId) !== publication) return;
+    this.#addPublication(connection, streamId, publication);
     await this.#negotiate();
   }
 
   /** Receives `streamId`. Its tracks come into the stream returned as they arrive. */
   async play(streamId: string, kinds: readonly MediaKind[]): Promise<MediaStream> {
-    const stream = this.#playing.get(streamId) ?? new MediaStream();
-    this.#playing.set(streamId, stream);
-    this.#addPlay(streamId, kinds, stream);
-    await this.#negotiate();
-    return stream;
+    const playing = { stream: this.#playing.get(streamId)?.stream ?? new MediaStream(), kinds };
+    this.#playing.set(streamId, playing);
+    const connection = await this.#open();
+    if (this.#playing.get(streamId) === playing) {
+      this.#addPlay(connection, streamId, playing);
+      await this.#negotiate();
+    }
+    return playing.stream;
   }
 
   /** The stream that is received as `streamId`. */
   played(streamId: string): MediaStream | undefined {
-    return this.#playing.get(streamId);
+    return this.#playing.get(streamId)?.stream;
   }
 
   /** Sends or receives it no longer. */
   async stop(streamId: string): Promise<void> {
     const lines = this.#lines.filter((line) => line.streamId === streamId);
     this.#publishing.delete(streamId);
-    for (const track of this.#playing.get(streamId)?.getTracks() ?? []) this.#playing.get(streamId)?.removeTrack(track);
+    const played = this.#playing.get(streamId);
+    if (played) empty(played.stream);
     this.#playing.delete(streamId);
     if (lines.length === 0) return;
     this.#lines = this.#lines.filter((line) => line.streamId !== streamId);
@@ -82,23 +92,19 @@ export class Media {
     await this.#negotiate();
   }
 
-  /** The stay goes on over another connection: the path may be another one too. */
+  /** The stay goes on over another connection to the server. If packets still flow, so do they. */
   async resumed(): Promise<void> {
-    if (!this.#connection) return;
-    this.#connection.restartIce();
-    await this.#negotiate();
+    if (this.#connection && this.#connection.connectionState !== "connected") await this.#rebuild();
   }
 
   /** The stay began anew: nothing of the old connection counts. What is wanted again is added by its owner. */
   reset(): void {
     this.#stopMending();
     this.#connection?.close();
-    this.#connection = undefined;
+    this.#connection = this.#opening = undefined;
     this.#lines = [];
     this.#publishing.clear();
-    for (const stream of this.#playing.values()) {
-      for (const track of stream.getTracks()) stream.removeTrack(track);
-    }
+    for (const { stream } of this.#playing.values()) empty(stream);
   }
 
   /** The stay is over. */
@@ -112,8 +118,7 @@ export class Media {
     return this.#connection?.getStats();
   }
 
-  #addPublication(streamId: string, { stream, kinds }: Publication): void {
-    const connection = this.#open();
+  #addPublication(connection: RTCPeerConnection, streamId: string, { stream, kinds }: Publication): void {
     const picture = kinds.includes("screen") && !kinds.includes("video") ? "screen" : "video";
     for (const track of stream.getTracks()) {
       const kind = track.kind === "audio" ? "audio" : picture;
@@ -129,8 +134,7 @@ export class Media {
     }
   }
 
-  #addPlay(streamId: string, kinds: readonly MediaKind[], stream: MediaStream): void {
-    const connection = this.#open();
+  #addPlay(connection: RTCPeerConnection, streamId: string, { stream, kinds }: Playing): void {
     const wanted = kinds.length > 0 ? kinds : (["audio", "video"] as const);
     const lines = new Set(wanted.filter((kind) => kind !== "data").map((kind) => (kind === "audio" ? "audio" : "video")));
     for (const kind of lines) {
@@ -140,28 +144,57 @@ export class Media {
     }
   }
 
-  #open(): RTCPeerConnection {
-    if (this.#connection) return this.#connection;
-    if (!Media.isPossible) throw RoompassError.usage("media_unavailable", "this browser has no WebRTC");
-    const iceServers = this.#iceServers.map(({ urls, username, credential }) => ({
-      urls,
-      ...(username === undefined ? {} : { username }),
-      ...(credential === undefined ? {} : { credential }),
-    }));
+  #open(): Promise<RTCPeerConnection> {
+    if (!Media.isPossible) return Promise.reject(RoompassError.usage("media_unavailable", "this browser has no WebRTC"));
+    if (this.#opening) return this.#opening;
+    const opening: Promise<RTCPeerConnection> = this.#connect().then(
+      (connection) => {
+        if (this.#opening === opening) this.#connection = connection;
+        else connection.close();
+        return connection;
+      },
+      (error: unknown) => {
+        if (this.#opening === opening) this.#opening = undefined;
+        throw error;
+      },
+    );
+    return (this.#opening = opening);
+  }
+
+  async #connect(): Promise<RTCPeerConnection> {
+    const answer = await this.send({ type: "get_media_servers" });
+    const iceServers: IceServer[] = answer.type === "media_servers" ? answer.ice_servers : [];
     const connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
     connection.onconnectionstatechange = () => {
       this.#stopMending();
       const { connectionState } = connection;
-      if (connectionState !== "disconnected" && connectionState !== "failed") return;
-      const mend = (): void => {
-        if (this.#connection !== connection || connection.connectionState === "connected") return;
-        connection.restartIce();
-        this.#negotiate().catch(() => {});
-      };
-      this.#stopMending = this.environment.after(connectionState === "failed" ? 0 : MEND_MS, mend);
+      if (connectionState === "disconnected" || connectionState === "failed") this.#mend(connection, connectionState === "failed" ? 0 : MEND_MS);
     };
-    this.#connection = connection;
     return connection;
+  }
+
+  /** Looks for another path after `wait`; for another connection, if that does not help. */
+  #mend(connection: RTCPeerConnection, wait: number): void {
+    const isBroken = (): boolean => this.#connection === connection && connection.connectionState !== "connected";
+    this.#stopMending = this.environment.after(wait, () => {
+      if (!isBroken()) return;
+      connection.restartIce();
+      this.#negotiate().catch(() => {});
+      this.#stopMending = this.environment.after(2 * MEND_MS, () => {
+        if (isBroken()) this.#rebuild().catch(() => {});
+      });
+    });
+  }
+
+  /** Another connection in the place of this one, with all that goes through it. */
+  async #rebuild(): Promise<void> {
+    const publications = [...this.#publishing];
+    this.reset();
+    for (const [streamId, publication] of publications) this.#publishing.set(streamId, publication);
+    const connection = await this.#open();
+    for (const [streamId, publication] of this.#publishing) this.#addPublication(connection, streamId, publication);
+    for (const [streamId, playing] of this.#playing) this.#addPlay(connection, streamId, playing);
+    await this.#negotiate();
   }
 
   /** Tells the server what is sent and received now, and does what it answers. */
@@ -175,12 +208,23 @@ export class Media {
   async #negotiateNow(): Promise<void> {
     const connection = this.#connection;
     if (!connection) return;
+    if (this.#lines.length === 0) {
+      // Nothing is left to agree on.
+      this.#stopMending();
+      connection.close();
+      this.#connection = this.#opening = undefined;
+      return;
+    }
     await connection.setLocalDescription(await connection.createOffer());
     const tracks: MediaTrack[] = this.#lines.flatMap(({ streamId, transceiver: { mid }, kind, use }) =>
-      mid === null ? [] : [use === "publish" ? { mid, stream_id: streamId, use, kind } : { mid, stream_id: streamId, use }],
+      mid === null ? [] : [{ mid, stream_id: streamId, ...(use === "publish" ? { publish: kind } : {}) }],
     );
     const answer = await this.send({ type: "media_offer", sdp: connection.localDescription?.sdp, tracks });
     if (this.#connection !== connection || answer.type !== "media_answer") return;
     await connection.setRemoteDescription({ type: "answer", sdp: answer.sdp });
   }
+}
+
+function empty(stream: MediaStream): void {
+  for (const track of stream.getTracks()) stream.removeTrack(track);
 }

@@ -306,7 +306,6 @@ export class Session {
     this.#enterState(state);
     const whole = isResumed ? answer.state && { seq: answer.seq, ...answer.state } : answer;
     if (whole) announceWhole(this.events, this.roomId, this.roster, whole);
-    this.streams.media.iceServers = answer.media?.ice_servers ?? [];
     if (isResumed) this.streams.resumed(answer.publishing, answer.playing);
     else this.streams.startAgain();
     const back = this.#back;

@@ -68,7 +68,6 @@ export interface LoggedIn {
   users: WireUser[];
   streams: WireStream[];
   room_extra?: WireRoomExtra[];
-  media?: { ice_servers: IceServer[] };
 }
 
 export interface Resumed {
@@ -87,7 +86,6 @@ export interface Resumed {
   publishing: string[];
   playing: string[];
   state?: { users: WireUser[]; streams: WireStream[]; room_extra?: WireRoomExtra[] };
-  media?: { ice_servers: IceServer[] };
 }
 
 export interface TokenRenewed {
@@ -124,9 +122,8 @@ export interface Kicked {
 export interface MediaTrack {
   mid: string;
   stream_id: string;
-  use: "publish" | "play";
-  /** Of what is published. */
-  kind?: MediaKind;
+  /** What of the stream is sent on the line; without it the line plays the stream. */
+  publish?: MediaKind;
 }
 
 export interface MediaAnswer {
@@ -137,6 +134,13 @@ export interface MediaAnswer {
   idle?: { mid: string; why: string }[];
 }
 
+export interface MediaServers {
+  type: "media_servers";
+  id: number;
+  ice_servers: IceServer[];
+  expire_at?: number;
+}
+
 /** A STUN or TURN server, in the shape that `RTCPeerConnection` takes. */
 export interface IceServer {
   urls: string[];
@@ -145,7 +149,7 @@ export interface IceServer {
 }
 
 /** An answer to a request that is not an error. */
-export type Answer = LoggedIn | Resumed | TokenRenewed | MediaAnswer | { type: "ok"; id: number };
+export type Answer = LoggedIn | Resumed | TokenRenewed | MediaAnswer | MediaServers | { type: "ok"; id: number };
 
 /** What the server says unasked. */
 export type Notice =
