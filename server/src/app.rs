@@ -37,6 +37,7 @@ use crate::{
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
+    single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
@@ -153,7 +154,9 @@ impl Service {
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
-        let gateway = Gateway::new(directory.clone(), tokens.clone(), clock.clone(), audit.clone(), gateway_config);
+        let single_use = SingleUse::new(store.clone());
+        let gateway =
+            Gateway::new(directory.clone(), tokens.clone(), single_use, clock.clone(), audit.clone(), gateway_config);
         Ok(Self {
             gateway: Arc::new(gateway.counting_in(metrics.clone())),
             requests: Requests::new(store.clone(), sealer),
@@ -201,6 +204,8 @@ impl Service {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
         self.forget_audit().await?;
+        while self.store.forget_used_tokens(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        self.gateway.sweep(now);
         self.admins.forget_what_has_ended().await
     }
 

@@ -38,7 +38,11 @@ pub struct AppSettings {
     pub max_ttl_secs: u64,
     /// What happens to a session whose token expires.
     pub on_expiry: ExpiryPolicy,
-    /// How long before expiry the warning comes, in seconds: 5 … 300, default 30.
+    /// How long after expiry a strict app removes the session, in seconds: 0 … 3,600, default 0.
+    pub expiry_grace_secs: u64,
+    /// When the rights of a renewed token count.
+    pub on_renew: RenewalPolicy,
+    /// How long before expiry the warning comes, in seconds: 5 … 300, default 30; never more than half of a token's life.
     pub will_expire_lead_secs: u64,
     /// Whether an AppSign proof lets anybody in. Default yes; the mode `token_only` refuses it in any case.
     pub app_sign_enabled: bool,
@@ -60,6 +64,13 @@ pub struct AppSettings {
     pub max_room_users: u32,
     /// The origins whose pages may log in, besides those of the server. Default none.
     pub allowed_origins: Vec<String>,
+    /// The most logins to one room in one second; 0 is no limit. Default 200.
+    pub room_logins_per_sec: u32,
+    /// How long a session whose connection is lost keeps its place, in seconds from the last sign of life: 0 … 600,
+    /// default 90.
+    pub heartbeat_timeout_secs: u64,
+    /// How long a room outlives its last user, in seconds: 0, the default, to 1,800. Rounded up to the next tidying.
+    pub empty_room_ttl_secs: u64,
 }
 
 impl AppSettings {
@@ -77,6 +88,8 @@ impl AppSettings {
             default_ttl_secs: 3600,
             max_ttl_secs: 24 * 3600,
             on_expiry: ExpiryPolicy::Soft,
+            expiry_grace_secs: 0,
+            on_renew: RenewalPolicy::Keep,
             will_expire_lead_secs: 30,
             app_sign_enabled: true,
             app_sign_min_sdk: None,
@@ -87,6 +100,9 @@ impl AppSettings {
             duplicate_login: DuplicateLogin::NewestWins,
             max_room_users: 0,
             allowed_origins: Vec::new(),
+            room_logins_per_sec: 200,
+            heartbeat_timeout_secs: 90,
+            empty_room_ttl_secs: 0,
         }
     }
 
@@ -184,6 +200,15 @@ impl AppSettings {
                 Ok(spelling) if spelling == *origin => {}
                 Ok(spelling) => return Err(("allowed_origins", format!("must be written {spelling}"))),
                 Err(reason) => return Err(("allowed_origins", reason.to_owned())),
+            }
+        }
+        for (name, secs, max) in [
+            ("expiry_grace_secs", self.expiry_grace_secs, 3600),
+            ("heartbeat_timeout_secs", self.heartbeat_timeout_secs, 600),
+            ("empty_room_ttl_secs", self.empty_room_ttl_secs, 1800),
+        ] {
+            if secs > max {
+                return Err((name, format!("must be 0 to {max}")));
             }
         }
         Ok(())
@@ -289,8 +314,20 @@ pub enum BothCredentials {
 pub enum ExpiryPolicy {
     /// It stays, its streams go on; its next login, publish or play is refused.
     Soft,
+    /// Its own streams are stopped; otherwise as soft.
+    StopPublish,
     /// Its streams are stopped and it is removed.
     Strict,
+}
+
+/// When the rights of a renewed token count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalPolicy {
+    /// From the next operation on; what runs goes on.
+    Keep,
+    /// At once: what the new token does not allow is stopped.
+    Enforce,
 }
 
 /// What an empty stream list means in a token minted elsewhere.
@@ -416,5 +453,8 @@ mod tests {
         }
         settings.allowed_origins = vec!["https://app.example.com".to_owned(); MAX_ORIGINS + 1];
         assert_eq!(settings.check().map_err(|(field, _)| field), Err("allowed_origins"));
+        assert_eq!(check(|settings| settings.expiry_grace_secs = 3601), Err("expiry_grace_secs"));
+        assert_eq!(check(|settings| settings.heartbeat_timeout_secs = 601), Err("heartbeat_timeout_secs"));
+        assert_eq!(check(|settings| settings.empty_room_ttl_secs = 1801), Err("empty_room_ttl_secs"));
     }
 }

@@ -18,6 +18,7 @@ mod sealed;
 mod sqlite;
 mod timings;
 mod url;
+mod used_tokens;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -39,11 +40,21 @@ pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
 pub use timings::Timings;
 pub use url::StoreUrl;
+pub use used_tokens::UsedTokenStore;
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
 pub trait Store:
-    RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore + AuditStore + IssuedStore
+    RevocationStore
+    + OnceStore
+    + AdminStore
+    + NonceStore
+    + ChangeStore
+    + RingStore
+    + SealedStore
+    + AuditStore
+    + IssuedStore
+    + UsedTokenStore
 {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;

@@ -30,6 +30,7 @@ use crate::{
     gateway::{Gateway, GatewayConfig},
     limits::ClientAddress,
     revocations::Revocations,
+    single_use::SingleUse,
     store::{Location, SqliteStore, Store},
     tokens::Tokens,
 };
@@ -73,7 +74,14 @@ impl TestGateway {
         store.migrate().await.unwrap();
         let audit = Audit::start(store.clone(), clock.clone());
         let (tokens, trail) = (Arc::new(tokens), Arc::clone(&audit));
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), tokens, clock.clone(), trail, config));
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&directory),
+            tokens,
+            SingleUse::new(store.clone()),
+            clock.clone(),
+            trail,
+            config,
+        ));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -146,7 +154,7 @@ impl TestGateway {
         self.mint(user_id, Payload::Rights(rights), ttl_secs)
     }
 
-    fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
+    pub(super) fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
         let request =
             TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(ttl_secs), payload };
         let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(SECRET).unwrap());

@@ -8,6 +8,7 @@ mod nonces;
 mod once;
 mod revocations;
 mod ring;
+mod used_tokens;
 
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
@@ -17,7 +18,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..37 {
+    for promise in 0..39 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -58,7 +59,9 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             33 => audit::records_are_found_by_what_they_say(&store).await,
             34 => audit::old_records_are_forgotten_from_the_old_end(&store).await,
             35 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
-            _ => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
+            36 => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
+            37 => used_tokens::a_token_is_used_by_one_session(&store).await,
+            _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }
 }
