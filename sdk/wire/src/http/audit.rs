@@ -16,7 +16,6 @@ macro_rules! words {
     ($(#[doc = $about:literal])+ $Name:ident { $($(#[doc = $doc:literal])+ $name:ident = $word:literal;)* }) => {
         $(#[doc = $about])+
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum $Name { $($(#[doc = $doc])+ #[serde(rename = $word)] $name,)* }
 
         impl $Name {
@@ -125,13 +124,13 @@ pub struct AuditQuery {
     /// Before this Unix second.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<i64>,
-    /// What was done.
+    /// What was done, such as `mint`, `login`, `revoke` or `rotate_secret`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = AuditAction, inline))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub action: Option<AuditAction>,
-    /// How it ended.
+    /// How it ended: `done`, `refused` or `failed`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[cfg_attr(feature = "openapi", schema(value_type = AuditResult, inline))]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     pub result: Option<AuditResult>,
     /// Why it was refused, exactly.
     #[serde(default, skip_serializing_if = "Option::is_none")]
