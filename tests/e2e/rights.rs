@@ -39,6 +39,7 @@ async fn limits_are_told_at_login_and_kept() {
     let world = World::start().await;
     let app = world.app(1, |_| ()).await;
     let bob = app.enter("bob", "r1").await;
+    let mut bobs = Listener::to(&bob);
     let terms = TokenTerms {
         media: Some(vec![MediaName::Audio]),
         play_stream_ids: Some(vec!["b1".into()]),
@@ -51,8 +52,11 @@ async fn limits_are_told_at_login_and_kept() {
     assert_eq!(admission.rights.media, Some(vec![MediaKind::Audio]));
     assert_eq!(admission.rights.play_stream_ids, Some(vec!["b1".to_owned()]));
     assert_eq!(admission.metadata.as_deref(), Some("seat 7"));
-    let seen = bob.users().into_iter().find(|user| user.user_id == "alice").expect("bob heard of alice");
-    assert_eq!(seen.metadata.as_deref(), Some("seat 7"));
+    let seen = bobs.next(|event| match event {
+        Event::UsersJoined(users) => users.into_iter().find(|user| user.user_id == "alice"),
+        _ => None,
+    });
+    assert_eq!(seen.await.metadata.as_deref(), Some("seat 7"));
 
     let publication = |media| Publication::new("s1").unwrap().media([media]);
     let refused = alice.start_publishing(publication(MediaKind::Screen)).await.unwrap_err();
