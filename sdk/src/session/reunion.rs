@@ -14,6 +14,8 @@ use crate::{
 
 /// How soon the next try comes when the app has reason to think that it will succeed.
 const SOON: Duration = Duration::from_secs(1);
+/// From how many on requests are looked through.
+const MOST_HELD: usize = 256;
 /// No server may keep its clients away for longer.
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(60);
 
@@ -125,7 +127,13 @@ async fn holding<T>(
                 None => return Err(End::Left(None)),
                 Some(Request { wish: Wish::Logout, reply }) => return Err(End::Left(reply)),
                 Some(Request { wish: Wish::Check, .. }) => return Ok(None),
-                Some(request) => held.push_back(request),
+                Some(request) => {
+                    if held.len() >= MOST_HELD {
+                        // Those that nobody waits for any more.
+                        held.retain(|held| held.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
+                    }
+                    held.push_back(request);
+                }
             },
         }
     }
