@@ -108,13 +108,7 @@ async fn after_the_time_that_the_app_allows_the_user_is_gone_and_comes_back_anew
     let session_id = alice.admission().session_id;
     scene.break_down().await;
     scene.world.advance(92);
-    bobs.next(|event| match event {
-        Event::StreamsStopped { streams, .. } => (streams[0].stream_id == "s1").then_some(()),
-        Event::UsersLeft { .. } => panic!("the stream goes first"),
-        _ => None,
-    })
-    .await;
-    bobs.next(|event| matches!(event, Event::UsersLeft { .. }).then_some(())).await;
+    bobs.leaving_with("s1").await;
     scene.come_back().await;
     let anew = |event| match event {
         Event::LoggedIn(admission) if admission.session_id != session_id => Some(()),
