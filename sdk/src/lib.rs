@@ -12,6 +12,7 @@ pub mod guide;
 mod http;
 mod http_provider;
 mod options;
+mod pace;
 mod provider;
 mod publication;
 mod renewal;

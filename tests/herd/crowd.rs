@@ -4,8 +4,12 @@ use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
 use roompass_sdk::{Client, LocalUser, Room};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use token_gen::{AppId, Minter, Payload, ServerSecret, TokenRequest, UnixSeconds, UserId};
-use tokio::{sync::Semaphore, task::JoinSet};
+use tokio::{
+    sync::{Mutex, MutexGuard, Semaphore},
+    task::JoinSet,
+};
 
 /// How many there are.
 pub(crate) const CLIENTS: usize = 5_000;
@@ -31,6 +35,13 @@ impl Backend {
     }
 }
 
+/// Waits until no other crowd is under way, and sees to it that this one finds room.
+pub(crate) async fn turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    open_enough_files();
+    TURN.lock().await
+}
+
 /// Lets everybody in.
 pub(crate) async fn log_in(client: &Client) -> Vec<Room> {
     let places = Arc::new(Semaphore::new(AT_A_TIME));
@@ -44,4 +55,12 @@ pub(crate) async fn log_in(client: &Client) -> Vec<Room> {
         });
     }
     logins.join_all().await
+}
+
+/// Raises the number of files that this process may open as far as the system allows without asking anybody.
+fn open_enough_files() {
+    let limit = getrlimit(Resource::Nofile);
+    let enough = 2 * CLIENTS as u64 + 1_000;
+    assert!(limit.maximum.is_none_or(|most| most >= enough), "this needs {enough} open files: see `ulimit -Hn`");
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the maximum it may be set");
 }

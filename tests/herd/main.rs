@@ -4,8 +4,3 @@
 mod crowd;
 mod renewal;
 mod restart;
-
-use tokio::sync::Mutex;
-
-/// One crowd at a time.
-static TURN: Mutex<()> = Mutex::const_new(());

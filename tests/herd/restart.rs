@@ -17,10 +17,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{
-    TURN,
-    crowd::{self, Backend, CLIENTS},
-};
+use crate::crowd::{self, Backend, CLIENTS};
 
 /// How long everybody may take to be back.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -47,7 +44,7 @@ async fn start(address: &str, folder: &Path) -> (Child, Value) {
 // proves F10 (everybody comes back after a restart), F6 (for the clients)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_and_a_restart_five_thousand_clients_are_back_and_none_is_refused() {
-    let _turn = TURN.lock().await;
+    let _turn = crowd::turn().await;
     let folder = tempfile::tempdir().unwrap();
     // Not 127.0.0.1, from where the clients come: while nobody listens, one of them could be given the server's port.
     let (mut server, ready) = start("127.0.0.2:0", folder.path()).await;

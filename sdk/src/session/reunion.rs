@@ -1,6 +1,6 @@
 //! Finding the way back after a lost connection: waits, tries, and the limit to both.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -14,6 +14,8 @@ use crate::{
 
 /// How soon the next try comes when the app has reason to think that it will succeed.
 const SOON: Duration = Duration::from_secs(1);
+/// From how many on requests are looked through.
+const MOST_HELD: usize = 256;
 /// No server may keep its clients away for longer.
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(60);
 
@@ -26,7 +28,7 @@ impl Session {
         &mut self,
         loss: Loss,
         requests: &mut mpsc::Receiver<Request>,
-        held: &mut Vec<Request>,
+        held: &mut VecDeque<Request>,
     ) -> Result<Entered, End> {
         let limit = self.options.limits.reconnect;
         let give_up_at = self.now() + limit;
@@ -95,7 +97,7 @@ impl Session {
     }
 
     /// Logs in with the latest token that the app handed over while there was no connection.
-    fn adopt_renewed_token(&mut self, held: &[Request]) {
+    fn adopt_renewed_token(&mut self, held: &VecDeque<Request>) {
         let renewed = held.iter().rev().find_map(|request| match &request.wish {
             Wish::Renew(token) => Some(token),
             _ => None,
@@ -112,7 +114,7 @@ impl Session {
 /// Runs `work` and holds what the app asks for meanwhile. Nothing, if the app wants the connection tried now.
 async fn holding<T>(
     requests: &mut mpsc::Receiver<Request>,
-    held: &mut Vec<Request>,
+    held: &mut VecDeque<Request>,
     work: impl Future<Output = T>,
 ) -> Result<Option<T>, End> {
     let mut work = std::pin::pin!(work);
@@ -125,7 +127,13 @@ async fn holding<T>(
                 None => return Err(End::Left(None)),
                 Some(Request { wish: Wish::Logout, reply }) => return Err(End::Left(reply)),
                 Some(Request { wish: Wish::Check, .. }) => return Ok(None),
-                Some(request) => held.push(request),
+                Some(request) => {
+                    if held.len() >= MOST_HELD {
+                        // Those that nobody waits for any more.
+                        held.retain(|held| held.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
+                    }
+                    held.push_back(request);
+                }
             },
         }
     }

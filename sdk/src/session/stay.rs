@@ -1,12 +1,12 @@
 //! Inside the room, on one connection: requests out, answers and news in, renewals when they are due.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
 use roompass_wire::{ErrorCode, gateway::ErrorMessage};
 use tokio::sync::mpsc;
 
 use super::{End, Request, Session, Switch, Wish, entry::Asking};
-use crate::{connection::Connection, credentials::RoomToken, error::Error, event::Event, provider::Cause};
+use crate::{connection::Connection, credentials::RoomToken, error::Error, event::Event, pace::Pace, provider::Cause};
 
 /// How long the server may take to answer a ping.
 const PONG_LIMIT: Duration = Duration::from_secs(15);
@@ -46,6 +46,7 @@ pub(super) struct Visit {
     last_heard: Duration,
     /// When a ping has to be answered.
     pong_by: Option<Duration>,
+    pace: Pace,
     pub(super) moving: Option<Moving>,
     leaving: bool,
 }
@@ -72,12 +73,13 @@ pub(super) struct Moving {
 }
 
 impl Session {
-    /// Stays in the room for as long as `connection` and the app want. Does what `to_do` says first.
+    /// Stays in the room for as long as `connection` and the app want. Does what is `to_do` first, and leaves there what
+    /// it did not get to.
     pub(super) async fn stay(
         &mut self,
         connection: Connection,
         requests: &mut mpsc::Receiver<Request>,
-        to_do: Vec<Request>,
+        to_do: &mut VecDeque<Request>,
     ) -> Departure {
         let mut visit = Visit {
             connection,
@@ -88,6 +90,7 @@ impl Session {
             last_id: 2,
             last_heard: self.now(),
             pong_by: None,
+            pace: Pace::default(),
             moving: None,
             leaving: false,
         };
@@ -111,8 +114,12 @@ impl Session {
                 visit.connection.close().await;
                 Departure::End(end)
             }
-            // Not closed: a connection that only breaks keeps its place.
-            Err(loss) => Departure::Lost(loss),
+            Err(loss) => {
+                // The session's own are found anew after the return.
+                to_do.retain(|request| request.reply.is_some());
+                // Not closed: a connection that only breaks keeps its place.
+                Departure::Lost(loss)
+            }
         }
     }
 
@@ -120,11 +127,8 @@ impl Session {
         &mut self,
         visit: &mut Visit,
         requests: &mut mpsc::Receiver<Request>,
-        to_do: Vec<Request>,
+        to_do: &mut VecDeque<Request>,
     ) -> Result<End, Loss> {
-        for request in to_do {
-            self.submit(visit, request).await?;
-        }
         loop {
             let wake = self.options.environment.sleep_until(self.next_wake(visit));
             tokio::select! {
@@ -141,8 +145,8 @@ impl Session {
                         Err(error) => return last_word(error),
                     }
                 }
-                request = requests.recv(), if !visit.leaving => {
-                    let request = request.unwrap_or(Request::own(Wish::Logout));
+                request = next(to_do, requests), if !visit.leaving && visit.pace.ready_at() <= self.now() => {
+                    visit.pace.take(self.now());
                     self.submit(visit, request).await?;
                 }
                 answer = answered(&mut visit.asking) => {
@@ -215,7 +219,8 @@ impl Session {
         let silence = visit.pong_by.unwrap_or(visit.last_heard + self.options.limits.keep_alive);
         let answer_by = visit.pending.iter().map(|pending| pending.answer_by);
         let moving = visit.moving.as_ref().map(|moving| moving.due_at(&visit.pending));
-        answer_by.chain(self.renewal.due_at()).chain(moving).fold(silence, Duration::min)
+        let paced = Some(visit.pace.ready_at()).filter(|&ready_at| !visit.leaving && ready_at > self.now());
+        answer_by.chain(self.renewal.due_at()).chain(moving).chain(paced).fold(silence, Duration::min)
     }
 
     async fn wake(&mut self, visit: &mut Visit) -> Result<(), Loss> {
@@ -260,6 +265,14 @@ fn last_word(error: Error) -> Result<End, Loss> {
     match error {
         Error::Refused(refusal) if !refusal.retryable => Ok(End::Kicked((*refusal).into())),
         error => Err(error.into()),
+    }
+}
+
+/// What is to do next: what waits already, then what the app asks for. Without an app, to leave.
+async fn next(to_do: &mut VecDeque<Request>, requests: &mut mpsc::Receiver<Request>) -> Request {
+    match to_do.pop_front() {
+        Some(request) => request,
+        None => requests.recv().await.unwrap_or(Request::own(Wish::Logout)),
     }
 }
 
