@@ -112,11 +112,15 @@ async fn whatever_changes_something_names_its_caller() {
     let operator = format!("key:{}", world.operator.split('_').nth(1).unwrap());
     assert_eq!((&*record.action, record.app_id, &record.actor), ("create_app", Some(9), &operator));
 
+    let reloaded = world.call(&world.operator, Method::POST, RELOAD_PATH, &json!({})).await;
+    let record = &world.of_request(&reloaded).await[0];
+    assert_eq!((&*record.action, &record.actor), ("reload", &operator));
+
     // Nothing that changes something is forgotten here.
     let asks = [INTROSPECT_PATH, EXPLAIN_PATH];
     let covered = |route: &Route| {
         requests.iter().any(|(method, path, ..)| (method, *path) == (&route.method, route.path))
-            || [RETIRE_PATH, APPS_PATH].contains(&route.path)
+            || [RETIRE_PATH, APPS_PATH, RELOAD_PATH].contains(&route.path)
             || asks.contains(&route.path)
     };
     let changing =
