@@ -32,6 +32,7 @@ use crate::{
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
+    webhooks::{Deliverer, Webhooks},
 };
 
 /// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
@@ -71,6 +72,8 @@ pub struct Service {
     pub bans: Arc<Bans>,
     /// Revoking and banning.
     pub lifecycle: Lifecycle,
+    /// Telling the apps' backends what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Requests that name themselves, and their answers.
     pub requests: Requests,
     /// The latest change in the store that was surely loaded.
@@ -91,7 +94,16 @@ impl Service {
         let store: Arc<dyn Store> = config.store.open().await.map_err(store_field)?;
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
-        let admin = Admin::new(store.clone(), sealer.clone(), clock.clone(), directory.clone(), keyring.clone());
+        let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), config.webhooks.clone());
+        let webhooks = Arc::new(webhooks);
+        let admin = Admin::new(
+            store.clone(),
+            sealer.clone(),
+            clock.clone(),
+            directory.clone(),
+            keyring.clone(),
+            webhooks.clone(),
+        );
         let admins = Admins::new(store.clone(), sealer.clone(), clock.clone());
 
         match admin.is_sealed_with_our_key().await? {
@@ -114,14 +126,18 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone());
+        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), webhooks.clone());
         lifecycle.load().await?;
+        webhooks.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
-            gateway: Arc::new(Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)),
+            gateway: Arc::new(
+                Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)
+                    .announcing(webhooks.clone()),
+            ),
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -134,6 +150,7 @@ impl Service {
             revocations,
             bans,
             lifecycle,
+            webhooks,
             loaded_at,
             origin,
             dev: config.dev,
@@ -202,6 +219,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let scheme = if tls.is_some() { "https" } else { "http" };
     let origin = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
     let service = Arc::new(Service::open(&config, origin, clock).await?);
+    let deliverer = Deliverer::new(Arc::clone(&service.webhooks), Arc::clone(&service.directory));
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
     let limits = ConnectionLimits::new(config.limits.connections);
@@ -223,6 +241,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
+        delivering: tokio::spawn(deliverer.run(stopped.clone())),
         // A store in memory is ours alone.
         catching_up: match config.store {
             StoreUrl::Sqlite(Location::Memory) => None,
@@ -332,6 +351,7 @@ pub struct Running {
     following: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
+    delivering: JoinHandle<()>,
     catching_up: Option<JoinHandle<()>>,
 }
 
@@ -400,6 +420,7 @@ impl Running {
             ("following", self.following),
             ("tidying", self.tidying),
             ("reserving", self.reserving),
+            ("delivering", self.delivering),
         ];
         for (name, task) in tasks.into_iter().chain(catching_up) {
             if let Err(error) = task.await {

@@ -21,6 +21,7 @@
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
+//! | [`webhooks`] | telling apps' backends what happens | HTTP routes, sockets |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
 //! | [`tls`] | certificates and the handshake | HTTP |
@@ -55,6 +56,8 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;
+mod trust;
+pub mod webhooks;
 
 pub use app::{Credentials, Running, StartError, start};
 pub use config::Config;

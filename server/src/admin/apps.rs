@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::{TryRng, rngs::SysRng};
+use roompass_wire::webhook::{AppChanged, AppDisabled, Event};
 use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
@@ -169,7 +170,17 @@ impl Admin {
         self.reload_app(record.app_id).await?;
         tracing::info!(app_id = %record.app_id, version = version + 1, "app changed");
         record.version += 1;
+        self.announce_change(&before, &settings, record.version).await;
         view(&record)
+    }
+
+    async fn announce_change(&self, before: &AppSettings, after: &AppSettings, version: Version) {
+        let event = if before.enabled && !after.enabled {
+            Event::AppDisabled(AppDisabled { version })
+        } else {
+            Event::AppChanged(AppChanged { version, settings: before.differences(after) })
+        };
+        self.webhooks.announce(after.app_id, event).await;
     }
 
     /// A number that no app has.

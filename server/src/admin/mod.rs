@@ -10,6 +10,7 @@ mod ring;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::sync::{
     Arc,
@@ -26,6 +27,7 @@ use crate::{
     keys::Keyring,
     sealing::Sealer,
     store::{SecretUseRecord, Store, StoreError},
+    webhooks::Webhooks,
 };
 
 pub(crate) use apps::require_acknowledged;
@@ -33,6 +35,7 @@ pub use apps::{AppCredentials, AppView, Import, SettingsChange, Version};
 pub use check::{CheckReport, Fault};
 pub use keys::{KeyKind, NewKey};
 pub use ring::{ResetAppSign, Rotated, Rotation, SecretState, SecretView};
+pub use webhooks::{EndpointChange, EndpointView};
 
 /// The operators' side of the service.
 pub struct Admin {
@@ -41,6 +44,7 @@ pub struct Admin {
     clock: Arc<dyn Clock>,
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
+    webhooks: Arc<Webhooks>,
     uses: Arc<SecretUses>,
     /// Reading from the store and putting into memory is one step: without this, an older reading could be put last.
     reading: Mutex<()>,
@@ -48,16 +52,19 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date.
+    /// Works on `store`, which must be open and migrated, keeps `directory` and `keyring` up to date, and announces
+    /// what it does to `webhooks`.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
         keyring: Arc<Keyring>,
+        webhooks: Arc<Webhooks>,
     ) -> Self {
         let (uses, reading) = (Arc::default(), Mutex::default());
-        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key: AtomicBool::new(true) }
+        let has_our_key = AtomicBool::new(true);
+        Self { store, sealer, clock, directory, keyring, webhooks, uses, reading, has_our_key }
     }
 
     /// Reads everything from the store into memory. An app whose secrets do not open is left out, and logged: the

@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use rand::rngs::SysRng;
+use roompass_wire::{
+    http::SecretPurpose,
+    webhook::{self, Event},
+};
 use token_gen::{AppId, AppSign, MAX_LIFETIME, ServerSecret, UnixSeconds};
 
 use super::{
@@ -14,6 +18,7 @@ use crate::{
     apps::uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
     error::Error,
     store::{AppRecord, Purpose, SecretRecord},
+    webhooks::millis,
 };
 
 /// The most secrets that verify at the same time: each one more is tried on every forged token.
@@ -116,6 +121,15 @@ impl Admin {
         record.secrets.push(entry);
         self.replace(record, now).await?;
         tracing::info!(%app_id, secret_id, purpose = rotation.purpose.as_str(), "secret rotated");
+        let rotated = webhook::SecretRotated {
+            secret_id: secret_id.clone(),
+            purpose: match rotation.purpose {
+                Purpose::Gcm => SecretPurpose::Gcm,
+                Purpose::Cbc => SecretPurpose::Cbc,
+            },
+            previous_valid_until_ms: previous_valid_until.map(millis),
+        };
+        self.webhooks.announce(app_id, Event::SecretRotated(rotated)).await;
         Ok(Rotated { secret_id, secret, previous_valid_until })
     }
 
@@ -138,6 +152,8 @@ impl Admin {
         secret.retired_at = Some(now);
         self.replace(record, now).await?;
         tracing::info!(%app_id, secret_id, "secret retired");
+        let retired = webhook::SecretRetired { secret_id: secret_id.to_owned() };
+        self.webhooks.announce(app_id, Event::SecretRetired(retired)).await;
         Ok(())
     }
 
@@ -195,6 +211,8 @@ impl Admin {
         record.previous_app_sign = (!overlap.is_zero()).then_some((previous, previous_valid_until));
         self.replace(record, now).await?;
         tracing::info!(%app_id, "AppSign reset");
+        let reset = webhook::AppSignReset { previous_valid_until_ms: millis(previous_valid_until) };
+        self.webhooks.announce(app_id, Event::AppSignReset(reset)).await;
         Ok(ResetAppSign { app_sign, previous_valid_until })
     }
 

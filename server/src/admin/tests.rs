@@ -11,6 +11,7 @@ use crate::{
     keys::{Right, Scope},
     sealing::MasterKey,
     store::{AppRecord, Location, Purpose, SqliteStore},
+    webhooks::WebhookSettings,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -40,7 +41,9 @@ impl Office {
         let (directory, keyring) = (Arc::<Directory>::default(), Arc::<Keyring>::default());
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
         let sealer = Sealer::new(&master_key);
-        let admin = Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone());
+        let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), WebhookSettings::default());
+        let admin =
+            Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone(), Arc::new(webhooks));
         Self { admin, directory, keyring, clock, store, master_key }
     }
 

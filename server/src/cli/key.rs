@@ -208,12 +208,12 @@ fn line(key: &KeyRecord) -> String {
     }
 }
 
-fn words<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
+pub(super) fn words<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
     words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// An instant as a date, where the calendar has one for it.
-fn date(at: UnixSeconds) -> String {
+pub(super) fn date(at: UnixSeconds) -> String {
     match u64::try_from(at.get()).ok().filter(|&seconds| seconds < 253_402_300_800) {
         Some(seconds) => {
             humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()

@@ -11,6 +11,7 @@ mod master_key;
 mod out;
 mod secret;
 mod serve;
+mod webhook;
 
 use std::{
     fmt,
@@ -67,6 +68,9 @@ enum Command {
     /// Replace what client builds of an app carry
     #[command(subcommand)]
     AppSign(secret::AppSignCommand),
+    /// Tell an app's backend what happens: endpoints, their keys, their deliveries
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Make the key that seals every secret, or replace it
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
@@ -99,6 +103,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Key(command) => command.run().await,
         Command::Secret(command) => command.run().await,
         Command::AppSign(command) => command.run().await,
+        Command::Webhook(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
         Command::Backup(backup) => backup.run().await,
         Command::Restore(restore) => restore.run().await,

@@ -8,6 +8,7 @@ use std::{fmt, net::SocketAddr};
 
 pub use fields::{
     FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection,
+    WebhooksSection,
 };
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
@@ -18,6 +19,7 @@ use crate::{
     sealing::MasterKey,
     store::{Location, StoreUrl},
     tls::TlsFiles,
+    webhooks::WebhookSettings,
 };
 
 /// Everything the service needs to know, judged and ready.
@@ -39,6 +41,8 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
+    /// Where webhook endpoints may be, and how much is kept for them.
+    pub webhooks: WebhookSettings,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
     /// Whether the clock is right even where it is behind the time the store has seen: somebody has looked.
@@ -68,6 +72,7 @@ impl Config {
             store: Location::Memory.into(),
             master_key,
             gateway: GatewayConfig::default(),
+            webhooks: WebhookSettings::default(),
             dev: false,
             accept_clock: false,
             callers: Callers::Optional,

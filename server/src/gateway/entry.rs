@@ -5,11 +5,13 @@ use std::{net::IpAddr, sync::Arc};
 use roompass_wire::{
     ErrorCode,
     gateway::{LoggedIn, Login},
+    webhook::RefusedOperation,
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
 use super::{
     Gateway,
+    announce::About,
     roll::{Entry, Line, PresentToken},
     session::{Session, privilege_names},
     source_of,
@@ -44,8 +46,13 @@ pub(super) fn enter(
     session_id: SessionId,
     now: UnixSeconds,
 ) -> Result<Entered, Refusal> {
-    let Names { user_id, user_name, room_id } = Names::of(login)
-        .inspect_err(|refusal| tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused"))?;
+    let announce = |refusal: &Refusal, about| {
+        gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
+    };
+    let Names { user_id, user_name, room_id } = Names::of(login).inspect_err(|refusal| {
+        tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
+        announce(refusal, About::default());
+    })?;
     let token_id = login.token.as_deref().map(TokenId::of);
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
 
@@ -80,6 +87,8 @@ pub(super) fn enter(
             app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
             code = %refusal.code, reason = refusal.exact, "login refused"
         );
+        let (user_id, room_id) = (Some(user_id.as_str()), Some(room_id.as_str()));
+        announce(refusal, About { user_id, room_id, token: login.token.as_deref() });
     })?;
     tracing::info!(
         app_id = login.app_id, %room_id, %user_id, %session_id, token_id = token_id.map(tracing::field::display),

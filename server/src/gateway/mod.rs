@@ -3,6 +3,7 @@
 //! A login takes four hops: this file (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
 //! [`crate::rooms`] (who is where). `entry.rs` is the way in: names, app, credentials, room.
 
+mod announce;
 mod entry;
 mod frame;
 mod origin;
@@ -39,6 +40,7 @@ use crate::{
     limits::{ClientAddress, ConnectionPlace},
     rooms::{OutboxLimits, Rooms},
     tokens::Tokens,
+    webhooks::Webhooks,
 };
 use roll::{Lists, Roll};
 pub use session::StreamLimits;
@@ -116,6 +118,8 @@ pub struct Gateway {
     rooms: Rooms,
     roll: Arc<Roll>,
     waiting: Arc<WaitingRoom>,
+    /// Told of refused logins, if anybody is.
+    webhooks: Option<Arc<Webhooks>>,
     /// Set once, when the gateway closes. Every open socket holds a receiver.
     draining: watch::Sender<bool>,
 }
@@ -132,8 +136,15 @@ impl Gateway {
             rooms: Rooms::default(),
             roll: Arc::default(),
             waiting,
+            webhooks: None,
             draining: watch::Sender::new(false),
         }
+    }
+
+    /// The same, which announces what happens in its rooms to `webhooks`.
+    #[must_use]
+    pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by

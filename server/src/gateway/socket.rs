@@ -11,12 +11,14 @@ use rand::{TryRng, rngs::SysRng};
 use roompass_wire::{
     ErrorCode,
     gateway::{ClientMessage, CloseCode, ErrorMessage, Hello, Login, SUBPROTOCOL, ServerMessage},
+    webhook::RefusedOperation,
 };
 use token_gen::{CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
     Gateway,
+    announce::About,
     entry::{self, Entered},
     frame::{self, Unreadable},
     pace::{Beat, Heartbeat, Pace},
@@ -256,6 +258,13 @@ impl Socket {
             ClientMessage::RenewToken(renew) => {
                 let opened = self.open(stay, &renew.token, now);
                 log_renewal(stay, &renew.token, &opened);
+                if let Err(refusal) = &opened {
+                    let room_id = stay.session.room_id().as_str();
+                    let about =
+                        About { user_id: Some(&stay.user_id), room_id: Some(room_id), token: Some(&renew.token) };
+                    let app_id = stay.app.app_id().get();
+                    self.gateway.announce_refused(app_id, RefusedOperation::Renew, refusal, about, now);
+                }
                 Request::Renew(opened)
             }
             ClientMessage::Logout(_) => Request::Logout,

@@ -20,6 +20,7 @@ pub(crate) mod server;
 mod session;
 mod signed;
 mod tokens;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -29,10 +30,11 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use roompass_wire::http::{
-    ADMIN_PATH, ADMINS_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH, BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH,
-    INTROSPECT_PATH, KEY_PATH, KEYS_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH, RETIRE_PATH,
-    REVOCATIONS_PATH, REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH,
-    SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH,
+    ADMIN_PATH, ADMINS_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH, BAN_PATH, BANS_PATH, DELIVERIES_PATH,
+    EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH,
+    REDELIVER_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH,
+    SESSION_PATH, SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH,
+    TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH,
 };
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
@@ -86,6 +88,15 @@ fn routes() -> Vec<Route> {
         Route::post(KEYS_PATH, Policy::AppKey(Right::Admin), keys::create).once(),
         Route::get(KEYS_PATH, Policy::AppKey(Right::Read), keys::list),
         Route::delete(KEY_PATH, Policy::AppKey(Right::Admin), keys::revoke).once(),
+        Route::post(WEBHOOKS_PATH, Policy::AppKey(Right::Admin), webhooks::create).once(),
+        Route::get(WEBHOOKS_PATH, Policy::AppKey(Right::Read), webhooks::list),
+        Route::get(WEBHOOK_PATH, Policy::AppKey(Right::Read), webhooks::show),
+        Route::patch(WEBHOOK_PATH, Policy::AppKey(Right::Admin), webhooks::update).once(),
+        Route::delete(WEBHOOK_PATH, Policy::AppKey(Right::Admin), webhooks::remove).once(),
+        Route::post(WEBHOOK_KEY_PATH, Policy::AppKey(Right::Admin), webhooks::rotate_key).once(),
+        Route::post(WEBHOOK_TEST_PATH, Policy::AppKey(Right::Admin), webhooks::test).once(),
+        Route::get(DELIVERIES_PATH, Policy::AppKey(Right::Read), webhooks::deliveries),
+        Route::post(REDELIVER_PATH, Policy::AppKey(Right::Admin), webhooks::redeliver).once(),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
@@ -136,4 +147,8 @@ mod callers_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webhooks_tests;

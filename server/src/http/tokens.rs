@@ -4,11 +4,14 @@ use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
 use rand::rngs::SysRng;
-use roompass_wire::http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse};
-use token_gen::UnixSeconds;
+use roompass_wire::{
+    http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse},
+    webhook::{Event, EventName, Minted, Refused, RefusedOperation},
+};
+use token_gen::{RoomId, UnixSeconds, UserId};
 
 use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, problem};
-use crate::{app::Service, error::Error, keys::Caller};
+use crate::{app::Service, error::Error, keys::Caller, webhooks::millis};
 
 /// Mints a token.
 pub(super) async fn mint(
@@ -49,9 +52,22 @@ fn mint_one(
     request: &MintRequest,
     now: UnixSeconds,
 ) -> Result<MintResponse, Error> {
-    let token = service.tokens.mint(caller, request, now, &mut SysRng)?;
+    let token = service
+        .tokens
+        .mint(caller, request, now, &mut SysRng)
+        .inspect_err(|error| announce_refused(service, caller, request, error, now))?;
     let token_id = token.minted.token_id();
     tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
+    if service.webhooks.wants(caller.app_id, EventName::Minted) {
+        let minted = Minted {
+            token_id: token_id.into(),
+            user_id: request.user_id.clone(),
+            room_id: request.room_id.clone(),
+            expire_at_ms: millis(token.minted.expire_at),
+            key_id: caller.key_id.clone(),
+        };
+        service.webhooks.announce_soon(caller.app_id, Event::Minted(minted));
+    }
     Ok(MintResponse {
         token_id: token_id.into(),
         issued_at: token.minted.issued_at.get(),
@@ -60,4 +76,27 @@ fn mint_one(
         kit_token: token.kit_token.map(|kit| kit.0),
         token: token.minted.token,
     })
+}
+
+/// Names are passed on only if they are names.
+fn announce_refused(service: &Service, caller: &Caller, request: &MintRequest, error: &Error, now: UnixSeconds) {
+    let code = error.code();
+    let reason = match error {
+        Error::Field { field, .. } => format!("{code}: {field}"),
+        _ => code.to_string(),
+    };
+    let room_id = request.room_id.as_deref().and_then(|room_id| RoomId::new(room_id).ok());
+    service.webhooks.announce_refused(
+        caller.app_id,
+        Refused {
+            operation: RefusedOperation::Mint,
+            code,
+            reason,
+            user_id: UserId::new(&*request.user_id).ok().map(|user_id| user_id.as_str().to_owned()),
+            room_id: room_id.map(|room_id| room_id.as_str().to_owned()),
+            token_id: None,
+            count: 1,
+            first_at_ms: millis(now),
+        },
+    );
 }

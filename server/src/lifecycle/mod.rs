@@ -1,10 +1,12 @@
 //! Ending tokens and keeping users out: what callers do to [`Revocations`] and [`Bans`]. Every change goes to the store
 //! first, then into memory, so that what was acknowledged survives. Knows no HTTP.
 
+mod announced;
 mod request;
 
 use std::{sync::Arc, time::Duration};
 
+use roompass_wire::webhook::Event;
 use token_gen::{AppId, UnixSeconds};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -18,6 +20,7 @@ use crate::{
     keys::Caller,
     revocations::{self, Revocation, Revocations, Target},
     store::{After, AppRecord, Store, StoreError},
+    webhooks::Webhooks,
 };
 
 /// How much is read from the store at once when starting.
@@ -32,6 +35,7 @@ pub struct Lifecycle {
     store: Arc<dyn Store>,
     revocations: Arc<Revocations>,
     bans: Arc<Bans>,
+    webhooks: Arc<Webhooks>,
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
     changing_bans: Mutex<()>,
 }
@@ -50,9 +54,9 @@ pub struct Ending {
 }
 
 impl Lifecycle {
-    /// Works on `store`, which must be open and migrated.
-    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>) -> Self {
-        Self { store, revocations, bans, changing_bans: Mutex::default() }
+    /// Works on `store`, which must be open and migrated, and announces what it does to `webhooks`.
+    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>, webhooks: Arc<Webhooks>) -> Self {
+        Self { store, revocations, bans, webhooks, changing_bans: Mutex::default() }
     }
 
     /// Reads everything from the store into memory.
@@ -125,6 +129,7 @@ impl Lifecycle {
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
         );
+        self.webhooks.announce(kept.app_id, announced::revoked(&kept, &caller.key_id)).await;
         Ok(kept)
     }
 
@@ -145,7 +150,9 @@ impl Lifecycle {
                 created_by: by.to_owned(),
                 reason: Some(reason.to_owned()),
             };
-            self.revocations.put(durable(self.store.put_revocation(revocation)).await?);
+            let kept = durable(self.store.put_revocation(revocation)).await?;
+            self.revocations.put(kept.clone());
+            self.webhooks.announce(app_id, announced::revoked(&kept, by)).await;
         }
         Ok(apps.len())
     }
@@ -186,6 +193,7 @@ impl Lifecycle {
         self.bans.put(ban.clone());
         drop(changing);
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
+        self.webhooks.announce(ban.app_id, Event::Banned(announced::ban(&ban, &caller.key_id))).await;
         Ok(ban)
     }
 
@@ -203,6 +211,7 @@ impl Lifecycle {
         self.bans.remove(caller.app_id, id);
         drop(changing);
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
+        self.webhooks.announce(caller.app_id, Event::BanLifted(announced::ban(&ban, &caller.key_id))).await;
         Ok(())
     }
 

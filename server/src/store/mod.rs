@@ -15,6 +15,7 @@ mod ring;
 mod sealed;
 mod sqlite;
 mod url;
+mod webhooks;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -25,16 +26,24 @@ pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
 pub use changes::{Change, ChangeKind, ChangeStore};
 pub use nonces::NonceStore;
 pub use once::{Claim, Claimed, OnceStore, RequestName};
+#[cfg(test)]
+pub(crate) use postgres::server as postgres_server;
 pub use postgres::{PostgresStore, PostgresUrl};
 pub use revocations::{After, RevocationStore};
 pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
 pub use url::StoreUrl;
+pub use webhooks::{
+    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
+    WebhookStore,
+};
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
-pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore {
+pub trait Store:
+    RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore + WebhookStore
+{
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
 

@@ -6,6 +6,7 @@ mod batch;
 mod introspection;
 mod list;
 mod revocations;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,7 @@ pub use batch::*;
 pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
+pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.
 pub const TOKENS_PATH: &str = "/v1/apps/{app_id}/tokens";

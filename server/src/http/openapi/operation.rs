@@ -19,6 +19,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
                on every node within two seconds.",
     ),
     (APPS, "An app is one customer project, with secrets and keys of its own."),
+    (WEBHOOKS, "An endpoint of the app's backend is told what happens, signed, and again until it has taken it."),
     (
         ADMINS,
         "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
@@ -30,6 +31,7 @@ pub(super) const TAGS: &[(&str, &str)] = &[
 pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
 pub(super) const APPS: &str = "Apps and keys";
+pub(super) const WEBHOOKS: &str = "Webhooks";
 pub(super) const ADMINS: &str = "Admins";
 pub(super) const HEALTH: &str = "Health";
 pub(super) const DOCUMENTATION: &str = "Documentation";

@@ -6,6 +6,7 @@ mod nonces;
 mod once;
 mod revocations;
 mod ring;
+mod webhooks;
 
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
@@ -15,7 +16,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..31 {
+    for promise in 0..37 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -50,6 +51,12 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             27 => changes::a_write_that_fails_leaves_no_change(&store).await,
             28 => changes::who_is_too_far_behind_is_told_so(&store).await,
             29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
+            30 => webhooks::an_endpoint_comes_back_as_it_was(&store).await,
+            31 => webhooks::a_delivery_is_queued_once_and_a_full_queue_takes_no_more(&store).await,
+            32 => webhooks::of_many_who_claim_one_gets_each_delivery(&store).await,
+            33 => webhooks::a_claim_is_kept_until_it_ends(&store).await,
+            34 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
+            35 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
             _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
         }
     }

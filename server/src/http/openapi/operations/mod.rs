@@ -7,6 +7,7 @@ mod health;
 mod judging;
 mod lifecycle;
 mod tokens;
+mod webhooks;
 
 use super::operation::Operation;
 
@@ -17,6 +18,7 @@ pub(super) fn all() -> Vec<Operation> {
         judging::operations(),
         lifecycle::operations(),
         apps::operations(),
+        webhooks::operations(),
         admins::operations(),
         health::operations(),
         documentation::operations(),
