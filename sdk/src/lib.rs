@@ -19,6 +19,7 @@ mod server_url;
 mod session;
 pub mod signed;
 mod tls;
+pub mod webhook;
 
 pub use backend::{BackendClient, BackendKey};
 pub use client::Client;

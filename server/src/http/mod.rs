@@ -102,6 +102,7 @@ fn routes() -> Vec<Route> {
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
         Route::get(docs::PROBLEM_PATH, Policy::Public, docs::problem),
         Route::get(docs::CONFIG_PATH, Policy::Public, docs::config),
+        Route::get(docs::WEBHOOKS_PATH, Policy::Public, docs::webhooks),
         Route::get(docs::SECURITY_PATH, Policy::Public, docs::security),
     ]
 }

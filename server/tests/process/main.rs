@@ -13,3 +13,4 @@ mod postgres;
 mod postgres_server;
 mod serve;
 mod tls;
+mod webhooks;
