@@ -16,9 +16,10 @@ use crate::{
     admin::{Admin, AppCredentials, KeyKind, NewKey},
     admins::{Admins, SetupCode},
     apps::{AppSettings, Directory},
+    audit::{Audit, Origin, Recorder},
     bans::Bans,
     clock::Clock,
-    config::{Callers, Config, ConfigError},
+    config::{AuditSettings, Callers, Config, ConfigError},
     error::{Error, with_causes},
     follower::Follower,
     gateway::Gateway,
@@ -45,6 +46,8 @@ const TIDY_EVERY: Duration = Duration::from_secs(10);
 const CLOCK_TOLERANCE_SECS: i64 = 60;
 /// Keeps the store free for others in between.
 const FORGET_AT_ONCE: u32 = 10_000;
+/// The same for audit records, which are longer.
+const FORGET_AUDIT_AT_ONCE: u32 = 1_000;
 
 /// What request handlers can reach.
 pub struct Service {
@@ -60,6 +63,10 @@ pub struct Service {
     pub admin: Admin,
     /// People who sign in to the console.
     pub admins: Admins,
+    /// What happened.
+    pub audit: Arc<Audit>,
+    /// How long that is kept.
+    pub audit_retention: AuditSettings,
     /// How much may be asked.
     pub limits: Limits,
     /// The rooms of this node and the connections to them.
@@ -96,6 +103,8 @@ impl Service {
         let sealer = Sealer::new(&config.master_key);
         let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), config.webhooks.clone());
         let webhooks = Arc::new(webhooks);
+        let audit = Audit::start(store.clone(), clock.clone());
+        let recorder = Recorder::new(audit.clone());
         let admin = Admin::new(
             store.clone(),
             sealer.clone(),
@@ -103,8 +112,9 @@ impl Service {
             directory.clone(),
             keyring.clone(),
             webhooks.clone(),
+            recorder.clone(),
         );
-        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone());
+        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone(), recorder.clone());
 
         match admin.is_sealed_with_our_key().await? {
             Some(false) => {
@@ -126,7 +136,7 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), webhooks.clone());
+        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), webhooks.clone(), recorder);
         lifecycle.load().await?;
         webhooks.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
@@ -135,7 +145,7 @@ impl Service {
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
             gateway: Arc::new(
-                Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)
+                Gateway::new(directory.clone(), tokens.clone(), clock.clone(), audit.clone(), gateway_config)
                     .announcing(webhooks.clone()),
             ),
             requests: Requests::new(store.clone(), sealer),
@@ -145,6 +155,8 @@ impl Service {
             store,
             admin,
             admins,
+            audit,
+            audit_retention: config.audit.clone(),
             limits: Limits::new(&config.limits),
             tokens,
             revocations,
@@ -164,10 +176,23 @@ impl Service {
         format!("{}/console/setup#{}", self.origin, code.expose())
     }
 
+    /// The same, and what is changed through it is changed in the name of `origin`.
+    #[must_use]
+    pub fn by(self, origin: Origin) -> Self {
+        Self {
+            admin: self.admin.by(origin.clone()),
+            admins: self.admins.by(origin.clone()),
+            lifecycle: self.lifecycle.by(origin),
+            ..self
+        }
+    }
+
     /// Forgets what has ended: it is of no use to anybody any more.
     async fn forget_what_has_ended(&self) -> Result<(), Error> {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        let audit = self.audit_retention.at(now);
+        while self.store.forget_audit(audit, FORGET_AUDIT_AT_ONCE).await? == FORGET_AUDIT_AT_ONCE as usize {}
         self.admins.forget_what_has_ended().await
     }
 }
@@ -426,6 +451,9 @@ impl Running {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the {name} task failed");
             }
+        }
+        if let Err(error) = self.service.audit.flush().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "the latest audit records are not written");
         }
         tracing::info!("roompass has stopped");
     }

@@ -20,6 +20,7 @@
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
+//! | [`audit`] | what happened, who did it, and the proof that nobody rewrote it | HTTP, SQL |
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
 //! | [`webhooks`] | telling apps' backends what happens | HTTP routes, sockets |
 //! | [`sealing`] | secrets at rest | the store |
@@ -32,6 +33,7 @@ pub mod admin;
 pub mod admins;
 pub mod app;
 pub mod apps;
+pub mod audit;
 pub mod bans;
 pub mod cli;
 pub mod clock;

@@ -22,6 +22,8 @@ mod mint;
 mod privilege;
 mod rights;
 mod secret;
+#[cfg(feature = "system-rng")]
+mod system_rng;
 #[cfg(test)]
 mod test_data;
 mod time;
@@ -42,6 +44,8 @@ pub use mint::{Minted, Minter, TokenRequest};
 pub use privilege::{Privilege, Privileges, UnknownPrivilege};
 pub use rights::{Denied, Rights, RightsBuilder, RoomScope, StreamScope};
 pub use secret::{AppSign, ServerSecret};
+#[cfg(feature = "system-rng")]
+pub use system_rng::SystemRng;
 pub use time::{MAX_LIFETIME, UnixSeconds};
 pub use token_id::TokenId;
 pub use unverified::{expire_at_unverified, version_unverified};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rand::{TryRng, rngs::SysRng};
-use roompass_wire::webhook::{AppChanged, AppDisabled, Event};
+use roompass_wire::webhook::{self, AppChanged, AppDisabled};
 use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     apps::{AppSettings, CbcPolicy},
+    audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, StoreError},
 };
@@ -87,7 +88,8 @@ impl Admin {
     /// [`Error::Field`] for a setting that makes no sense; a conflict if the number is taken.
     pub async fn create_app(&self, settings: AppSettings) -> Result<AppCredentials, Error> {
         let server_secret = ServerSecret::generate(&mut SysRng).map_err(randomness)?;
-        self.insert_app(settings, Import { app_sign: None, server_secret, cbc_secret: None }).await
+        let import = Import { app_sign: None, server_secret, cbc_secret: None };
+        self.insert_app(Action::CreateApp, settings, import).await
     }
 
     /// Makes an app with the credentials it has elsewhere, so that tokens go both ways.
@@ -103,10 +105,10 @@ impl Admin {
             }
             self.refuse_taken("cbc_secret", cbc_secret).await?;
         }
-        self.insert_app(settings, import).await
+        self.insert_app(Action::ImportApp, settings, import).await
     }
 
-    async fn insert_app(&self, settings: AppSettings, import: Import) -> Result<AppCredentials, Error> {
+    async fn insert_app(&self, action: Action, settings: AppSettings, import: Import) -> Result<AppCredentials, Error> {
         let (app_id, now) = (settings.app_id, self.clock.now());
         check(&settings, now)?;
         self.require_our_key().await?;
@@ -133,7 +135,8 @@ impl Admin {
             created_at: now,
             updated_at: now,
         };
-        self.store().insert_app(record).await?;
+        let event = Event::of(action, app_id).saying(record.settings.clone());
+        self.recorder.change(event, self.store().insert_app(record)).await?;
         self.reload_app(app_id).await?;
         tracing::info!(%app_id, "app created");
         Ok(AppCredentials { app_id, app_sign, server_secret, cbc_secret })
@@ -164,10 +167,11 @@ impl Admin {
                 return Err(Error::field("cbc_policy", reason));
             }
         }
+        let changes = changes(&record.settings, &settings.to_json());
         record.settings = settings.to_json();
         record.updated_at = now;
-        self.store().update_app(record.clone()).await?;
-        self.reload_app(record.app_id).await?;
+        let event = Event::of(Action::UpdateApp, record.app_id).saying(changes);
+        self.replace(event, record.clone(), now).await?;
         tracing::info!(app_id = %record.app_id, version = version + 1, "app changed");
         record.version += 1;
         self.announce_change(&before, &settings, record.version).await;
@@ -176,9 +180,9 @@ impl Admin {
 
     async fn announce_change(&self, before: &AppSettings, after: &AppSettings, version: Version) {
         let event = if before.enabled && !after.enabled {
-            Event::AppDisabled(AppDisabled { version })
+            webhook::Event::AppDisabled(AppDisabled { version })
         } else {
-            Event::AppChanged(AppChanged { version, settings: before.differences(after) })
+            webhook::Event::AppChanged(AppChanged { version, settings: before.differences(after) })
         };
         self.webhooks.announce(after.app_id, event).await;
     }
@@ -266,6 +270,14 @@ pub(crate) fn require_acknowledged(acknowledge_cbc: bool) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::field("acknowledge_cbc", format!("must be true to take CBC formats. {CBC_WARNING}")))
+}
+
+/// The settings that differ, as they are now.
+fn changes(before: &str, after: &str) -> String {
+    let members = |text| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let (before, mut after) = (members(before), members(after));
+    after.retain(|name, value| before.get(name) != Some(value));
+    serde_json::Value::Object(after).to_string()
 }
 
 fn check(settings: &AppSettings, now: UnixSeconds) -> Result<(), Error> {

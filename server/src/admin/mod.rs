@@ -22,6 +22,7 @@ use tokio::sync::Mutex;
 
 use crate::{
     apps::{Directory, uses::SecretUses},
+    audit::{Origin, Recorder},
     clock::Clock,
     error::Error,
     keys::Keyring,
@@ -37,7 +38,8 @@ pub use keys::{KeyKind, NewKey};
 pub use ring::{ResetAppSign, Rotated, Rotation, SecretState, SecretView};
 pub use webhooks::{EndpointChange, EndpointView};
 
-/// The operators' side of the service.
+/// The operators' side of the service, in the name of one of them.
+#[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
     sealer: Sealer,
@@ -47,13 +49,14 @@ pub struct Admin {
     webhooks: Arc<Webhooks>,
     uses: Arc<SecretUses>,
     /// Reading from the store and putting into memory is one step: without this, an older reading could be put last.
-    reading: Mutex<()>,
-    has_our_key: AtomicBool,
+    reading: Arc<Mutex<()>>,
+    has_our_key: Arc<AtomicBool>,
+    recorder: Recorder,
 }
 
 impl Admin {
     /// Works on `store`, which must be open and migrated, keeps `directory` and `keyring` up to date, and announces
-    /// what it does to `webhooks`.
+    /// what it does to `webhooks`. In the name of the server itself, until told otherwise.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
@@ -61,10 +64,16 @@ impl Admin {
         directory: Arc<Directory>,
         keyring: Arc<Keyring>,
         webhooks: Arc<Webhooks>,
+        recorder: Recorder,
     ) -> Self {
-        let (uses, reading) = (Arc::default(), Mutex::default());
-        let has_our_key = AtomicBool::new(true);
-        Self { store, sealer, clock, directory, keyring, webhooks, uses, reading, has_our_key }
+        let (uses, reading, has_our_key) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(true)));
+        Self { store, sealer, clock, directory, keyring, webhooks, uses, reading, has_our_key, recorder }
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory. An app whose secrets do not open is left out, and logged: the

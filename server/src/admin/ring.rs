@@ -3,10 +3,7 @@
 use std::time::Duration;
 
 use rand::rngs::SysRng;
-use roompass_wire::{
-    http::SecretPurpose,
-    webhook::{self, Event},
-};
+use roompass_wire::{http::SecretPurpose, webhook};
 use token_gen::{AppId, AppSign, MAX_LIFETIME, ServerSecret, UnixSeconds};
 
 use super::{
@@ -16,6 +13,7 @@ use super::{
 };
 use crate::{
     apps::uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
+    audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, SecretRecord},
     webhooks::millis,
@@ -119,7 +117,8 @@ impl Admin {
         let entry = self.seal_secret(app_id, rotation.purpose, &secret, now)?;
         let secret_id = entry.secret_id.clone();
         record.secrets.push(entry);
-        self.replace(record, now).await?;
+        let event = Event::of(Action::RotateSecret, app_id).about(&*secret_id).saying(rotation.purpose.as_str());
+        self.replace(Event { expire_at: previous_valid_until, ..event }, record, now).await?;
         tracing::info!(%app_id, secret_id, purpose = rotation.purpose.as_str(), "secret rotated");
         let rotated = webhook::SecretRotated {
             secret_id: secret_id.clone(),
@@ -129,7 +128,7 @@ impl Admin {
             },
             previous_valid_until_ms: previous_valid_until.map(millis),
         };
-        self.webhooks.announce(app_id, Event::SecretRotated(rotated)).await;
+        self.webhooks.announce(app_id, webhook::Event::SecretRotated(rotated)).await;
         Ok(Rotated { secret_id, secret, previous_valid_until })
     }
 
@@ -150,10 +149,10 @@ impl Admin {
         };
         secret.valid_until = Some(valid_until.min(now));
         secret.retired_at = Some(now);
-        self.replace(record, now).await?;
+        self.replace(Event::of(Action::RetireSecret, app_id).about(secret_id), record, now).await?;
         tracing::info!(%app_id, secret_id, "secret retired");
         let retired = webhook::SecretRetired { secret_id: secret_id.to_owned() };
-        self.webhooks.announce(app_id, Event::SecretRetired(retired)).await;
+        self.webhooks.announce(app_id, webhook::Event::SecretRetired(retired)).await;
         Ok(())
     }
 
@@ -209,17 +208,19 @@ impl Admin {
         record.app_sign = self.seal_app_sign(app_sign_place(app_id), &app_sign)?;
         let previous = self.seal_app_sign(previous_app_sign_place(app_id), &present)?;
         record.previous_app_sign = (!overlap.is_zero()).then_some((previous, previous_valid_until));
-        self.replace(record, now).await?;
+        let event = Event { expire_at: Some(previous_valid_until), ..Event::of(Action::ResetAppSign, app_id) };
+        self.replace(event, record, now).await?;
         tracing::info!(%app_id, "AppSign reset");
         let reset = webhook::AppSignReset { previous_valid_until_ms: millis(previous_valid_until) };
-        self.webhooks.announce(app_id, Event::AppSignReset(reset)).await;
+        self.webhooks.announce(app_id, webhook::Event::AppSignReset(reset)).await;
         Ok(ResetAppSign { app_sign, previous_valid_until })
     }
 
-    async fn replace(&self, mut record: AppRecord, now: UnixSeconds) -> Result<(), Error> {
+    /// Puts a changed app in the place of the one that was read, with a record of the change.
+    pub(super) async fn replace(&self, event: Event, mut record: AppRecord, now: UnixSeconds) -> Result<(), Error> {
         record.updated_at = now;
         let app_id = record.app_id;
-        self.store().update_app(record).await?;
+        self.recorder.change(event, self.store().update_app(record)).await?;
         self.reload_app(app_id).await
     }
 }

@@ -7,6 +7,7 @@ use token_gen::{AppId, Format, Payload, PublicRefusal, ServerSecret, TokenReques
 use super::*;
 use crate::{
     apps::{AppSettings, CbcPolicy, FormatName, uses::REFUSE_AT},
+    audit::Audit,
     clock::ManualClock,
     keys::{Right, Scope},
     sealing::MasterKey,
@@ -42,8 +43,16 @@ impl Office {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
         let sealer = Sealer::new(&master_key);
         let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), WebhookSettings::default());
-        let admin =
-            Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone(), Arc::new(webhooks));
+        let recorder = Recorder::new(Audit::start(store.clone(), clock.clone()));
+        let admin = Admin::new(
+            store.clone(),
+            sealer,
+            clock.clone(),
+            directory.clone(),
+            keyring.clone(),
+            Arc::new(webhooks),
+            recorder,
+        );
         Self { admin, directory, keyring, clock, store, master_key }
     }
 

@@ -7,6 +7,7 @@ use token_gen::{AppId, UnixSeconds};
 
 use super::Admin;
 use crate::{
+    audit::{Action, Event},
     error::Error,
     keys::KeyText,
     store::{DeliveryRecord, EndpointRecord, StoreError},
@@ -89,8 +90,9 @@ impl Admin {
             created_at: now,
             updated_at: now,
         };
-        match self.store().insert_endpoint(record.clone()).await {
-            Err(StoreError::Missing) => return Err(Error::AppUnknown),
+        let event = event(Action::CreateWebhook, &record).saying(told(&settings));
+        match self.recorder.change(event, self.store().insert_endpoint(record.clone())).await {
+            Err(Error::Store(StoreError::Missing)) => return Err(Error::AppUnknown),
             inserted => inserted?,
         }
         self.webhooks.reload(app_id).await?;
@@ -135,9 +137,11 @@ impl Admin {
             description: change.description.unwrap_or(before.description),
             private_network: change.private_network.unwrap_or(before.private_network),
         };
-        record.settings = json(&settings.checked(&self.webhooks.settings().networks)?);
+        let settings = settings.checked(&self.webhooks.settings().networks)?;
+        record.settings = json(&settings);
         record.enabled = change.enabled.unwrap_or(record.enabled);
-        self.replace_endpoint(&mut record).await?;
+        let event = event(Action::UpdateWebhook, &record).saying(told(&settings));
+        self.replace_endpoint(event, &mut record).await?;
         tracing::info!(%app_id, endpoint_id, version = record.version, "webhook endpoint changed");
         view(&record)
     }
@@ -165,7 +169,8 @@ impl Admin {
         record.previous_key = until.map(|until| (previous, until));
         let (key, sealed) = self.new_signing_key(app_id, endpoint_id)?;
         record.signing_key = sealed;
-        self.replace_endpoint(&mut record).await?;
+        let event = Event { expire_at: until, ..event(Action::RotateWebhookKey, &record) };
+        self.replace_endpoint(event, &mut record).await?;
         tracing::info!(%app_id, endpoint_id, "signing key of a webhook endpoint rotated");
         Ok((key, until))
     }
@@ -175,7 +180,12 @@ impl Admin {
     /// # Errors
     /// [`Error::Store`].
     pub async fn remove_webhook(&self, app_id: AppId, endpoint_id: &str) -> Result<bool, Error> {
-        let removed = self.store().delete_endpoint(app_id, endpoint_id).await?;
+        let found = self.store().endpoints(Some(app_id)).await?;
+        let Some(record) = found.into_iter().find(|endpoint| endpoint.endpoint_id == endpoint_id) else {
+            return Ok(false);
+        };
+        let event = event(Action::RemoveWebhook, &record);
+        let removed = self.recorder.remove(event, self.store().delete_endpoint(app_id, endpoint_id)).await?;
         if removed {
             self.webhooks.reload(app_id).await?;
             tracing::info!(%app_id, endpoint_id, "webhook endpoint removed");
@@ -228,9 +238,9 @@ impl Admin {
         endpoints.into_iter().find(|endpoint| endpoint.endpoint_id == endpoint_id).ok_or(Error::NotFound)
     }
 
-    async fn replace_endpoint(&self, record: &mut EndpointRecord) -> Result<(), Error> {
+    async fn replace_endpoint(&self, event: Event, record: &mut EndpointRecord) -> Result<(), Error> {
         record.updated_at = self.clock.now();
-        self.store().update_endpoint(record.clone()).await?;
+        self.recorder.change(event, self.store().update_endpoint(record.clone())).await?;
         record.version += 1;
         self.webhooks.reload(record.app_id).await
     }
@@ -240,6 +250,18 @@ impl Admin {
         let sealed = self.sealer.seal(key_place(app_id, endpoint_id), key.expose().as_bytes(), &mut SysRng)?;
         Ok((key, sealed))
     }
+}
+
+/// What the audit trail says of it.
+fn event(action: Action, record: &EndpointRecord) -> Event {
+    Event::of(action, record.app_id).about(&*record.endpoint_id)
+}
+
+/// Where it is and what it gets. What follows the host in the URL may be the receiver's secret.
+fn told(settings: &EndpointSettings) -> String {
+    let host = settings.url.split(['/', '?']).nth(2).unwrap_or_default();
+    let events: Vec<&str> = settings.events.iter().map(|event| event.as_str()).collect();
+    format!("{host}: {}", events.join(", "))
 }
 
 fn json(settings: &EndpointSettings) -> String {

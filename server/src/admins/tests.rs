@@ -4,6 +4,7 @@ use rand::rngs::SysRng;
 
 use super::*;
 use crate::{
+    audit::Audit,
     clock::ManualClock,
     sealing::MasterKey,
     store::{AdminStore, Location, SqliteStore},
@@ -23,7 +24,8 @@ impl Bench {
         store.migrate().await.unwrap();
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_700_000_000)));
         let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
-        Self { admins: Admins::new(store.clone(), sealer, clock.clone()), clock, store }
+        let recorder = Recorder::new(Audit::start(store.clone(), clock.clone()));
+        Self { admins: Admins::new(store.clone(), sealer, clock.clone(), recorder), clock, store }
     }
 
     /// Makes an owner, signed in.

@@ -30,7 +30,7 @@ pub(super) struct Restore {
     store: StoreArgs,
 }
 
-/// Looks for damage: checks the database and opens every secret. Ends with code 1 if something is wrong.
+/// Looks for damage: checks the database, opens every secret, and walks the audit trail. Ends with code 1 if something is wrong.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     #[command(flatten)]
@@ -92,7 +92,10 @@ impl Doctor {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let report = self.store.open().await?.admin.check().await?;
         self.store.print(&report, || match &report.faults[..] {
-            [] => format!("sound: {} sealed values opened", report.sealed_values),
+            [] => {
+                let (values, records) = (report.sealed_values, report.audit_records);
+                format!("sound: {values} sealed values opened, {records} audit records in their places")
+            }
             faults => faults.iter().map(line).collect(),
         });
         Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -112,6 +112,13 @@ sections! {
         /// The certificates that may vouch for PostgreSQL, in PEM; without it, those the system trusts.
         ca_file: Option<PathBuf> = "",
     }
+    /// The audit trail: what was done, by whom, and how it ended.
+    audit: AuditSection {
+        /// How many days records are kept: 1 to 3650. Export them before, if they are needed longer.
+        keep_days: u32 = "90",
+        /// Of more records than this the oldest are forgotten: 10000 to 1000000000.
+        max_records: u64 = "50000000",
+    }
     /// The key that seals every secret in the store. Without it the store is useless, so back it up elsewhere.
     master_key: MasterKeySection {
         /// A file of mode 0400 or 0600 with 64 hexadecimal characters, from `openssl rand -hex 32`.

@@ -8,8 +8,8 @@ use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Callers, Config, ConfigError, FIELDS, Field, LogSection,
-    fields::{LimitsSection, Sections, ServerSection, StoreSection, TlsSection, WebhooksSection},
+    AuditSettings, Callers, Config, ConfigError, FIELDS, Field, LogSection,
+    fields::{AuditSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection, WebhooksSection},
 };
 use crate::{
     gateway::GatewayConfig,
@@ -162,6 +162,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         tls,
         drain: Duration::from_secs(sections.server.drain_secs),
         limits: judge_limits(&sections.limits)?,
+        audit: judge_audit(&sections.audit)?,
         store,
         gateway: GatewayConfig::default(),
         webhooks: judge_webhooks(&sections.webhooks)?,
@@ -206,6 +207,17 @@ fn judge_tls(tls: &TlsSection) -> Result<Option<TlsFiles>, ConfigError> {
         (None, Some(_)) => Err(ConfigError::new("tls.cert_file", "is needed with tls.key_file")),
         (None, None) => Ok(None),
     }
+}
+
+fn judge_audit(audit: &AuditSection) -> Result<AuditSettings, ConfigError> {
+    if !(1..=3650).contains(&audit.keep_days) {
+        return Err(ConfigError::new("audit.keep_days", "must be 1 to 3650"));
+    }
+    if !(10_000..=1_000_000_000).contains(&audit.max_records) {
+        return Err(ConfigError::new("audit.max_records", "must be 10000 to 1000000000"));
+    }
+    let keep = Duration::from_secs(u64::from(audit.keep_days) * 24 * 3600);
+    Ok(AuditSettings { keep, max_records: audit.max_records })
 }
 
 fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {

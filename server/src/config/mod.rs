@@ -4,11 +4,13 @@
 mod fields;
 mod load;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use token_gen::UnixSeconds;
 
 pub use fields::{
-    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection,
-    WebhooksSection,
+    AuditSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection,
+    TlsSection, WebhooksSection,
 };
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
@@ -17,7 +19,7 @@ use crate::{
     gateway::GatewayConfig,
     limits::LimitSettings,
     sealing::MasterKey,
-    store::{Location, StoreUrl},
+    store::{AuditRetention, Location, StoreUrl},
     tls::TlsFiles,
     webhooks::WebhookSettings,
 };
@@ -32,9 +34,11 @@ pub struct Config {
     /// Certificate and key, if the service does TLS itself.
     pub tls: Option<TlsFiles>,
     /// How long a stopping server waits.
-    pub drain: std::time::Duration,
+    pub drain: Duration,
     /// How much may be asked.
     pub limits: LimitSettings,
+    /// How long what happened is kept.
+    pub audit: AuditSettings,
     /// Where everything durable is kept.
     pub store: StoreUrl,
     /// What seals it.
@@ -49,6 +53,29 @@ pub struct Config {
     pub accept_clock: bool,
     /// Whether to start without any backend key.
     pub callers: Callers,
+}
+
+/// How long the audit trail is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Records that are older are forgotten.
+    pub keep: Duration,
+    /// Of more records than this, the oldest are forgotten.
+    pub max_records: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(90 * 24 * 3600), max_records: 50_000_000 }
+    }
+}
+
+impl AuditSettings {
+    /// What may be forgotten at `now`.
+    pub fn at(&self, now: UnixSeconds) -> AuditRetention {
+        let before = UnixSeconds::new(now.get().saturating_sub_unsigned(self.keep.as_secs()));
+        AuditRetention { before, keep: self.max_records }
+    }
 }
 
 /// Whether a server must have somebody to serve.
@@ -67,8 +94,9 @@ impl Config {
             listen,
             public_url: None,
             tls: None,
-            drain: std::time::Duration::from_secs(30),
+            drain: Duration::from_secs(30),
             limits: LimitSettings::default(),
+            audit: AuditSettings::default(),
             store: Location::Memory.into(),
             master_key,
             gateway: GatewayConfig::default(),

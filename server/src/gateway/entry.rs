@@ -14,7 +14,7 @@ use super::{
     announce::About,
     roll::{Entry, Line, PresentToken},
     session::{Session, privilege_names},
-    source_of,
+    source_of, trail,
 };
 use crate::{
     apps::App,
@@ -37,7 +37,7 @@ pub(super) struct Entered {
     pub(super) answer: LoggedIn,
 }
 
-/// Judges `login` and, if it passes, enters the room. Says the result once, in the log.
+/// Judges `login` and, if it passes, enters the room. Says the result once, in the log and in the audit trail.
 pub(super) fn enter(
     gateway: &Gateway,
     login: &Login,
@@ -52,6 +52,7 @@ pub(super) fn enter(
     let Names { user_id, user_name, room_id } = Names::of(login).inspect_err(|refusal| {
         tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
         announce(refusal, About::default());
+        trail::refused(&gateway.audit, login, address, refusal);
     })?;
     let token_id = login.token.as_deref().map(TokenId::of);
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
@@ -89,12 +90,14 @@ pub(super) fn enter(
         );
         let (user_id, room_id) = (Some(user_id.as_str()), Some(room_id.as_str()));
         announce(refusal, About { user_id, room_id, token: login.token.as_deref() });
+        trail::refused(&gateway.audit, login, address, refusal);
     })?;
     tracing::info!(
         app_id = login.app_id, %room_id, %user_id, %session_id, token_id = token_id.map(tracing::field::display),
         auth = admission.grant.auth().as_str(), other_credential = admission.other_credential.map(|refusal| refusal.exact),
         sdk = login.sdk.as_deref(), "logged in"
     );
+    trail::logged_in(&gateway.audit, login, address, session_id, &admission);
 
     let answer = LoggedIn {
         id: login.id,

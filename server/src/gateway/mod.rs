@@ -13,6 +13,7 @@ mod session;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod waiting;
 
 use std::{
@@ -36,6 +37,7 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
     apps::Directory,
+    audit::Audit,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
     rooms::{OutboxLimits, Rooms},
@@ -114,6 +116,7 @@ pub struct Gateway {
     directory: Arc<Directory>,
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
+    audit: Arc<Audit>,
     config: GatewayConfig,
     rooms: Rooms,
     roll: Arc<Roll>,
@@ -126,12 +129,19 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway without connections.
-    pub fn new(directory: Arc<Directory>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Self {
+    pub fn new(
+        directory: Arc<Directory>,
+        tokens: Arc<Tokens>,
+        clock: Arc<dyn Clock>,
+        audit: Arc<Audit>,
+        config: GatewayConfig,
+    ) -> Self {
         let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
         Self {
             directory,
             tokens,
             clock,
+            audit,
             config,
             rooms: Rooms::default(),
             roll: Arc::default(),

@@ -24,7 +24,7 @@ use super::{
     pace::{Beat, Heartbeat, Pace},
     roll::Line,
     session::{Departure, Effect, Request, Session},
-    source_of,
+    source_of, trail,
     waiting::Waiting,
 };
 use crate::{
@@ -265,6 +265,8 @@ impl Socket {
                     let app_id = stay.app.app_id().get();
                     self.gateway.announce_refused(app_id, RefusedOperation::Renew, refusal, about, now);
                 }
+                let who = (stay.app.app_id(), stay.session.room_id(), &*stay.user_id, &*stay.session_id);
+                trail::renewed(&self.gateway.audit, self.address, who, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::Logout(_) => Request::Logout,

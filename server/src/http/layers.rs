@@ -23,7 +23,7 @@ use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
 use super::problem;
-use crate::{clock::Clock, error::Error};
+use crate::{audit::RequestId, clock::Clock, error::Error};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -44,8 +44,8 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    fn next(&self) -> String {
-        format!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    fn next(&self) -> RequestId {
+        RequestId { process: self.process, count: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
@@ -62,8 +62,10 @@ impl Edge {
 }
 
 /// The outermost layer: names the request, and turns every failure within into a problem document.
-pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+pub(super) async fn finish(State(edge): State<Arc<Edge>>, mut request: Request, next: Next) -> Response {
     let request_id = edge.ids.next();
+    request.extensions_mut().insert(request_id);
+    let request_id = request_id.to_string();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
     let span = tracing::info_span!("request", request_id, method = %request.method(), route);

@@ -2,6 +2,7 @@
 
 mod admins;
 pub(crate) mod apps;
+pub(crate) mod audit;
 mod auth;
 mod docs;
 mod extract;
@@ -12,6 +13,7 @@ pub(crate) mod keys;
 mod layers;
 mod limits;
 mod openapi;
+mod origin;
 mod problem;
 mod revocations;
 mod route;
@@ -30,11 +32,12 @@ use axum::{
     middleware::{from_fn, from_fn_with_state},
 };
 use roompass_wire::http::{
-    ADMIN_PATH, ADMINS_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH, BAN_PATH, BANS_PATH, DELIVERIES_PATH,
-    EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH,
-    REDELIVER_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH,
-    SESSION_PATH, SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH,
-    TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH,
+    ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH,
+    AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH, DELIVERIES_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH,
+    KEY_PATH, KEYS_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH, REDELIVER_PATH, RETIRE_PATH,
+    REVOCATIONS_PATH, REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH,
+    SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH,
+    WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH,
 };
 use tower_http::{catch_panic::CatchPanicLayer, set_header::SetResponseHeaderLayer};
 
@@ -97,6 +100,10 @@ fn routes() -> Vec<Route> {
         Route::post(WEBHOOK_TEST_PATH, Policy::AppKey(Right::Admin), webhooks::test).once(),
         Route::get(DELIVERIES_PATH, Policy::AppKey(Right::Read), webhooks::deliveries),
         Route::post(REDELIVER_PATH, Policy::AppKey(Right::Admin), webhooks::redeliver).once(),
+        Route::get(AUDIT_PATH, Policy::Operator(Role::Viewer), audit::list),
+        Route::get(AUDIT_EXPORT_PATH, Policy::Operator(Role::Viewer), audit::export),
+        Route::get(APP_AUDIT_PATH, Policy::AppKey(Right::Read), audit::list_of_app),
+        Route::get(APP_AUDIT_EXPORT_PATH, Policy::AppKey(Right::Read), audit::export_of_app),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),

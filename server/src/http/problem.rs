@@ -51,7 +51,10 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
                 headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
             }
         }
-        ErrorCode::Unavailable | ErrorCode::OutcomeUnknown | ErrorCode::IdempotencyKeyBusy => {
+        ErrorCode::Unavailable
+        | ErrorCode::AuditUnavailable
+        | ErrorCode::OutcomeUnknown
+        | ErrorCode::IdempotencyKeyBusy => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}

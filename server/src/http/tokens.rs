@@ -3,30 +3,39 @@
 use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
-use rand::rngs::SysRng;
 use roompass_wire::{
     http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse},
-    webhook::{Event, EventName, Minted, Refused, RefusedOperation},
+    webhook::{self, EventName, Minted, Refused, RefusedOperation},
 };
-use token_gen::{RoomId, UnixSeconds, UserId};
+use token_gen::{Privileges, RoomId, SystemRng, UnixSeconds, UserId};
 
-use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, problem};
-use crate::{app::Service, error::Error, keys::Caller, webhooks::millis};
+use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, origin::Asking, problem};
+use crate::{
+    app::Service,
+    apps::names::privileges,
+    audit::{Action, Event, Origin},
+    error::Error,
+    keys::Caller,
+    tokens::MintedToken,
+    webhooks::millis,
+};
 
 /// Mints a token.
 pub(super) async fn mint(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<MintRequest>,
 ) -> Result<Answer<MintResponse>, Error> {
     let now = service.clock.now();
-    mint_one(&service, &caller, &request, now).map(Answer)
+    mint_one(&service, &caller, origin, request, now).map(Answer)
 }
 
 /// Mints many tokens, each on its own.
 pub(super) async fn mint_batch(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<MintBatchRequest, MAX_BATCH_BODY_BYTES>,
 ) -> Result<Answer<MintBatchResponse>, Error> {
     let max = MintBatchRequest::MAX_ITEMS;
@@ -35,8 +44,8 @@ pub(super) async fn mint_batch(
     }
     let now = service.clock.now();
     let mut items = Vec::with_capacity(request.items.len());
-    for item in &request.items {
-        items.push(match mint_one(&service, &caller, item, now) {
+    for item in request.items {
+        items.push(match mint_one(&service, &caller, origin.clone(), item, now) {
             Ok(minted) => MintBatchItem::Minted(minted),
             // What is wrong with an item is its own; what is wrong with us or the caller is everybody's.
             Err(error @ Error::Field { .. }) => MintBatchItem::Refused { problem: problem::document(&error) },
@@ -49,24 +58,28 @@ pub(super) async fn mint_batch(
 fn mint_one(
     service: &Service,
     caller: &Caller,
-    request: &MintRequest,
+    origin: Origin,
+    request: MintRequest,
     now: UnixSeconds,
 ) -> Result<MintResponse, Error> {
-    let token = service
-        .tokens
-        .mint(caller, request, now, &mut SysRng)
-        .inspect_err(|error| announce_refused(service, caller, request, error, now))?;
+    service.audit.ready()?;
+    let told = (request.user_id.clone(), request.room_id.clone());
+    let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
+    // A token that will not be in the trail is not handed out.
+    service.audit.note(origin, event(caller, request, &minted))?;
+    let token = minted.inspect_err(|error| announce_refused(service, caller, &told, error, now))?;
     let token_id = token.minted.token_id();
     tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
     if service.webhooks.wants(caller.app_id, EventName::Minted) {
+        let (user_id, room_id) = told;
         let minted = Minted {
             token_id: token_id.into(),
-            user_id: request.user_id.clone(),
-            room_id: request.room_id.clone(),
+            user_id,
+            room_id,
             expire_at_ms: millis(token.minted.expire_at),
             key_id: caller.key_id.clone(),
         };
-        service.webhooks.announce_soon(caller.app_id, Event::Minted(minted));
+        service.webhooks.announce_soon(caller.app_id, webhook::Event::Minted(minted));
     }
     Ok(MintResponse {
         token_id: token_id.into(),
@@ -78,22 +91,53 @@ fn mint_one(
     })
 }
 
+/// What the trail says of it.
+fn event(caller: &Caller, request: MintRequest, minted: &Result<MintedToken, Error>) -> Event {
+    let MintRequest { user_id, room_id, privileges, stream_ids, payload, .. } = request;
+    let is_of_room = room_id.is_some();
+    let event = Event {
+        user_id: Some(user_id),
+        room_id,
+        stream_ids,
+        privileges: match privileges {
+            Some(names) => Some(names.into_iter().map(privileges::privilege).collect()),
+            None => is_of_room.then_some(Privileges::ALL),
+        },
+        details: payload.is_some().then_some("a payload of the caller's own".into()),
+        ..Event::of(Action::Mint, caller.app_id)
+    };
+    match minted {
+        Ok(MintedToken { minted, .. }) => {
+            Event { token_id: Some(minted.token_id()), expire_at: Some(minted.expire_at), ..event }
+        }
+        Err(error @ Error::Field { field, .. }) => {
+            event.refused(error.code().as_str()).saying(format!("{field}: {error}"))
+        }
+        Err(error) => event.refused(error.code().as_str()),
+    }
+}
+
 /// Names are passed on only if they are names.
-fn announce_refused(service: &Service, caller: &Caller, request: &MintRequest, error: &Error, now: UnixSeconds) {
+fn announce_refused(
+    service: &Service,
+    caller: &Caller,
+    (user_id, room_id): &(String, Option<String>),
+    error: &Error,
+    now: UnixSeconds,
+) {
     let code = error.code();
     let reason = match error {
         Error::Field { field, .. } => format!("{code}: {field}"),
         _ => code.to_string(),
     };
-    let room_id = request.room_id.as_deref().and_then(|room_id| RoomId::new(room_id).ok());
     service.webhooks.announce_refused(
         caller.app_id,
         Refused {
             operation: RefusedOperation::Mint,
             code,
             reason,
-            user_id: UserId::new(&*request.user_id).ok().map(|user_id| user_id.as_str().to_owned()),
-            room_id: room_id.map(|room_id| room_id.as_str().to_owned()),
+            user_id: UserId::new(&**user_id).is_ok().then(|| user_id.clone()),
+            room_id: room_id.clone().filter(|room_id| RoomId::new(&**room_id).is_ok()),
             token_id: None,
             count: 1,
             first_at_ms: millis(now),

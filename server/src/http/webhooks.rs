@@ -16,6 +16,7 @@ use token_gen::UnixSeconds;
 use super::{
     auth::AppCaller,
     extract::{Json, Page, Query},
+    origin::Asking,
 };
 use crate::{
     admin::{EndpointChange, EndpointView},
@@ -32,12 +33,13 @@ const MAX_DELIVERY_ID: usize = 64;
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<CreateWebhookRequest>,
 ) -> Result<Answer<CreateWebhookResponse>, Error> {
     let CreateWebhookRequest { url, events, description, private_network, disabled } = request;
     let events = events.unwrap_or_else(EndpointSettings::default_events);
     let settings = EndpointSettings { url, events, description, private_network };
-    let (view, key) = service.admin.create_webhook(caller.app_id, settings, !disabled).await?;
+    let (view, key) = service.admin.by(origin).create_webhook(caller.app_id, settings, !disabled).await?;
     Ok(Answer(CreateWebhookResponse {
         webhook: webhook(view),
         signing_key: key.expose().to_owned(),
@@ -68,12 +70,13 @@ pub(super) async fn show(
 pub(super) async fn update(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     path: RawPathParams,
     Json(request): Json<UpdateWebhookRequest>,
 ) -> Result<Answer<WebhookResponse>, Error> {
     let UpdateWebhookRequest { version, url, events, description, private_network, enabled } = request;
     let change = EndpointChange { version: Some(version), url, events, description, private_network, enabled };
-    let view = service.admin.update_webhook(caller.app_id, endpoint_id(&path)?, change).await?;
+    let view = service.admin.by(origin).update_webhook(caller.app_id, endpoint_id(&path)?, change).await?;
     Ok(Answer(WebhookResponse { webhook: webhook(view), server_time: service.clock.now().get() }))
 }
 
@@ -81,10 +84,11 @@ pub(super) async fn update(
 pub(super) async fn remove(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     path: RawPathParams,
 ) -> Result<Answer<RemoveWebhookResponse>, Error> {
     let endpoint_id = endpoint_id(&path)?;
-    if !service.admin.remove_webhook(caller.app_id, endpoint_id).await? {
+    if !service.admin.by(origin).remove_webhook(caller.app_id, endpoint_id).await? {
         return Err(Error::NotFound);
     }
     let endpoint_id = endpoint_id.to_owned();
@@ -95,11 +99,12 @@ pub(super) async fn remove(
 pub(super) async fn rotate_key(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     path: RawPathParams,
     Json(request): Json<RotateWebhookKeyRequest>,
 ) -> Result<Answer<RotateWebhookKeyResponse>, Error> {
     let overlap = request.overlap_secs.map(Duration::from_secs);
-    let (key, until) = service.admin.rotate_webhook_key(caller.app_id, endpoint_id(&path)?, overlap).await?;
+    let (key, until) = service.admin.by(origin).rotate_webhook_key(caller.app_id, endpoint_id(&path)?, overlap).await?;
     Ok(Answer(RotateWebhookKeyResponse {
         signing_key: key.expose().to_owned(),
         previous_key_until: until.map(UnixSeconds::get),

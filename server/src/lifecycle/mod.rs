@@ -6,7 +6,7 @@ mod request;
 
 use std::{sync::Arc, time::Duration};
 
-use roompass_wire::webhook::Event;
+use roompass_wire::webhook;
 use token_gen::{AppId, UnixSeconds};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -14,6 +14,7 @@ pub(crate) use request::is_of_rooms;
 pub use request::{ban_target, duration, issued_before, reason, revocation_target};
 
 use crate::{
+    audit::{Action, Event, Origin, Recorder},
     bans::{self, Ban, Bans},
     entry_id::EntryId,
     error::Error,
@@ -30,14 +31,16 @@ const SWEEP_BATCH: u32 = 500;
 /// How long a write may take before its outcome is called unknown; shorter than any request may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The life of tokens after they were minted.
+/// The life of tokens after they were minted, in the name of whoever changes it.
+#[derive(Clone)]
 pub struct Lifecycle {
     store: Arc<dyn Store>,
     revocations: Arc<Revocations>,
     bans: Arc<Bans>,
     webhooks: Arc<Webhooks>,
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
-    changing_bans: Mutex<()>,
+    changing_bans: Arc<Mutex<()>>,
+    recorder: Recorder,
 }
 
 /// A wish to end tokens.
@@ -55,8 +58,20 @@ pub struct Ending {
 
 impl Lifecycle {
     /// Works on `store`, which must be open and migrated, and announces what it does to `webhooks`.
-    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>, webhooks: Arc<Webhooks>) -> Self {
-        Self { store, revocations, bans, webhooks, changing_bans: Mutex::default() }
+    pub fn new(
+        store: Arc<dyn Store>,
+        revocations: Arc<Revocations>,
+        bans: Arc<Bans>,
+        webhooks: Arc<Webhooks>,
+        recorder: Recorder,
+    ) -> Self {
+        Self { store, revocations, bans, webhooks, changing_bans: Arc::default(), recorder }
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory.
@@ -124,7 +139,8 @@ impl Lifecycle {
             created_by: caller.key_id.clone(),
             reason,
         };
-        let kept = durable(self.store.put_revocation(revocation)).await?;
+        let event = event_of(&revocation);
+        let kept = self.recorder.change(event, durable(self.store.put_revocation(revocation))).await?;
         self.revocations.put(kept.clone());
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
@@ -140,20 +156,25 @@ impl Lifecycle {
     /// [`Error::OutcomeUnknown`]: do it again.
     pub async fn revoke_everything(&self, by: &str, reason: &str, now: UnixSeconds) -> Result<usize, Error> {
         let apps = self.store.apps().await?;
-        for &AppRecord { app_id, .. } in &apps {
-            let revocation = Revocation {
-                app_id,
-                target: Target::App,
-                issued_before: now,
-                expire_at: revocations::forget_at(now, now),
-                created_at: now,
-                created_by: by.to_owned(),
-                reason: Some(reason.to_owned()),
-            };
-            let kept = durable(self.store.put_revocation(revocation)).await?;
-            self.revocations.put(kept.clone());
-            self.webhooks.announce(app_id, announced::revoked(&kept, by)).await;
-        }
+        let ending = async {
+            for &AppRecord { app_id, .. } in &apps {
+                let revocation = Revocation {
+                    app_id,
+                    target: Target::App,
+                    issued_before: now,
+                    expire_at: revocations::forget_at(now, now),
+                    created_at: now,
+                    created_by: by.to_owned(),
+                    reason: Some(reason.to_owned()),
+                };
+                let kept = durable(self.store.put_revocation(revocation.clone())).await?;
+                self.revocations.put(kept.clone());
+                self.recorder.note_anyway(event_of(&revocation));
+                self.webhooks.announce(app_id, announced::revoked(&kept, by)).await;
+            }
+            self.recorder.flush().await
+        };
+        self.recorder.change(Event::new(Action::Restore).saying(reason.to_owned()), ending).await?;
         Ok(apps.len())
     }
 
@@ -189,11 +210,12 @@ impl Lifecycle {
         let created_by = caller.key_id.clone();
         let ban = Ban { app_id: caller.app_id, target, expire_at, created_at: now, created_by, reason };
         let changing = self.changing_bans.lock().await;
-        durable(self.store.put_ban(ban.clone())).await?;
+        let event = event_of_ban(Action::Ban, &ban);
+        self.recorder.change(event, durable(self.store.put_ban(ban.clone()))).await?;
         self.bans.put(ban.clone());
         drop(changing);
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
-        self.webhooks.announce(ban.app_id, Event::Banned(announced::ban(&ban, &caller.key_id))).await;
+        self.webhooks.announce(ban.app_id, webhook::Event::Banned(announced::ban(&ban, &caller.key_id))).await;
         Ok(ban)
     }
 
@@ -205,13 +227,14 @@ impl Lifecycle {
         let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::NotFound)?;
         request::reaches_ban(&caller.scope, &ban.target)?;
         let changing = self.changing_bans.lock().await;
-        if !durable(self.store.delete_ban(caller.app_id, id)).await? {
+        let lifting = durable(self.store.delete_ban(caller.app_id, id));
+        if !self.recorder.remove(event_of_ban(Action::LiftBan, &ban), lifting).await? {
             return Err(Error::NotFound);
         }
         self.bans.remove(caller.app_id, id);
         drop(changing);
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
-        self.webhooks.announce(caller.app_id, Event::BanLifted(announced::ban(&ban, &caller.key_id))).await;
+        self.webhooks.announce(caller.app_id, webhook::Event::BanLifted(announced::ban(&ban, &caller.key_id))).await;
         Ok(())
     }
 
@@ -239,6 +262,37 @@ impl Lifecycle {
         while self.store.delete_ended_bans(now, SWEEP_BATCH).await? == batch {}
         while self.store.delete_ended_requests(now, SWEEP_BATCH).await? == batch {}
         Ok(())
+    }
+}
+
+fn event_of(revocation: &Revocation) -> Event {
+    let event = Event {
+        expire_at: Some(revocation.expire_at),
+        details: revocation.reason.clone().map(Into::into),
+        ..Event::of(Action::Revoke, revocation.app_id).about(revocation.target.entry_id().to_string())
+    };
+    match revocation.target.clone() {
+        Target::Token(token_id) => Event { token_id: Some(token_id), ..event },
+        Target::User(user_id) => Event { user_id: Some(user_id), ..event },
+        Target::Room(room_id) => Event { room_id: Some(room_id), ..event },
+        Target::UserInRoom { user_id, room_id } => Event { user_id: Some(user_id), room_id: Some(room_id), ..event },
+        Target::App => event,
+    }
+}
+
+fn event_of_ban(action: Action, ban: &Ban) -> Event {
+    let event = Event {
+        expire_at: ban.expire_at,
+        details: ban.reason.clone().map(Into::into),
+        ..Event::of(action, ban.app_id).about(ban.target.entry_id().to_string())
+    };
+    match ban.target.clone() {
+        bans::Target::User(user_id) => Event { user_id: Some(user_id), ..event },
+        bans::Target::Room(room_id) => Event { room_id: Some(room_id), ..event },
+        bans::Target::UserInRoom { user_id, room_id } => {
+            Event { user_id: Some(user_id), room_id: Some(room_id), ..event }
+        }
+        bans::Target::IpRange(range) => event.saying(range.to_string()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! HTTP, rooms, rules or keys to open what is sealed.
 
 mod admins;
+mod audit;
 mod changes;
 #[cfg(test)]
 pub(crate) mod contract;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
 pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
+pub use audit::{AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart};
 pub use changes::{Change, ChangeKind, ChangeStore};
 pub use nonces::NonceStore;
 pub use once::{Claim, Claimed, OnceStore, RequestName};
@@ -42,7 +44,15 @@ pub use webhooks::{
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
 pub trait Store:
-    RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore + WebhookStore
+    RevocationStore
+    + OnceStore
+    + AdminStore
+    + NonceStore
+    + ChangeStore
+    + RingStore
+    + SealedStore
+    + AuditStore
+    + WebhookStore
 {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
@@ -189,6 +199,9 @@ pub enum StoreError {
     /// The store could not be reached or failed. Whether a write has happened is unknown.
     #[error("the store does not answer")]
     Unavailable(#[source] Arc<dyn StdError + Send + Sync>),
+    /// The disk is full, read-only or broken. Nothing was written.
+    #[error("the store's disk is full or cannot be written")]
+    CannotWrite(#[source] Arc<dyn StdError + Send + Sync>),
     /// What is stored makes no sense to this binary.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),

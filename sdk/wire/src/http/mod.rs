@@ -2,6 +2,7 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod batch;
 mod introspection;
 mod list;
@@ -12,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 pub use admins::*;
 pub use apps::*;
+pub use audit::*;
 pub use batch::*;
 pub use introspection::*;
 pub use list::*;

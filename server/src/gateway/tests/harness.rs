@@ -24,11 +24,13 @@ use tokio_tungstenite::{
 
 use crate::{
     apps::{App, AppSettings, Directory, RingSecret},
+    audit::Audit,
     bans::Bans,
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig},
     limits::ClientAddress,
     revocations::Revocations,
+    store::{Location, SqliteStore, Store},
     tokens::Tokens,
 };
 
@@ -65,7 +67,11 @@ impl TestGateway {
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), clock.clone(), config));
+        let store = Arc::new(SqliteStore::open(&Location::Memory).unwrap());
+        store.migrate().await.unwrap();
+        let audit = Audit::start(store.clone(), clock.clone());
+        let (tokens, trail) = (Arc::new(tokens), Arc::clone(&audit));
+        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), tokens, clock.clone(), trail, config));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,6 +1,7 @@
 //! What every store promises, as one suite. `run` it with a way to make an empty store.
 
 mod admins;
+mod audit;
 mod changes;
 mod nonces;
 mod once;
@@ -16,7 +17,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..37 {
+    for promise in 0..41 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -51,13 +52,17 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             27 => changes::a_write_that_fails_leaves_no_change(&store).await,
             28 => changes::who_is_too_far_behind_is_told_so(&store).await,
             29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
-            30 => webhooks::an_endpoint_comes_back_as_it_was(&store).await,
-            31 => webhooks::a_delivery_is_queued_once_and_a_full_queue_takes_no_more(&store).await,
-            32 => webhooks::of_many_who_claim_one_gets_each_delivery(&store).await,
-            33 => webhooks::a_claim_is_kept_until_it_ends(&store).await,
-            34 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
-            35 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
-            _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
+            30 => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
+            31 => audit::a_chain_begins_where_the_one_before_was(&store).await,
+            32 => audit::records_are_appended_once_and_in_one_place_only(&store).await,
+            33 => audit::records_are_found_by_what_they_say(&store).await,
+            34 => audit::old_records_are_forgotten_from_the_old_end(&store).await,
+            35 => webhooks::an_endpoint_comes_back_as_it_was(&store).await,
+            36 => webhooks::a_delivery_is_queued_once_and_a_full_queue_takes_no_more(&store).await,
+            37 => webhooks::of_many_who_claim_one_gets_each_delivery(&store).await,
+            38 => webhooks::a_claim_is_kept_until_it_ends(&store).await,
+            39 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
+            _ => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod changes;
 mod migrations;
 mod nonces;

@@ -159,6 +159,8 @@ impl From<tokio_postgres::Error> for StoreError {
         } else if [SqlState::FOREIGN_KEY_VIOLATION, SqlState::CHARACTER_NOT_IN_REPERTOIRE].contains(code) {
             // Text with NUL, which PostgreSQL takes nowhere, names nothing that is there.
             Self::Missing
+        } else if [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code) {
+            Self::CannotWrite(Arc::new(fault))
         } else if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
             Self::Unreadable(fault.to_string())
         } else {

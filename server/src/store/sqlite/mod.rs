@@ -1,6 +1,7 @@
 //! The embedded store: SQLite in write-ahead mode, every commit forced to disk.
 
 mod admins;
+mod audit;
 mod backup;
 mod changes;
 mod nonces;
@@ -447,6 +448,9 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error().map(|error| error.extended_code) {
             Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE) => Self::Conflict,
             Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Self::Missing,
+            Some(code) if [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE].contains(&code) => {
+                Self::CannotWrite(Arc::new(error))
+            }
             Some(ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT) => Self::Unreadable(error.to_string()),
             _ => Self::Unavailable(Arc::new(error)),
         }

@@ -2,6 +2,7 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod documentation;
 mod health;
 mod judging;
@@ -20,6 +21,7 @@ pub(super) fn all() -> Vec<Operation> {
         apps::operations(),
         webhooks::operations(),
         admins::operations(),
+        audit::operations(),
         health::operations(),
         documentation::operations(),
     ]
