@@ -41,6 +41,16 @@ actions! {
     Ban = "ban";
     /// A ban was lifted.
     LiftBan = "lift_ban";
+    /// Users were removed from rooms.
+    Kick = "kick";
+    /// Everybody was removed from a room.
+    CloseRoom = "close_room";
+    /// A stream was stopped.
+    StopStream = "stop_stream";
+    /// Privileges were taken from a live session, or given back.
+    Withhold = "withhold";
+    /// Something was said to a room, or to a user in it.
+    Say = "say";
     /// An app was made.
     CreateApp = "create_app";
     /// An app was taken over from elsewhere.

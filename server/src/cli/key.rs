@@ -70,7 +70,7 @@ pub(super) struct Create {
     /// What people call it
     #[arg(long, value_name = "TEXT", default_value = "backend")]
     name: String,
-    /// What it may do: mint, introspect, explain, revoke, read, admin; repeat for more. Default mint; an operator's is
+    /// What it may do: mint, introspect, explain, revoke, read, admin, operate; repeat for more. Default mint; an operator's is
     /// admin
     #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', conflicts_with = "operator")]
     rights: Vec<Right>,

@@ -12,6 +12,7 @@ use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, User
 use super::{
     Gateway,
     announce::About,
+    operate::Standing,
     roll::{Entry, Line, PresentToken},
     session::{Session, privilege_names},
     source_of, trail,
@@ -67,6 +68,10 @@ pub(super) fn enter(
             address,
             token: admission.grant.token().map(PresentToken::from),
             outbox: Arc::clone(&outbox),
+            auth: admission.grant.auth(),
+            since: now,
+            app_sign_privileges: admission.grant.rights().privileges(),
+            standing: Standing::default(),
         };
         let line = gateway.roll.enter(app.app_id(), session_id, entry);
         if let Some(code) = line.shut_out(gateway.lists(), now) {

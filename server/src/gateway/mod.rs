@@ -6,6 +6,7 @@
 mod announce;
 mod entry;
 mod frame;
+mod operate;
 mod origin;
 mod pace;
 mod roll;
@@ -44,6 +45,7 @@ use crate::{
     tokens::Tokens,
     webhooks::Webhooks,
 };
+pub use operate::{SessionView, TokenView};
 use roll::{Lists, Roll};
 pub use session::StreamLimits;
 use waiting::WaitingRoom;

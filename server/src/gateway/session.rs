@@ -12,9 +12,11 @@ use roompass_wire::{
         ErrorMessage, Kicked, OkReply, ServerMessage, SessionPrivilege, SessionRights, StreamStopped, TokenExpired,
         TokenRenewed, TokenWillExpire,
     },
+    http::WithheldPrivilege,
 };
-use token_gen::{Privilege, RoomId, StreamId, UnixSeconds};
+use token_gen::{Privilege, Privileges, RoomId, StreamId, UnixSeconds};
 
+use super::operate::{Order, is_withheld};
 use crate::{
     apps::{AppSettings, ExpiryPolicy},
     login::{self, Grant, Refusal, SessionToken},
@@ -79,6 +81,8 @@ pub(super) struct Session {
     publishing: BTreeSet<StreamId>,
     playing: BTreeSet<StreamId>,
     limits: StreamLimits,
+    /// What an operator keeps from it, whatever its token says.
+    withheld: Vec<WithheldPrivilege>,
     ended: bool,
 }
 
@@ -101,6 +105,7 @@ impl Session {
             publishing: BTreeSet::new(),
             playing: BTreeSet::new(),
             limits,
+            withheld: Vec::new(),
             ended: false,
         }
     }
@@ -194,8 +199,32 @@ impl Session {
         }
     }
 
+    /// Does what an operator has ordered. The client has been told by whoever passed the order on.
+    pub(super) fn obey(&mut self, order: Order) -> Vec<Effect> {
+        match order {
+            Order::StopStream(stream_id) if self.publishing.remove(&stream_id) => vec![Effect::StopStream(stream_id)],
+            Order::StopStream(_) => Vec::new(),
+            Order::Withhold(privileges) => {
+                self.withheld = privileges;
+                if !self.withheld.contains(&WithheldPrivilege::Publish) {
+                    return Vec::new();
+                }
+                let stop = |stream_id: StreamId| {
+                    let told = ServerMessage::PublishStopped(stopped(&stream_id, ErrorCode::PublishDenied));
+                    [send(told), Effect::StopStream(stream_id)]
+                };
+                std::mem::take(&mut self.publishing).into_iter().flat_map(stop).collect()
+            }
+        }
+    }
+
     /// Ends the stay from outside.
     pub(super) fn end(&mut self, code: ErrorCode) -> Vec<Effect> {
+        self.end_saying(code, None)
+    }
+
+    /// Ends the stay from outside, with a word of the operator's.
+    pub(super) fn end_saying(&mut self, code: ErrorCode, reason: Option<String>) -> Vec<Effect> {
         if self.ended {
             return Vec::new();
         }
@@ -206,7 +235,7 @@ impl Session {
             number: row.number,
             message: format!("{}. {}", row.title, row.remedy),
             may_reconnect: row.retryable,
-            reason: None,
+            reason,
         });
         self.leave(send(kicked), Departure::Kicked(code))
     }
@@ -221,6 +250,9 @@ impl Session {
         let stream_id = checked(stream_id)?;
         if self.is_expired(now) {
             return Err((ErrorCode::PublishTokenExpired, None));
+        }
+        if self.withheld.contains(&WithheldPrivilege::Publish) {
+            return Err((ErrorCode::PublishDenied, Some("withheld")));
         }
         login::permit_publish(settings, self.grant.rights(), self.room_id.as_str(), stream_id.as_str())
             .map_err(|denied| (ErrorCode::PublishDenied, Some(denied.code())))?;
@@ -247,6 +279,9 @@ impl Session {
         let stream_id = checked(stream_id)?;
         if self.is_expired(now) {
             return Err((ErrorCode::PlayTokenExpired, None));
+        }
+        if self.withheld.contains(&WithheldPrivilege::Play) {
+            return Err((ErrorCode::PlayDenied, Some("withheld")));
         }
         if self.playing.len() >= self.limits.max_playing && !self.playing.contains(&stream_id) {
             return Err((ErrorCode::PlayLimit, None));
@@ -292,7 +327,10 @@ impl Session {
             id,
             expire_at: self.grant.token().map_or(0, |token| token.expire_at.get()),
             server_time: now.get(),
-            privileges: privilege_names(&self.grant),
+            privileges: privilege_names(&self.grant)
+                .into_iter()
+                .filter(|&name| !is_withheld(name, &self.withheld))
+                .collect(),
             rights: SessionRights::default(),
             notice,
         }))])
@@ -324,11 +362,16 @@ impl Session {
 
 /// The privileges of `grant`, as the wire names them.
 pub(super) fn privilege_names(grant: &Grant) -> Vec<SessionPrivilege> {
+    names_of(grant.rights().privileges())
+}
+
+/// Privileges as the wire names them.
+pub(super) fn names_of(privileges: Privileges) -> Vec<SessionPrivilege> {
     let name = |privilege| match privilege {
         Privilege::Login => SessionPrivilege::Login,
         Privilege::Publish => SessionPrivilege::Publish,
     };
-    grant.rights().privileges().iter().map(name).collect()
+    privileges.iter().map(name).collect()
 }
 
 fn warning_at(token: &SessionToken, settings: &AppSettings) -> UnixSeconds {

@@ -216,15 +216,20 @@ impl Socket {
             return self.perform(stay, effects).await;
         };
         stay.app = app;
+        let ordered = stay.line.take_orders();
+        let effects = ordered.into_iter().flat_map(|order| stay.session.obey(order)).collect();
+        if let Some(departure) = self.perform(stay, effects).await? {
+            return Ok(Some(departure));
+        }
         let effects = match event {
             Event::Due => return Ok(None),
             // The news of a revocation may still be on its way.
             Event::Heard(message) => match self.shut_out(stay) {
-                Some(code) => stay.session.end(code),
+                Some(code) => stay.session.end_saying(code, stay.line.reason()),
                 None => self.request(stay, message),
             },
             Event::Draining => stay.session.end(ErrorCode::KickedInternal),
-            Event::Delivered(Delivery::Ended(code)) => stay.session.end(code),
+            Event::Delivered(Delivery::Ended(code)) => stay.session.end_saying(code, stay.line.reason()),
             Event::Delivered(Delivery::Overflow) => {
                 return Err(Closing::because(CloseCode::TooSlow, ErrorCode::TooSlow));
             }

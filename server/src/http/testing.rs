@@ -36,6 +36,11 @@ pub(crate) async fn over(service: &Arc<Service>) -> Api {
 }
 
 impl Api {
+    /// The same with another key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { router: self.router.clone(), key: key.to_owned() }
+    }
+
     /// Sends a request below `/v1/apps/7`; returns status and body.
     pub(crate) async fn call(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };

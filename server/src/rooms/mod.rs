@@ -4,6 +4,7 @@
 //! one short lock a world, so everybody in a room hears the changes in the order of their numbers; announcing only
 //! puts a text into each member's [`Outbox`] and never waits. Knows neither sockets nor tokens nor a store.
 
+mod look;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ use roompass_wire::{
 use token_gen::{AppId, RoomId, StreamId, UserId, UserName};
 
 use crate::apps::{AppSettings, DuplicateLogin};
+pub use look::{Found, Overview};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
 
 /// Names one stay: 16 random bytes, written as 22 characters of base64url.
@@ -32,6 +34,11 @@ impl SessionId {
     /// The id made of these random bytes.
     pub const fn new(random: [u8; 16]) -> Self {
         Self(random)
+    }
+
+    /// Reads what [`SessionId`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
 }
 

@@ -116,6 +116,8 @@ words! {
         Read,
         /// Change the app.
         Admin,
+        /// Remove users from rooms, stop streams, close rooms, say something in them.
+        Operate,
     }
 }
 

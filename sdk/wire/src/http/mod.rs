@@ -7,6 +7,7 @@ mod batch;
 mod introspection;
 mod list;
 mod revocations;
+mod rooms;
 mod webhooks;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use batch::*;
 pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
+pub use rooms::*;
 pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.

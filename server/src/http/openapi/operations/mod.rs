@@ -7,6 +7,7 @@ mod documentation;
 mod health;
 mod judging;
 mod lifecycle;
+mod rooms;
 mod tokens;
 mod webhooks;
 
@@ -19,6 +20,7 @@ pub(super) fn all() -> Vec<Operation> {
         judging::operations(),
         lifecycle::operations(),
         apps::operations(),
+        rooms::operations(),
         webhooks::operations(),
         admins::operations(),
         audit::operations(),
