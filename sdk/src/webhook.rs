@@ -4,8 +4,9 @@ use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
 pub use roompass_wire::webhook::{
-    AppChanged, AppDisabled, AppSignReset, Banned, DELIVERY_HEADER, EVENT_HEADER, Event, EventName, Minted, Notice,
-    Refused, RefusedOperation, Revoked, SIGNATURE_HEADER, SecretExpiring, SecretRetired, SecretRotated, Test,
+    AppChanged, AppDisabled, AppSignReset, Banned, DELIVERY_HEADER, EVENT_HEADER, Event, EventName, InRoom, Minted,
+    Notice, Refused, RefusedOperation, Revoked, RoomClosed, RoomOpened, SIGNATURE_HEADER, SecretExpiring,
+    SecretRetired, SecretRotated, StreamStarted, StreamStopped, Test, UserEntered, UserLeft,
 };
 use roompass_wire::webhook::{MAX_AGE_SECS, Signatures, signed_prefix};
 use sha2::Sha256;

@@ -104,7 +104,7 @@ pub(super) struct Add {
     app_id: AppId,
     /// Where to deliver, https://…
     url: String,
-    /// An event to deliver, such as revoked; repeat for more. All but minted if left out
+    /// An event to deliver, such as revoked; repeat for more. All but minted and those of rooms if left out
     #[arg(long = "event", value_name = "EVENT", value_delimiter = ',')]
     events: Vec<EventName>,
     /// What it is for

@@ -156,7 +156,7 @@ impl Gateway {
     /// The same, which announces what happens in its rooms to `webhooks`.
     #[must_use]
     pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
-        Self { webhooks: Some(webhooks), ..self }
+        Self { rooms: Rooms::new(webhooks.sink()), webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by

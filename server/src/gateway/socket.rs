@@ -10,7 +10,7 @@ use futures_util::poll;
 use rand::{TryRng, rngs::SysRng};
 use roompass_wire::{
     ErrorCode,
-    gateway::{ClientMessage, CloseCode, ErrorMessage, Hello, Login, SUBPROTOCOL, ServerMessage},
+    gateway::{ClientMessage, CloseCode, ErrorMessage, GoneReason, Hello, Login, SUBPROTOCOL, ServerMessage},
     webhook::RefusedOperation,
 };
 use token_gen::{CHALLENGE_LEN, UnixSeconds};
@@ -31,7 +31,7 @@ use crate::{
     apps::App,
     clock::Clock,
     login::{Refusal, SessionToken},
-    rooms::{Delivery, Outbox, Place, SessionId},
+    rooms::{Delivery, Outbox, Place, SessionId, gone_by},
     tokens::Attempt,
 };
 
@@ -318,7 +318,13 @@ impl Socket {
                     }
                 }
                 Effect::Leave(why) => {
-                    stay.place = None;
+                    let reason = match why {
+                        Departure::LoggedOut => GoneReason::Stopped,
+                        Departure::Kicked(code) => gone_by(code),
+                    };
+                    if let Some(place) = stay.place.take() {
+                        place.leave(reason);
+                    }
                     departure = Some(why);
                 }
             }

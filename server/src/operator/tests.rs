@@ -25,6 +25,7 @@ use crate::{
     },
     keys::{Right, Scope},
     sealing::MasterKey,
+    webhooks::Deliverer,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -291,6 +292,64 @@ async fn a_message_reaches_whom_it_is_for_and_a_closed_room_is_empty() {
     }
     assert_eq!(world.login("alice", "r", &token).await.0["code"], "token_revoked");
     assert_eq!(carol.ask("publish", json!({ "stream_id": "s" })).await["type"], "ok", "others stay");
+}
+
+#[tokio::test]
+async fn what_happens_in_rooms_is_announced_in_order() {
+    let world = World::new().await;
+    let names = ["room_opened", "room_closed", "user_entered", "user_left", "stream_started", "stream_stopped"];
+    let endpoint = json!({ "url": "https://hooks.example.com/", "events": names });
+    let made = world.post("/webhooks", endpoint).await;
+    let (_, session_id, mut alice) = world.enter("alice", "r").await;
+    alice.ask("publish", json!({ "stream_id": "camera" })).await;
+    let (_, _, mut bob) = world.enter("bob", "r").await;
+    world.post("/sessions/kick", json!({ "user_id": "alice" })).await;
+    assert_eq!(bob.hear_of("room_users").await["change"], "delete");
+    bob.ask("logout", json!({})).await;
+    while world.get("/rooms").await["rooms"] != json!([]) {
+        tokio::task::yield_now().await;
+    }
+    let (stop, stopped) = tokio::sync::watch::channel(true);
+    let webhooks = Arc::clone(&world.service.webhooks);
+    Deliverer::new(webhooks, Arc::clone(&world.service.directory)).run(stopped).await;
+    drop(stop);
+    let path = format!("/webhooks/{}/deliveries", made["webhook"]["endpoint_id"].as_str().unwrap());
+    let found = world.get(&path).await["deliveries"].clone();
+    let mut told: Vec<Value> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|delivery| {
+            let body: Value = serde_json::from_str(delivery["body"].as_str().unwrap()).unwrap();
+            assert_eq!(body["data"]["room_id"], "r");
+            json!([body["data"]["seq"], body["event"], body["data"]["user_id"], body["data"]["reason"]])
+        })
+        .collect();
+    told.sort_by_key(Value::to_string);
+    assert_eq!(
+        json!(told),
+        json!([
+            [1, "user_entered", "alice", null],
+            [2, "stream_started", "alice", null],
+            [3, "user_entered", "bob", null],
+            [4, "stream_stopped", "alice", "kicked"],
+            [5, "user_left", "alice", "kicked"],
+            [6, "user_left", "bob", "stopped"],
+            [null, "room_closed", null, "stopped"],
+            [null, "room_opened", null, null]
+        ])
+    );
+    let lives: std::collections::HashSet<String> = found
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|delivery| {
+            let body: Value = serde_json::from_str(delivery["body"].as_str().unwrap()).unwrap();
+            body["data"]["room_session_id"].as_str().unwrap().to_owned()
+        })
+        .collect();
+    assert_eq!(lives.len(), 1);
+    assert!(found.to_string().contains(&session_id));
 }
 
 // proves T20, T21 (operating on rooms)

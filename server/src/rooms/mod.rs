@@ -4,6 +4,7 @@
 //! one short lock a world, so everybody in a room hears the changes in the order of their numbers; announcing only
 //! puts a text into each member's [`Outbox`] and never waits. Knows neither sockets nor tokens nor a store.
 
+mod event;
 mod look;
 mod outbox;
 #[cfg(test)]
@@ -18,11 +19,13 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Change, RoomStreams, RoomUsers, ServerMessage, Stream, User},
+    gateway::{AuthKind, Change, GoneReason, RoomStreams, RoomUsers, ServerMessage, Stream, User},
 };
 use token_gen::{AppId, RoomId, StreamId, UserId, UserName};
 
 use crate::apps::{AppSettings, DuplicateLogin};
+pub(crate) use event::gone_by;
+pub use event::{Happening, RoomEvent, Sink};
 pub use look::{Found, Overview};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
 
@@ -34,6 +37,11 @@ impl SessionId {
     /// The id made of these random bytes.
     pub const fn new(random: [u8; 16]) -> Self {
         Self(random)
+    }
+
+    /// Half of its bytes, as a number: as random as the whole.
+    fn number(self) -> u64 {
+        self.0.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))
     }
 
     /// Reads what [`SessionId`] prints.
@@ -83,12 +91,29 @@ pub struct Snapshot {
 }
 
 /// Every room of every app on this node.
-#[derive(Debug, Default)]
 pub struct Rooms {
     worlds: RwLock<HashMap<AppId, Arc<Mutex<World>>>>,
+    sink: Sink,
+}
+
+impl Default for Rooms {
+    fn default() -> Self {
+        Self::new(Arc::new(|_, _| {}))
+    }
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rooms").finish_non_exhaustive()
+    }
 }
 
 impl Rooms {
+    /// No rooms yet; `sink` hears of every change that begins here.
+    pub fn new(sink: Sink) -> Self {
+        Self { worlds: RwLock::default(), sink }
+    }
+
     /// Lets `newcomer` in, creating the room if need be, and tells the others.
     ///
     /// # Errors
@@ -97,14 +122,15 @@ impl Rooms {
         let world = self.world(settings.app_id);
         let session_id = newcomer.session_id;
         let snapshot = lock(&world).enter(settings, newcomer)?;
-        Ok((Place { world, session_id }, snapshot))
+        Ok((Place { world, session_id, reason: GoneReason::Disconnected }, snapshot))
     }
 
     fn world(&self, app_id: AppId) -> Arc<Mutex<World>> {
         let found = self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned();
         found.unwrap_or_else(|| {
             let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(worlds.entry(app_id).or_default())
+            let new = || Arc::new(Mutex::new(World::new(app_id, Arc::clone(&self.sink))));
+            Arc::clone(worlds.entry(app_id).or_insert_with(new))
         })
     }
 }
@@ -115,10 +141,17 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 }
 
 /// One stay's place in its room. Dropping it leaves the room, so that nothing can leave a ghost behind.
-#[derive(Debug)]
 pub struct Place {
     world: Arc<Mutex<World>>,
     session_id: SessionId,
+    /// Why it is left, as far as is known.
+    reason: GoneReason,
+}
+
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("session_id", &self.session_id).finish_non_exhaustive()
+    }
 }
 
 impl Place {
@@ -135,17 +168,23 @@ impl Place {
     pub fn stop_stream(&self, stream_id: &StreamId) {
         lock(&self.world).stop_stream(self.session_id, stream_id);
     }
+
+    /// Leaves the room and says why.
+    pub fn leave(mut self, reason: GoneReason) {
+        self.reason = reason;
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.world).leave(self.session_id);
+        lock(&self.world).leave(self.session_id, self.reason);
     }
 }
 
 /// The rooms of one app.
-#[derive(Debug, Default)]
 struct World {
+    app_id: AppId,
+    sink: Sink,
     rooms: HashMap<RoomId, Room>,
     stays: HashMap<SessionId, Stay>,
     /// One stay a user.
@@ -166,6 +205,8 @@ struct Stay {
 
 #[derive(Debug, Default)]
 struct Room {
+    /// Names this life of the room.
+    session_id: u64,
     /// The number of the latest change, from 1.
     seq: u64,
     /// By the number of the change with which they came.
@@ -181,6 +222,15 @@ struct Member {
 }
 
 impl World {
+    fn new(app_id: AppId, sink: Sink) -> Self {
+        let (rooms, stays) = (HashMap::new(), HashMap::new());
+        Self { app_id, sink, rooms, stays, users: HashMap::new(), streams: HashMap::new() }
+    }
+
+    fn tell(&self, room_id: &RoomId, room_session_id: u64, seq: u64, what: Happening) {
+        (self.sink)(self.app_id, &RoomEvent { room_id: room_id.clone(), room_session_id, seq, what });
+    }
+
     fn enter(&mut self, settings: &AppSettings, newcomer: Newcomer) -> Result<Snapshot, ErrorCode> {
         let earlier = self.users.get(&newcomer.user_id).copied();
         let earlier_stay = earlier.and_then(|session_id| self.stays.get(&session_id));
@@ -200,11 +250,20 @@ impl World {
         }
         let Newcomer { session_id, room_id, user_id, user_name, auth, outbox } = newcomer;
         let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string(), ..User::default() };
+        let is_new = !self.rooms.contains_key(&room_id);
         let room = self.rooms.entry(room_id.clone()).or_default();
+        if is_new {
+            room.session_id = session_id.number();
+        }
         room.announce_users(&room_id, Change::Add, &user);
-        let joined = room.seq;
-        room.members.insert(joined, Member { user, outbox });
+        let (joined, room_session_id) = (room.seq, room.session_id);
+        room.members.insert(joined, Member { user: user.clone(), outbox });
         let snapshot = room.snapshot();
+        if is_new {
+            self.tell(&room_id, room_session_id, 0, Happening::Opened);
+        }
+        let entered = Happening::UserEntered { session_id, user, auth, again: comes_back };
+        self.tell(&room_id, room_session_id, joined, entered);
         self.users.insert(user_id.clone(), session_id);
         self.stays.insert(session_id, Stay { room_id, user_id, auth, joined });
         Ok(snapshot)
@@ -223,7 +282,9 @@ impl World {
         };
         self.streams.insert(stream.stream_id.clone(), session_id);
         room.announce_streams(&stay.room_id, Change::Add, vec![stream.clone()]);
-        room.streams.insert(room.seq, stream);
+        room.streams.insert(room.seq, stream.clone());
+        let (room_session_id, seq) = (room.session_id, room.seq);
+        self.tell(&stay.room_id, room_session_id, seq, Happening::StreamStarted { session_id, stream });
         Ok(())
     }
 
@@ -234,8 +295,11 @@ impl World {
         self.streams.remove(stream_id.as_str());
         let Some(stay) = self.stays.get(&session_id) else { return };
         let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
-        let gone = room.take_streams(|stream| stream.stream_id == stream_id.as_str());
-        room.announce_streams(&stay.room_id, Change::Delete, gone);
+        let streams = room.take_streams(|stream| stream.stream_id == stream_id.as_str());
+        room.announce_streams(&stay.room_id, Change::Delete, streams.clone());
+        let (room_session_id, seq) = (room.session_id, room.seq);
+        let stopped = Happening::StreamsStopped { session_id, streams, reason: GoneReason::Stopped };
+        self.tell(&stay.room_id, room_session_id, seq, stopped);
     }
 
     /// Tells the stay itself, then removes it.
@@ -247,28 +311,34 @@ impl World {
         if let Some(member) = member {
             member.outbox.end(code);
         }
-        self.leave(session_id);
+        self.leave(session_id, gone_by(code));
     }
 
     /// Removes a stay: the others hear that its streams are gone, then that the user is. Nothing, if it left before.
-    fn leave(&mut self, session_id: SessionId) {
+    fn leave(&mut self, session_id: SessionId, reason: GoneReason) {
         let Some(stay) = self.stays.remove(&session_id) else { return };
         self.users.remove(&stay.user_id);
         let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
-        let member = room.members.remove(&stay.joined);
-        let gone = room.take_streams(|stream| stream.user_id == stay.user_id.as_str());
-        for stream in &gone {
+        let (member, room_session_id) = (room.members.remove(&stay.joined), room.session_id);
+        let streams = room.take_streams(|stream| stream.user_id == stay.user_id.as_str());
+        for stream in &streams {
             self.streams.remove(&stream.stream_id);
+        }
+        let mut told = Vec::new();
+        if !streams.is_empty() {
+            room.announce_streams(&stay.room_id, Change::Delete, streams.clone());
+            told.push((room.seq, Happening::StreamsStopped { session_id, streams, reason }));
+        }
+        if let Some(Member { user, .. }) = member {
+            room.announce_users(&stay.room_id, Change::Delete, &user);
+            told.push((room.seq, Happening::UserLeft { session_id, user, reason }));
         }
         if room.members.is_empty() {
             self.rooms.remove(&stay.room_id);
-            return;
+            told.push((0, Happening::Closed { reason }));
         }
-        if !gone.is_empty() {
-            room.announce_streams(&stay.room_id, Change::Delete, gone);
-        }
-        if let Some(member) = member {
-            room.announce_users(&stay.room_id, Change::Delete, &member.user);
+        for (seq, what) in told {
+            self.tell(&stay.room_id, room_session_id, seq, what);
         }
     }
 }

@@ -9,6 +9,7 @@ mod address;
 mod deliverer;
 mod key;
 mod refusals;
+mod rooms;
 mod schedule;
 mod sender;
 mod settings;

@@ -11,6 +11,7 @@ mod operate;
 mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
+mod rooms;
 mod serve;
 mod tls;
 mod webhooks;

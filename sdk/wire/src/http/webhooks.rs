@@ -27,7 +27,7 @@ pub struct CreateWebhookRequest {
     /// Where to deliver: `https://…`, at most 2,048 characters, without user, password or fragment.
     #[cfg_attr(feature = "openapi", schema(max_length = 2048))]
     pub url: String,
-    /// What to deliver; all but `minted` if left out.
+    /// What to deliver; all but `minted` and those of rooms if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(min_items = 1))]
     pub events: Option<Vec<EventName>>,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ErrorCode,
+    gateway::{AuthKind, GoneReason},
     http::{BanKind, RevocationKind, SecretPurpose},
 };
 
@@ -162,6 +163,101 @@ pub struct AppChanged {
 pub struct AppDisabled {
     /// The app's version now.
     pub version: i64,
+}
+
+/// Which room, and which change in it. Receivers put events in order by it: `room_session_id` is another one each time the
+/// room comes into being.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InRoom {
+    /// The room.
+    pub room_id: String,
+    /// Names this life of the room.
+    pub room_session_id: String,
+    /// The number of the change among the changes of this life of the room; absent for its beginning and its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seq: Option<u64>,
+}
+
+/// A room came into being.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomOpened {
+    /// Which.
+    #[serde(flatten)]
+    pub room: InRoom,
+}
+
+/// A room is no more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomClosed {
+    /// Which.
+    #[serde(flatten)]
+    pub room: InRoom,
+    /// Why its last user went.
+    pub reason: GoneReason,
+}
+
+/// A user logged in to a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserEntered {
+    /// Where.
+    #[serde(flatten)]
+    pub room: InRoom,
+    /// Names the stay.
+    pub session_id: String,
+    /// Who.
+    pub user_id: String,
+    /// What the others see.
+    pub user_name: String,
+    /// By which credential: with an AppSign alone the user id is not proven.
+    pub auth: AuthKind,
+    /// Whether the user was in this room until this login.
+    pub again: bool,
+}
+
+/// A user left a room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserLeft {
+    /// Where.
+    #[serde(flatten)]
+    pub room: InRoom,
+    /// Names the stay.
+    pub session_id: String,
+    /// Who.
+    pub user_id: String,
+    /// What the others saw.
+    pub user_name: String,
+    /// Why.
+    pub reason: GoneReason,
+}
+
+/// A stream began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStarted {
+    /// Where.
+    #[serde(flatten)]
+    pub room: InRoom,
+    /// The stay of its publisher.
+    pub session_id: String,
+    /// Which.
+    pub stream_id: String,
+    /// Who publishes it.
+    pub user_id: String,
+}
+
+/// A stream ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StreamStopped {
+    /// Where.
+    #[serde(flatten)]
+    pub room: InRoom,
+    /// The stay of its publisher.
+    pub session_id: String,
+    /// Which.
+    pub stream_id: String,
+    /// Who published it.
+    pub user_id: String,
+    /// Why.
+    pub reason: GoneReason,
 }
 
 /// A delivery to try an endpoint.

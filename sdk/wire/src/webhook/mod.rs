@@ -88,6 +88,18 @@ events! {
     AppChanged(AppChanged) = "app_changed", true;
     /// The app was switched off: it serves nobody.
     AppDisabled(AppDisabled) = "app_disabled", true;
+    /// A room came into being: somebody is in it.
+    RoomOpened(RoomOpened) = "room_opened", false;
+    /// A room is no more: everybody has left.
+    RoomClosed(RoomClosed) = "room_closed", false;
+    /// A user logged in to a room.
+    UserEntered(UserEntered) = "user_entered", false;
+    /// A user left a room.
+    UserLeft(UserLeft) = "user_left", false;
+    /// A stream began.
+    StreamStarted(StreamStarted) = "stream_started", false;
+    /// A stream ended.
+    StreamStopped(StreamStopped) = "stream_stopped", false;
     /// Sent on request, to try an endpoint, whatever events it names.
     Test(Test) = "test", true;
 }
