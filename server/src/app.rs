@@ -30,6 +30,7 @@ use crate::{
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
+    single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
@@ -145,8 +146,15 @@ impl Service {
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
             gateway: Arc::new(
-                Gateway::new(directory.clone(), tokens.clone(), clock.clone(), audit.clone(), gateway_config)
-                    .announcing(webhooks.clone()),
+                Gateway::new(
+                    directory.clone(),
+                    tokens.clone(),
+                    SingleUse::new(store.clone()),
+                    clock.clone(),
+                    audit.clone(),
+                    gateway_config,
+                )
+                .announcing(webhooks.clone()),
             ),
             requests: Requests::new(store.clone(), sealer),
             clock,
@@ -193,6 +201,8 @@ impl Service {
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
         let audit = self.audit_retention.at(now);
         while self.store.forget_audit(audit, FORGET_AUDIT_AT_ONCE).await? == FORGET_AUDIT_AT_ONCE as usize {}
+        while self.store.forget_used_tokens(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        self.gateway.sweep(now);
         self.admins.forget_what_has_ended().await
     }
 }

@@ -10,12 +10,15 @@ mod operate;
 mod origin;
 mod pace;
 mod roll;
+mod seats;
 mod session;
 mod socket;
+mod stay;
 #[cfg(test)]
 mod tests;
 mod trail;
 mod waiting;
+mod wheel;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -41,14 +44,18 @@ use crate::{
     audit::Audit,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
-    rooms::{OutboxLimits, Rooms},
+    rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
+    single_use::SingleUse,
     tokens::Tokens,
     webhooks::Webhooks,
 };
 pub use operate::{SessionView, TokenView};
 use roll::{Lists, Roll};
-pub use session::StreamLimits;
+use seats::Seats;
+pub use session::{StreamLimits, TextLimits};
+use token_gen::{AppId, UnixSeconds};
 use waiting::WaitingRoom;
+use wheel::Wheel;
 
 /// The read buffer of a socket. Allocated for as long as it lives, so it decides what an idle one costs; a longer
 /// message grows it for the moment.
@@ -90,6 +97,10 @@ pub struct GatewayConfig {
     pub outbox: OutboxLimits,
     /// The most streams of one session.
     pub streams: StreamLimits,
+    /// How long texts may be, and how often they may come.
+    pub texts: TextLimits,
+    /// How long clients may take to leave when the server stops. Default none: all are put out at once.
+    pub drain_spread: Duration,
 }
 
 impl Default for GatewayConfig {
@@ -109,6 +120,8 @@ impl Default for GatewayConfig {
             max_waiting_per_source: 50,
             outbox: OutboxLimits::default(),
             streams: StreamLimits::default(),
+            texts: TextLimits::default(),
+            drain_spread: Duration::ZERO,
         }
     }
 }
@@ -117,16 +130,19 @@ impl Default for GatewayConfig {
 pub struct Gateway {
     directory: Arc<Directory>,
     tokens: Arc<Tokens>,
+    single_use: SingleUse,
     clock: Arc<dyn Clock>,
     audit: Arc<Audit>,
     config: GatewayConfig,
     rooms: Rooms,
     roll: Arc<Roll>,
+    seats: Arc<Seats>,
+    wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
     /// Told of refused logins, if anybody is.
     webhooks: Option<Arc<Webhooks>>,
-    /// Set once, when the gateway closes. Every open socket holds a receiver.
-    draining: watch::Sender<bool>,
+    /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
+    draining: watch::Sender<Option<UnixSeconds>>,
 }
 
 impl Gateway {
@@ -134,6 +150,7 @@ impl Gateway {
     pub fn new(
         directory: Arc<Directory>,
         tokens: Arc<Tokens>,
+        single_use: SingleUse,
         clock: Arc<dyn Clock>,
         audit: Arc<Audit>,
         config: GatewayConfig,
@@ -142,21 +159,29 @@ impl Gateway {
         Self {
             directory,
             tokens,
+            single_use,
+            wheel: Wheel::new(Arc::clone(&clock)),
             clock,
             audit,
             config,
-            rooms: Rooms::default(),
+            rooms: Rooms::new(Arc::new(log_event)),
             roll: Arc::default(),
+            seats: Arc::default(),
             waiting,
             webhooks: None,
-            draining: watch::Sender::new(false),
+            draining: watch::Sender::new(None),
         }
     }
 
     /// The same, which announces what happens in its rooms to `webhooks`.
     #[must_use]
     pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
-        Self { rooms: Rooms::new(webhooks.sink()), webhooks: Some(webhooks), ..self }
+        let told = Arc::clone(&webhooks);
+        let sink = move |app_id, event: &RoomEvent| {
+            log_event(app_id, event);
+            told.announce_in_room(app_id, event);
+        };
+        Self { rooms: Rooms::new(Arc::new(sink)), webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
@@ -167,7 +192,7 @@ impl Gateway {
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody
-    /// of an app that is switched off, until the gateway drains. Hears all news from the call on, whenever it is first
+    /// of an app that is switched off, until the gateway has drained. Hears all news from the call on, whenever it is first
     /// polled.
     pub fn follow(self: Arc<Self>) -> impl Future<Output = ()> {
         let mut revoked = self.tokens.revocations().subscribe();
@@ -175,10 +200,15 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
+            let over = async {
+                // Cannot fail: the gateway holds the sender.
+                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+            };
+            let mut over = std::pin::pin!(over);
             loop {
                 let missed = tokio::select! {
-                    // Cannot fail: the gateway holds the sender.
-                    _ = draining.wait_for(|&draining| draining) => return,
+                    () = &mut over => return,
                     news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
                     news = changed.recv() => {
                         news.map(|app_id| self.roll.change(app_id, self.directory.app(app_id).as_deref())).err()
@@ -199,9 +229,15 @@ impl Gateway {
         Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
-    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed.
+    /// Ends the rooms that have been empty for as long as their app keeps them.
+    pub fn sweep(&self, now: UnixSeconds) {
+        self.rooms.sweep(now);
+    }
+
+    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed: at
+    /// the latest when the time for that is over.
     pub async fn drain(&self) {
-        self.draining.send_replace(true);
+        self.draining.send_replace(Some(self.clock.now().saturating_add(self.config.drain_spread)));
         self.draining.closed().await;
     }
 }
@@ -217,7 +253,7 @@ async fn upgrade(
     let config = &gateway.config;
     // Subscribed first, so that a drain either is seen here or reaches the socket.
     let draining = gateway.draining.subscribe();
-    if *draining.borrow() {
+    if draining.borrow().is_some() {
         return refuse(ErrorCode::Unavailable, "the server is stopping");
     }
     if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
@@ -258,6 +294,18 @@ fn source_of(address: IpAddr) -> String {
             Some(address) => address.to_string(),
             None => format!("{:x?}", &address.segments()[..4]),
         },
+    }
+}
+
+/// Rooms come and go; who is in them is said by the logins.
+fn log_event(app_id: AppId, event: &RoomEvent) {
+    let RoomEvent { room_id, room_session_id, .. } = event;
+    match &event.what {
+        Happening::Opened => tracing::info!(%app_id, %room_id, room_session_id, "room opened"),
+        Happening::Closed { reason } => {
+            tracing::info!(%app_id, %room_id, room_session_id, reason = reason.as_str(), "room closed");
+        }
+        _ => {}
     }
 }
 

@@ -1,20 +1,18 @@
 //! Where an operator's command reaches the sessions of this node.
 //!
 //! A command goes to the lines of the roll it means. What only the rules of a session can do becomes an [`Order`], which
-//! the session takes before it looks at anything else; a message in its outbox wakes it.
+//! the session takes before it looks at anything else; its outbox wakes it.
 
 use std::net::IpAddr;
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{
-        AuthKind, OperatorMessage, PrivilegesChanged, ServerMessage, SessionPrivilege, SessionRights, StreamStopped,
-    },
+    gateway::{AuthKind, OperatorMessage, ServerMessage},
     http::WithheldPrivilege,
 };
 use token_gen::{AppId, Privileges, StreamId, TokenId, UnixSeconds};
 
-use super::{Gateway, roll::Entry, session};
+use super::{Gateway, roll::Entry};
 use crate::{
     operator::{self, Act, Command, Who},
     rooms::{Rooms, SessionId},
@@ -42,6 +40,14 @@ impl Standing {
     /// What the session has to do and has not heard yet.
     pub(super) fn take_orders(&mut self) -> Vec<Order> {
         std::mem::take(&mut self.orders)
+    }
+}
+
+impl Entry {
+    /// Leaves an order for the session, and wakes it.
+    fn give(&mut self, order: Order) {
+        self.standing.orders.push(order);
+        self.outbox.order();
     }
 }
 
@@ -122,43 +128,21 @@ fn obey(entry: &mut Entry, act: &Act, now: UnixSeconds) -> bool {
         }
         Act::Withhold { privileges, .. } => {
             entry.standing.withheld.clone_from(privileges);
-            entry.standing.orders.push(Order::Withhold(privileges.clone()));
-            ServerMessage::PrivilegesChanged(PrivilegesChanged {
-                room_id,
-                privileges: allowed(entry.privileges(), privileges),
-                rights: SessionRights::default(),
-                server_time: now.get(),
-            })
+            entry.give(Order::Withhold(privileges.clone()));
+            return true;
         }
         Act::StopStream { stream_id, .. } => {
             let Ok(stream_id) = StreamId::new(&**stream_id) else { return false };
-            let code = ErrorCode::PublishDenied;
-            let stopped = StreamStopped { stream_id: stream_id.as_str().to_owned(), code, number: code.row().number };
-            entry.standing.orders.push(Order::StopStream(stream_id));
-            ServerMessage::PublishStopped(stopped)
+            entry.give(Order::StopStream(stream_id));
+            return true;
         }
         Act::Say { text, .. } => {
             ServerMessage::ServerMessage(OperatorMessage { room_id, text: text.clone(), sent_at: now.get() })
         }
     };
     // Strings and numbers into memory: serde_json has no way to fail here.
-    entry.outbox.push(serde_json::to_string(&message).unwrap_or_default().into());
+    entry.outbox.push_direct(serde_json::to_string(&message).unwrap_or_default().into());
     true
-}
-
-/// What is left of `privileges`, as the wire names them.
-fn allowed(privileges: Privileges, withheld: &[WithheldPrivilege]) -> Vec<SessionPrivilege> {
-    let mut names = session::names_of(privileges);
-    names.retain(|&name| !is_withheld(name, withheld));
-    names
-}
-
-/// Whether a privilege is among those withheld.
-pub(super) fn is_withheld(name: SessionPrivilege, withheld: &[WithheldPrivilege]) -> bool {
-    withheld.iter().any(|&withheld| match withheld {
-        WithheldPrivilege::Publish => name == SessionPrivilege::Publish,
-        WithheldPrivilege::Play => name == SessionPrivilege::Play,
-    })
 }
 
 fn view(session_id: SessionId, entry: &Entry) -> SessionView {

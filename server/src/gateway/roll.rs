@@ -221,6 +221,14 @@ impl Line {
         Some(if entry.standing.condemned.is_some() { ErrorCode::Kicked } else { code })
     }
 
+    /// Notes where the user comes from now.
+    pub(super) fn set_address(&self, address: IpAddr) {
+        let mut apps = self.roll.lock();
+        if let Some(entry) = apps.get_mut(&self.app_id).and_then(|app| app.get_mut(&self.session_id)) {
+            entry.address = address;
+        }
+    }
+
     /// Notes the present token. Says whether it is another one than before.
     pub(super) fn set_token(&self, token: &SessionToken) -> bool {
         let present = Some(PresentToken::from(token));

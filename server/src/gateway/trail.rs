@@ -8,20 +8,27 @@ use token_gen::{AppId, RoomId, TokenId};
 use crate::{
     audit::{Action, Actor, Audit, Event, Origin},
     limits::Source,
-    login::{Admission, Refusal, SessionToken},
+    login::{Grant, Refusal, SessionToken},
     rooms::SessionId,
 };
 
 /// A user is in the room.
-pub(super) fn logged_in(audit: &Audit, login: &Login, address: IpAddr, session_id: SessionId, admission: &Admission) {
-    let auth = admission.grant.auth().as_str();
-    let details = match admission.other_credential {
+pub(super) fn logged_in(
+    audit: &Audit,
+    login: &Login,
+    address: IpAddr,
+    session_id: SessionId,
+    grant: &Grant,
+    other_credential: Option<&'static str>,
+) {
+    let auth = grant.auth().as_str();
+    let details = match other_credential {
         None => auth.into(),
-        Some(other) => format!("{auth}; the other credential: {}", other.exact).into(),
+        Some(other) => format!("{auth}; the other credential: {other}").into(),
     };
     let event = Event {
-        privileges: Some(admission.grant.rights().privileges()),
-        expire_at: admission.grant.token().map(|token| token.expire_at),
+        privileges: Some(grant.rights().privileges()),
+        expire_at: grant.token().map(|token| token.expire_at),
         session_id: Some(session_id.to_string()),
         details: Some(details),
         ..login_of(login)

@@ -262,7 +262,7 @@ async fn a_stream_is_stopped_and_a_privilege_withheld_until_it_is_given_back() {
     assert_eq!(shown["withheld"], json!(["publish", "play"]));
     assert_ne!(shown["token_id"], token_gen::TokenId::of(&token).to_string(), "the present token is shown");
     withhold(json!([])).await;
-    assert_eq!(alice.hear_of("privileges_changed").await["privileges"], json!(["login", "publish"]));
+    assert_eq!(alice.hear_of("privileges_changed").await["privileges"], json!(["login", "publish", "play"]));
     assert_eq!(alice.ask("publish", json!({ "stream_id": "other" })).await["type"], "ok");
     let unknown = json!({ "session_id": "unknown", "withhold": [] });
     assert_eq!(world.api.call("POST", "/sessions/withhold", &unknown).await.0, 404);

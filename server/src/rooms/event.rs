@@ -1,14 +1,14 @@
-//! What happens in rooms, as others than their members hear it: the customer's server.
+//! What happens in rooms, as others than their members hear it: the log, other nodes, the customer's server.
 
 use std::sync::Arc;
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, GoneReason, Stream, User},
+    gateway::{AuthKind, GoneReason, RoomExtra, Stream, User},
 };
-use token_gen::{AppId, RoomId};
+use token_gen::{AppId, RoomId, UserId};
 
-use super::SessionId;
+use super::{NodeId, SessionId};
 
 /// Hears every change that began on this node, in the order in which it happened, while the world of its app is
 /// locked: it notes what it hears and returns at once.
@@ -73,6 +73,88 @@ pub enum Happening {
         streams: Vec<Stream>,
         /// Why.
         reason: GoneReason,
+    },
+    /// A value of the room was set, or, if empty, removed.
+    RoomExtra(RoomExtra),
+    /// The value beside a user was set, or, if empty, removed.
+    UserExtra {
+        /// Whose.
+        user_id: UserId,
+        /// The value.
+        extra: String,
+    },
+    /// Somebody said something to the room.
+    Message {
+        /// Who.
+        user_id: UserId,
+        /// What.
+        text: Arc<str>,
+        /// When, in Unix seconds.
+        sent_at: i64,
+    },
+    /// Somebody said something to users who are connected to other nodes.
+    Signal {
+        /// Who.
+        from: UserId,
+        /// To whom, and where they are.
+        to: Vec<(NodeId, String)>,
+        /// What.
+        text: Arc<str>,
+        /// When, in Unix seconds.
+        sent_at: i64,
+    },
+}
+
+/// Something that happened in a room on another node. There it has its own number; here it gets one of ours.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteChange {
+    /// Somebody came in.
+    UserEntered(User),
+    /// Somebody went.
+    UserLeft {
+        /// Who.
+        user_id: String,
+        /// Why.
+        reason: GoneReason,
+    },
+    /// A stream began.
+    StreamStarted(Stream),
+    /// A stream ended.
+    StreamStopped {
+        /// Which.
+        stream_id: String,
+        /// Why.
+        reason: GoneReason,
+    },
+    /// A value of the room was set, or, if empty, removed.
+    RoomExtra(RoomExtra),
+    /// The value beside a user was set, or, if empty, removed.
+    UserExtra {
+        /// Whose.
+        user_id: String,
+        /// The value.
+        extra: String,
+    },
+    /// Somebody said something to the room.
+    Message {
+        /// Who.
+        user_id: String,
+        /// What.
+        text: String,
+        /// When, in Unix seconds.
+        sent_at: i64,
+    },
+    /// Somebody said something to one of our users.
+    Signal {
+        /// Who.
+        from: String,
+        /// To whom.
+        to: String,
+        /// What.
+        text: String,
+        /// When, in Unix seconds.
+        sent_at: i64,
     },
 }
 

@@ -30,9 +30,14 @@ impl Rooms {
         let world = self.world(app_id);
         let world = lock(&world);
         let is_wanted = |room_id: &&str| room_id.starts_with(prefix) && *room_id > after;
-        let mut wanted: Vec<_> = world.rooms.iter().filter(|(room_id, _)| is_wanted(&room_id.as_str())).collect();
+        // An app may keep empty rooms for a while.
+        let mut wanted: Vec<_> = world
+            .rooms
+            .iter()
+            .filter(|(room_id, room)| is_wanted(&room_id.as_str()) && !room.members.is_empty())
+            .collect();
         wanted.sort_unstable_by_key(|(room_id, _)| room_id.as_str());
-        let overview = |(room_id, room): &(&token_gen::RoomId, &super::Room)| Overview {
+        let overview = |(room_id, room): &(&token_gen::RoomId, &super::room::Room)| Overview {
             room_id: room_id.as_str().to_owned(),
             user_count: room.members.len(),
             stream_count: room.streams.len(),

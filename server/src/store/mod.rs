@@ -16,6 +16,7 @@ mod ring;
 mod sealed;
 mod sqlite;
 mod url;
+mod used_tokens;
 mod webhooks;
 
 use std::{error::Error as StdError, sync::Arc};
@@ -36,6 +37,7 @@ pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
 pub use url::StoreUrl;
+pub use used_tokens::UsedTokenStore;
 pub use webhooks::{
     ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
     WebhookStore,
@@ -53,6 +55,7 @@ pub trait Store:
     + SealedStore
     + AuditStore
     + WebhookStore
+    + UsedTokenStore
 {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;

@@ -1,7 +1,5 @@
 //! What happens in rooms, for webhooks.
 
-use std::sync::Arc;
-
 use roompass_wire::{
     gateway::Stream,
     webhook::{Event, EventName, InRoom, RoomClosed, RoomOpened, StreamStarted, StreamStopped, UserEntered, UserLeft},
@@ -26,12 +24,6 @@ impl Webhooks {
         use EventName::{RoomClosed, RoomOpened, StreamStarted, StreamStopped, UserEntered, UserLeft};
         let all = [RoomOpened, RoomClosed, UserEntered, UserLeft, StreamStarted, StreamStopped];
         all.into_iter().any(|name| self.wants(app_id, name))
-    }
-
-    /// The same, as what rooms tell their changes to.
-    pub fn sink(self: &Arc<Self>) -> crate::rooms::Sink {
-        let webhooks = Arc::clone(self);
-        Arc::new(move |app_id, event| webhooks.announce_in_room(app_id, event))
     }
 }
 
@@ -72,6 +64,8 @@ fn events_of(event: &RoomEvent) -> Vec<Event> {
             };
             streams.iter().map(stopped).collect()
         }
+        // What is said and set in rooms is their users' own.
+        _ => Vec::new(),
     }
 }
 

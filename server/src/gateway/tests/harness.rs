@@ -30,6 +30,7 @@ use crate::{
     gateway::{Gateway, GatewayConfig},
     limits::ClientAddress,
     revocations::Revocations,
+    single_use::SingleUse,
     store::{Location, SqliteStore, Store},
     tokens::Tokens,
 };
@@ -66,12 +67,18 @@ impl TestGateway {
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
         let store = Arc::new(SqliteStore::open(&Location::Memory).unwrap());
         store.migrate().await.unwrap();
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
         let audit = Audit::start(store.clone(), clock.clone());
-        let (tokens, trail) = (Arc::new(tokens), Arc::clone(&audit));
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), tokens, clock.clone(), trail, config));
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&directory),
+            Arc::new(tokens),
+            SingleUse::new(store),
+            clock.clone(),
+            audit,
+            config,
+        ));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -138,7 +145,7 @@ impl TestGateway {
         self.mint(user_id, Payload::Rights(rights), ttl_secs)
     }
 
-    fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
+    pub(super) fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
         let request =
             TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(ttl_secs), payload };
         let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(SECRET).unwrap());

@@ -7,6 +7,7 @@ mod nonces;
 mod once;
 mod revocations;
 mod ring;
+mod used_tokens;
 mod webhooks;
 
 use futures_util::future::join_all;
@@ -17,7 +18,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..41 {
+    for promise in 0..43 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -62,7 +63,9 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             37 => webhooks::of_many_who_claim_one_gets_each_delivery(&store).await,
             38 => webhooks::a_claim_is_kept_until_it_ends(&store).await,
             39 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
-            _ => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
+            40 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
+            41 => used_tokens::a_token_is_used_by_one_session(&store).await,
+            _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }
 }

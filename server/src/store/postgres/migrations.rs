@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0008-nonces.sql"),
     include_str!("../../../migrations/postgres/0009-audit.sql"),
     include_str!("../../../migrations/postgres/0010-webhooks.sql"),
+    include_str!("../../../migrations/postgres/0012-used-tokens.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

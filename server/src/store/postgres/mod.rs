@@ -13,6 +13,7 @@ mod ring;
 mod sealed;
 mod tls;
 mod url;
+mod used_tokens;
 mod webhooks;
 
 use std::{sync::Arc, time::Duration};

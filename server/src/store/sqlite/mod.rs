@@ -9,6 +9,7 @@ mod once;
 mod revocations;
 mod ring;
 mod sealed;
+mod used_tokens;
 mod webhooks;
 
 use std::{
