@@ -204,6 +204,28 @@ async fn a_kick_says_why_and_the_token_is_no_way_back() {
     assert_eq!(nobody["session_ids"], json!([]));
 }
 
+// proves T55, W9
+#[tokio::test]
+async fn a_kick_reaches_a_session_whose_connection_is_lost() {
+    let world = World::new().await;
+    let token = world.token("alice", "r").await;
+    let (answer, alice) = world.login("alice", "r", &token).await;
+    let (_, _, mut bob) = world.enter("bob", "r").await;
+    drop(alice);
+    let withhold = json!({ "session_id": answer["session_id"], "withhold": ["publish"] });
+    assert_eq!(world.post("/sessions/withhold", withhold).await["session_count"], 1);
+    let kicked = world.post("/sessions/kick", json!({ "user_id": "alice" })).await;
+    assert_eq!(kicked["session_ids"], json!([answer["session_id"]]));
+    let gone = bob.hear_of("room_users").await;
+    assert_eq!((&gone["change"], &gone["reason"]), (&json!("delete"), &json!("kicked")));
+    let mut again = world.connect().await;
+    let resume = json!({
+        "app_id": 7, "session_id": answer["session_id"], "resume_key": answer["resume_key"], "seq": answer["seq"]
+    });
+    assert_eq!(again.ask("resume", resume).await["code"], "kicked");
+    assert_eq!(world.login("alice", "r", &token).await.0["code"], "token_revoked");
+}
+
 // proves T55
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_races_a_kick_does_not_stay() {
@@ -248,8 +270,8 @@ async fn a_stream_is_stopped_and_a_privilege_withheld_until_it_is_given_back() {
         world.post("/sessions/withhold", json!({ "session_id": session_id, "withhold": what })).await;
     };
     withhold(json!(["publish", "play"])).await;
-    assert_eq!(alice.hear_of("publish_stopped").await["stream_id"], "camera");
     assert_eq!(alice.hear_of("privileges_changed").await["privileges"], json!(["login"]));
+    assert_eq!(alice.hear_of("publish_stopped").await["stream_id"], "camera");
     for kind in ["publish", "play"] {
         let refused = alice.ask(kind, json!({ "stream_id": "other" })).await;
         assert_eq!((&refused["code"], &refused["reason"]), (&json!(format!("{kind}_denied")), &json!("withheld")));

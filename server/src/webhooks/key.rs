@@ -24,7 +24,7 @@ impl SigningKey {
     pub fn generate<R: TryCryptoRng>(rng: &mut R) -> Result<Self, R::Error> {
         let mut bytes = Zeroizing::new([0; 32]);
         rng.try_fill_bytes(&mut *bytes)?;
-        let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes));
+        let text = Zeroizing::new(URL_SAFE_NO_PAD.encode(bytes.as_slice()));
         Ok(Self(Zeroizing::new([PREFIX, &text].concat())))
     }
 
@@ -64,7 +64,7 @@ mod tests {
         let key = SigningKey::stored(Zeroizing::new("rpwh_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned()));
         // printf '1800000000.{}' | openssl dgst -sha256 -hmac rpwh_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA
         let expected = "t=1800000000,v1=998299e9af5d0233f3339aef8100b3daea4fc491b1f2323a339466b34818d382";
-        assert_eq!(sign(&[key.clone()], 1_800_000_000, "{}").to_string(), expected);
+        assert_eq!(sign(std::slice::from_ref(&key), 1_800_000_000, "{}").to_string(), expected);
         assert_eq!(format!("{key:?}"), "SigningKey(..)");
     }
 }
