@@ -61,7 +61,7 @@ pub fn sessions(service: &Service, caller: &Caller, who: &Who) -> Vec<SessionVie
 /// tries to come back at once finds the door shut.
 ///
 /// # Errors
-/// As [`crate::lifecycle::Lifecycle::revoke`] and `ban`: then nobody was removed.
+/// As [`crate::lifecycle::Lifecycle::revoke`] and `ban`: those whose tokens were revoked by then are out, the others stay.
 pub async fn kick(service: &Service, caller: &Caller, origin: Origin, kick: Kick) -> Result<Kicked, Error> {
     let now = service.clock.now();
     let action = if matches!(kick.who, Who::Room { .. }) { Action::CloseRoom } else { Action::Kick };
@@ -71,25 +71,22 @@ pub async fn kick(service: &Service, caller: &Caller, origin: Origin, kick: Kick
     }
     service.audit.note(origin.clone(), told)?;
     let found = sessions(service, caller, &kick.who);
-    let condemn = |act: fn(Who) -> Act| {
+    let do_to_all = |act: &dyn Fn(Who) -> Act| {
         for session in &found {
             let who = Who::Session { session_id: session.session_id.clone() };
             service.gateway.obey(&Command { app_id: caller.app_id.get(), act: act(who) }, now);
         }
     };
-    for session in &found {
-        let who = Who::Session { session_id: session.session_id.clone() };
-        let act = Act::Condemn { who, reason: kick.reason.clone() };
-        service.gateway.obey(&Command { app_id: caller.app_id.get(), act }, now);
-    }
+    // First, so that the news of the revocation ends nobody with another word.
+    do_to_all(&|who| Act::Condemn { who, reason: kick.reason.clone() });
     match shut_out(service, caller, &origin, &kick, &found, now).await {
         Ok(revoked) => {
-            condemn(|who| Act::Kick { who });
+            do_to_all(&|who| Act::Kick { who });
             tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, sessions = found.len(), "kicked");
             Ok(Kicked { sessions: found, revoked })
         }
         Err(error) => {
-            condemn(|who| Act::Pardon { who });
+            do_to_all(&|who| Act::Pardon { who });
             Err(error)
         }
     }
