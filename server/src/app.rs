@@ -41,6 +41,7 @@ use crate::{
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
+    webhooks::{Deliverer, Webhooks},
 };
 
 /// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
@@ -90,6 +91,8 @@ pub struct Service {
     pub bans: Arc<Bans>,
     /// Revoking and banning.
     pub lifecycle: Lifecycle,
+    /// Telling the apps' backends what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Requests that name themselves, and their answers.
     pub requests: Requests,
     /// The latest change in the store that was surely loaded.
@@ -113,6 +116,8 @@ impl Service {
         let metrics = Arc::new(Metrics::new(config.metrics.apps, store.timings()));
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
+        let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), config.webhooks.clone());
+        let webhooks = Arc::new(webhooks);
         let audit = Audit::start(store.clone(), clock.clone());
         let recorder = Recorder::new(audit.clone());
         let admin = Admin::new(
@@ -121,6 +126,7 @@ impl Service {
             clock.clone(),
             directory.clone(),
             keyring.clone(),
+            webhooks.clone(),
             recorder.clone(),
         );
         let admins = Admins::new(store.clone(), sealer.clone(), clock.clone(), recorder.clone());
@@ -146,9 +152,17 @@ impl Service {
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
         let issued = Arc::new(IssuedTokens::default());
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), issued.clone(), recorder)
-            .counting_in(metrics.clone());
+        let lifecycle = Lifecycle::new(
+            store.clone(),
+            revocations.clone(),
+            bans.clone(),
+            issued.clone(),
+            webhooks.clone(),
+            recorder,
+        )
+        .counting_in(metrics.clone());
         lifecycle.load().await?;
+        webhooks.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
@@ -158,7 +172,7 @@ impl Service {
         let gateway =
             Gateway::new(directory.clone(), tokens.clone(), single_use, clock.clone(), audit.clone(), gateway_config);
         Ok(Self {
-            gateway: Arc::new(gateway.counting_in(metrics.clone())),
+            gateway: Arc::new(gateway.counting_in(metrics.clone()).announcing(webhooks.clone())),
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -175,6 +189,7 @@ impl Service {
             bans,
             lifecycle,
             reloader: Reloader::new(config),
+            webhooks,
             loaded_at,
             origin,
             dev: config.dev,
@@ -280,6 +295,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         None => None,
     };
     let service = Arc::new(Service::open(&config, origin, clock).await?);
+    let deliverer = Deliverer::new(Arc::clone(&service.webhooks), Arc::clone(&service.directory));
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
     let limits = ConnectionLimits::new(service.limits.connections().clone(), service.metrics.clone());
@@ -296,6 +312,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
+        delivering: tokio::spawn(deliverer.run(stopped.clone())),
         // A store in memory is ours alone.
         catching_up: match config.store {
             StoreUrl::Sqlite(Location::Memory) => None,
@@ -437,6 +454,7 @@ pub struct Running {
     following: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
+    delivering: JoinHandle<()>,
     catching_up: Option<JoinHandle<()>>,
     watched: Option<Watched>,
 }
@@ -500,6 +518,7 @@ impl Running {
             ("following", self.following),
             ("tidying", self.tidying),
             ("reserving", self.reserving),
+            ("delivering", self.delivering),
         ];
         for (name, task) in tasks.into_iter().chain(catching_up) {
             if let Err(error) = task.await {

@@ -10,8 +10,11 @@ mod dev;
 mod key;
 mod master_key;
 mod out;
+mod remote;
+mod room;
 mod secret;
 mod serve;
+mod webhook;
 
 use std::{
     fmt,
@@ -69,6 +72,12 @@ enum Command {
     /// Replace what client builds of an app carry
     #[command(subcommand)]
     AppSign(secret::AppSignCommand),
+    /// Look into live rooms of a running server, and act in them
+    #[command(subcommand)]
+    Room(room::RoomCommand),
+    /// Tell an app's backend what happens: endpoints, their keys, their deliveries
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Make the key that seals every secret, or replace it
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
@@ -104,6 +113,8 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Key(command) => command.run().await,
         Command::Secret(command) => command.run().await,
         Command::AppSign(command) => command.run().await,
+        Command::Room(command) => command.run().await,
+        Command::Webhook(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
         Command::Backup(backup) => backup.run().await,
         Command::Restore(restore) => restore.run().await,

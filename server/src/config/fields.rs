@@ -172,6 +172,18 @@ sections! {
         /// The environment variable ROOMPASS_MASTER_KEY can hold the key itself instead.
         file: Option<PathBuf> = "",
     }
+    /// Webhooks: endpoints of the apps' backends that are told what happens.
+    webhooks: WebhooksSection {
+        /// Networks in which an endpoint may be that says `private_network`, such as `["10.0.0.0/8"]`; others must be
+        /// at public addresses. With `127.0.0.0/8` an endpoint on this machine may be plain HTTP.
+        private_networks: Vec<String> = "[]",
+        /// The certificates that may vouch for endpoints, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
+        /// How many deliveries of one endpoint may wait; what happens beyond that it is never told.
+        max_pending: u32 = "10000",
+        /// How many days deliveries are kept: 2 to 90. Of those done, the latest 10,000 of an endpoint.
+        keep_days: u32 = "7",
+    }
     /// What is written to standard error.
     log: LogSection {
         /// `pretty` for people, `json` for machines.

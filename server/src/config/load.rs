@@ -17,7 +17,7 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     AuditSettings, Callers, Config, ConfigError, FIELDS, Field, LogSection, Values,
-    fields::{AuditSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
+    fields::{AuditSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection, WebhooksSection},
     watching::{judge_metrics, judge_telemetry},
 };
 use crate::{
@@ -27,6 +27,8 @@ use crate::{
     sealing::MasterKey,
     store::{PostgresUrl, StoreUrl},
     tls::TlsFiles,
+    trust,
+    webhooks::{PrivateNetworks, WebhookSettings},
 };
 
 /// Holds the master key itself.
@@ -201,6 +203,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
             ..GatewayConfig::default()
         },
+        webhooks: judge_webhooks(&sections.webhooks)?,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
         accept_clock: false,
@@ -328,6 +331,30 @@ fn judge_store(store: &StoreSection) -> Result<StoreUrl, ConfigError> {
         parsed = postgres(parsed).map_err(fault)?.trusting(certificates).into();
     }
     Ok(parsed)
+}
+
+fn judge_webhooks(webhooks: &WebhooksSection) -> Result<WebhookSettings, ConfigError> {
+    let networks: Result<PrivateNetworks, _> = webhooks.private_networks.join(" ").parse();
+    let networks = networks.map_err(|fault| ConfigError::new("webhooks.private_networks", fault.to_string()))?;
+    let trusted = webhooks.ca_file.as_deref().map(|path| {
+        let fault = |reason| ConfigError::new("webhooks.ca_file", reason);
+        let trusted = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        trust::client_config(Some(&trusted)).map_err(fault)?;
+        Ok(trusted)
+    });
+    if !(1..=1_000_000).contains(&webhooks.max_pending) {
+        return Err(ConfigError::new("webhooks.max_pending", "must be 1 to 1000000"));
+    }
+    if !(2..=90).contains(&webhooks.keep_days) {
+        return Err(ConfigError::new("webhooks.keep_days", "must be 2 to 90"));
+    }
+    Ok(WebhookSettings {
+        networks,
+        trusted: trusted.transpose()?,
+        max_pending: webhooks.max_pending,
+        keep: Duration::from_secs(u64::from(webhooks.keep_days) * 24 * 3600),
+        ..WebhookSettings::default()
+    })
 }
 
 fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
@@ -485,6 +512,14 @@ mod tests {
                 &[key],
                 "telemetry.otlp_headers_file: /nowhere/h: No such file",
             ),
+            (
+                file("[webhooks]\nprivate_networks = [\"intranet\"]"),
+                &[key],
+                "webhooks.private_networks: must be addresses",
+            ),
+            (file("[webhooks]\nca_file = \"/nowhere/ca\""), &[key], "webhooks.ca_file: /nowhere/ca: No such file"),
+            (file("[webhooks]\nmax_pending = 0"), &[key], "webhooks.max_pending: must be 1 to"),
+            (file("[webhooks]\nkeep_days = 1"), &[key], "webhooks.keep_days: must be 2 to 90"),
             (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
             (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
             (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),

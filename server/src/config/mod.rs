@@ -12,7 +12,7 @@ use token_gen::UnixSeconds;
 
 pub use fields::{
     AuditSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection, ServerSection,
-    StoreSection, TelemetrySection, TlsSection,
+    StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
 pub use load::{Overrides, Source, log_section, serve};
 pub(crate) use load::{parse_origin, read_master_key};
@@ -25,6 +25,7 @@ use crate::{
     store::{AuditRetention, Location, StoreUrl},
     telemetry::TraceSettings,
     tls::TlsFiles,
+    webhooks::WebhookSettings,
 };
 
 /// Everything the service needs to know, judged and ready.
@@ -48,6 +49,8 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
+    /// Where webhook endpoints may be, and how much is kept for them.
+    pub webhooks: WebhookSettings,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
     /// Whether the clock is right even where it is behind the time the store has seen: somebody has looked.
@@ -118,6 +121,7 @@ impl Config {
             store: Location::Memory.into(),
             master_key,
             gateway: GatewayConfig::default(),
+            webhooks: WebhookSettings::default(),
             dev: false,
             accept_clock: false,
             callers: Callers::Optional,

@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use roompass_wire::{
     ErrorCode,
     gateway::{LoggedIn, Login},
+    webhook::RefusedOperation,
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
@@ -12,6 +13,8 @@ use tracing::{Instrument, field::Empty};
 
 use super::{
     Gateway, Visitor,
+    announce::About,
+    operate::Standing,
     roll::{Entry, PresentToken},
     seats::ResumeKey,
     session::{Session, privileges},
@@ -69,9 +72,13 @@ async fn try_enter(
     now: UnixSeconds,
 ) -> Result<(Stay, LoggedIn), Refusal> {
     let (address, session_id) = (edge.visitor.address, edge.session_id);
+    let told = |refusal: &Refusal, about| {
+        trail::refused(&gateway.audit, login, address, refusal);
+        gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
+    };
     let names = Names::of(login).inspect_err(|refusal| {
         tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
-        trail::refused(&gateway.audit, login, address, refusal);
+        told(refusal, About::default());
     })?;
     let token_id = login.token.as_deref().map(TokenId::of);
     let entered = judge_and_enter(gateway, login, &names, edge, now).await;
@@ -91,7 +98,8 @@ async fn try_enter(
                 app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
                 code = %refusal.code, reason = refusal.exact, "login refused"
             );
-            trail::refused(&gateway.audit, login, address, refusal);
+            let (user_id, room_id) = (Some(user_id.as_str()), Some(room_id.as_str()));
+            told(refusal, About { user_id, room_id, token: login.token.as_deref() });
         }
     }
     entered.map(|(stay, (answer, _))| (stay, answer))
@@ -150,6 +158,10 @@ fn enter_room(
         address: visitor.address,
         token: grant.token().map(PresentToken::from),
         outbox: Arc::clone(&outbox),
+        auth: grant.auth(),
+        since: now,
+        app_sign_privileges: grant.rights().privileges(),
+        standing: Standing::default(),
     };
     let line = gateway.roll.enter(app.app_id(), session_id, entry);
     if let Some(code) = line.shut_out(gateway.lists(), now) {

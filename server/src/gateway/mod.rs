@@ -3,8 +3,10 @@
 //! A login takes four hops: this file (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
 //! [`crate::rooms`] (who is where). `entry.rs` is the way in: names, app, credentials, room.
 
+mod announce;
 mod entry;
 mod frame;
+mod operate;
 mod origin;
 mod pace;
 mod roll;
@@ -46,7 +48,9 @@ use crate::{
     rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
     single_use::SingleUse,
     tokens::Tokens,
+    webhooks::Webhooks,
 };
+pub use operate::{SessionView, TokenView};
 use origin::Comer;
 use roll::{Lists, Roll};
 use seats::Seats;
@@ -158,6 +162,8 @@ pub struct Gateway {
     wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
     metrics: Arc<Metrics>,
+    /// Told of refused logins, if anybody is.
+    webhooks: Option<Arc<Webhooks>>,
     /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
     draining: watch::Sender<Option<UnixSeconds>>,
 }
@@ -186,6 +192,7 @@ impl Gateway {
             seats: Arc::default(),
             waiting,
             metrics: Arc::default(),
+            webhooks: None,
             draining: watch::Sender::new(None),
         }
     }
@@ -201,6 +208,17 @@ impl Gateway {
     pub fn occupancy(&self) -> Occupancy {
         let (rooms, streams) = self.rooms.count();
         Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
+    }
+
+    /// The same, which announces what happens in its rooms to `webhooks`.
+    #[must_use]
+    pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
+        let told = Arc::clone(&webhooks);
+        let sink = move |app_id, event: &RoomEvent| {
+            log_event(app_id, event);
+            told.announce_in_room(app_id, event);
+        };
+        Self { rooms: Rooms::new(Arc::new(sink)), webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by

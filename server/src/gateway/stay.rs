@@ -94,6 +94,18 @@ impl Stay {
         }
     }
 
+    /// Does what an operator has ordered and the session has not heard yet.
+    pub(super) fn obey(&mut self, now: UnixSeconds) -> Vec<Effect> {
+        let orders = self.line.take_orders();
+        orders.into_iter().flat_map(|order| self.session.obey(self.app.settings(), order, now)).collect()
+    }
+
+    /// Ends the stay from outside; where an operator does, with the operator's word.
+    pub(super) fn end(&mut self, code: ErrorCode) -> Vec<Effect> {
+        let reason = self.line.reason();
+        self.session.end_saying(code, reason)
+    }
+
     /// Why the user has to go, if so.
     pub(super) fn shut_out(&self, gateway: &Gateway) -> Option<ErrorCode> {
         self.line.shut_out(gateway.lists(), gateway.clock.now())
@@ -155,9 +167,14 @@ pub(super) async fn wait_for_client(
             order = stay.outbox.next_order() => match order {
                 Delivery::Called => return stay.hand_over(),
                 Delivery::Ended(code) => {
-                    let effects = stay.session.end(code);
+                    let effects = stay.end(code);
                     stay.perform(effects, gateway.clock.now());
                     break code;
+                }
+                Delivery::Ordered => {
+                    let effects = stay.obey(now);
+                    let (messages, _) = stay.perform(effects, now);
+                    messages.iter().for_each(|message| keep(&stay.outbox, message));
                 }
                 Delivery::Text(_) | Delivery::Overflow => {}
             },
@@ -197,12 +214,17 @@ fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<Err
     for message in messages {
         // These come anew when the client is back, with numbers of that time.
         if !matches!(message, ServerMessage::TokenWillExpire(_) | ServerMessage::TokenExpired(_)) {
-            // Strings and numbers into memory: serde_json has no way to fail here.
-            stay.outbox.push_direct(serde_json::to_string(&message).unwrap_or_default().into());
+            keep(&stay.outbox, &message);
         }
     }
     departure.map(|departure| match departure {
         Departure::Kicked(code) => code,
         Departure::LoggedOut => ErrorCode::ResumeRefused,
     })
+}
+
+/// Keeps a message for a client that has no connection just now.
+fn keep(outbox: &Outbox, message: &ServerMessage) {
+    // Strings and numbers into memory: serde_json has no way to fail here.
+    outbox.push_direct(serde_json::to_string(message).unwrap_or_default().into());
 }

@@ -123,6 +123,7 @@ fn right(name: KeyRight) -> Right {
         KeyRight::Revoke => Right::Revoke,
         KeyRight::Read => Right::Read,
         KeyRight::Admin => Right::Admin,
+        KeyRight::Operate => Right::Operate,
     }
 }
 
@@ -134,5 +135,6 @@ fn name_of(right: Right) -> KeyRight {
         Right::Revoke => KeyRight::Revoke,
         Right::Read => KeyRight::Read,
         Right::Admin => KeyRight::Admin,
+        Right::Operate => KeyRight::Operate,
     }
 }

@@ -8,6 +8,7 @@
 //! in by [`Rooms::apply_remote`] and is numbered here like everything else.
 
 mod event;
+mod look;
 mod outbox;
 #[cfg(test)]
 mod remote_tests;
@@ -32,6 +33,7 @@ use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId, UserName};
 use crate::apps::AppSettings;
 pub(crate) use event::gone_by;
 pub use event::{Happening, RemoteChange, RoomEvent, Sink};
+pub use look::{Found, Overview};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
 pub use room::Snapshot;
 pub use world::Returned;

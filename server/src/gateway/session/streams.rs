@@ -3,6 +3,7 @@
 use roompass_wire::{
     ErrorCode,
     gateway::{GoneReason, Publish, ServerMessage},
+    http::WithheldPrivilege,
 };
 use token_gen::{Denied, MediaKind, MediaKinds, Privilege, StreamId, UnixSeconds};
 
@@ -62,6 +63,7 @@ impl Session {
             return Err((ErrorCode::TextTooLong, Some("extra")));
         }
         self.publish_in_time(now)?;
+        self.is_not_withheld(WithheldPrivilege::Publish, ErrorCode::PublishDenied)?;
         self.permit_publish(settings, &stream_id, carried)
             .map_err(|denied| (ErrorCode::PublishDenied, Some(denied.code())))?;
         if self.publishing.contains_key(&stream_id) {
@@ -89,6 +91,7 @@ impl Session {
         if self.is_expired(now) {
             return Err((ErrorCode::PlayTokenExpired, None));
         }
+        self.is_not_withheld(WithheldPrivilege::Play, ErrorCode::PlayDenied)?;
         self.permit_play(&stream_id).map_err(|denied| (ErrorCode::PlayDenied, Some(denied.code())))?;
         let in_time = self.grant.rights().play_in_time(now);
         in_time.map_err(|denied| (ErrorCode::PlayTokenExpired, Some(denied.code())))?;

@@ -15,16 +15,18 @@ use roompass_wire::{
         ClientMessage, CloseCode, ErrorMessage, GoneReason, Hello, Login, Reconnect, Resume, Resumed, RoomState,
         SUBPROTOCOL, ServerMessage, SwitchRoom,
     },
+    webhook::RefusedOperation,
 };
 use token_gen::{CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
     Gateway, Visitor,
+    announce::About,
     entry::{self, Edge},
     pace::{Heartbeat, Pace},
     seats::ResumeKey,
-    session::{self, Departure, Effect, Operation, Request, privileges},
+    session::{self, Departure, Effect, Operation, Request},
     source_of,
     stay::{self, Stay},
     trail,
@@ -216,7 +218,7 @@ impl Socket {
             room_session_id: returned.room_session_id.to_string(),
             resume_key: key.expose(),
             resume_within_secs: settings.heartbeat_timeout_secs,
-            privileges: privileges(session.grant(), now),
+            privileges: session.privileges(now),
             rights: session.session_rights(settings),
             expire_at: session.grant().token().map(|token| token.expire_at.get()),
             server_time: now.get(),
@@ -312,11 +314,16 @@ impl Socket {
             return Ok(self.perform(stay, effects).await?);
         };
         stay.app = app;
+        // Before anything else is looked at: what an operator takes away is gone for what comes next.
+        let effects = stay.obey(self.gateway.clock.now());
+        if let Some(departure) = self.perform(stay, effects).await? {
+            return Ok(Some(departure));
+        }
         let effects = match event {
             Event::Due => return Ok(None),
             // The news of a revocation may still be on its way.
             Event::Heard(message) => match (stay.shut_out(&self.gateway), message) {
-                (Some(code), _) => stay.session.end(code),
+                (Some(code), _) => stay.end(code),
                 (None, ClientMessage::SwitchRoom(switch)) => {
                     Box::pin(self.switch_room(stay, switch)).await?;
                     return Ok(None);
@@ -328,7 +335,8 @@ impl Socket {
                 within_secs => vec![Effect::Send(ServerMessage::Reconnect(Reconnect { within_secs }))],
             },
             Event::Delivered(Delivery::Called) => return Err(End::Called),
-            Event::Delivered(Delivery::Ended(code)) => stay.session.end(code),
+            Event::Delivered(Delivery::Ended(code)) => stay.end(code),
+            Event::Delivered(Delivery::Ordered) => return Ok(None),
             Event::Delivered(Delivery::Overflow) => {
                 return Err(Closing::because(CloseCode::TooSlow, ErrorCode::TooSlow).into());
             }
@@ -352,9 +360,7 @@ impl Socket {
                 let opened = self.open(stay, &renew.token).await;
                 self.gateway.metrics.gateway.renewed(opened.is_ok());
                 log_renewal(stay, &renew.token, &opened);
-                let session_id = stay.session_id.to_string();
-                let who = (stay.app.app_id(), stay.session.room_id(), &*stay.user_id, &*session_id);
-                trail::renewed(&self.gateway.audit, self.visitor.address, who, &renew.token, &opened);
+                self.tell_of_renewal(stay, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::SendMessage(message) => Request::Talk(Operation::Say(message.text)),
@@ -376,6 +382,19 @@ impl Socket {
             effects.extend(stay.session.end(code));
         }
         effects
+    }
+
+    fn tell_of_renewal(&self, stay: &Stay, token: &str, opened: &Result<SessionToken, Refusal>) {
+        let (app_id, room_id) = (stay.app.app_id(), stay.session.room_id());
+        let session_id = stay.session_id.to_string();
+        let who = (app_id, room_id, &*stay.user_id, &*session_id);
+        trail::renewed(&self.gateway.audit, self.visitor.address, who, token, opened);
+        if let Err(refusal) = opened {
+            let (user_id, room_id) = (Some(&*stay.user_id), Some(room_id.as_str()));
+            let about = About { user_id, room_id, token: Some(token) };
+            let now = self.gateway.clock.now();
+            self.gateway.announce_refused(app_id.get(), RefusedOperation::Renew, refusal, about, now);
+        }
     }
 
     /// Opens a token to renew with. One for a single login is used up by this session, if it may replace the present one.

@@ -69,9 +69,9 @@ impl TestGateway {
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), Arc::default(), clock.now());
         let store = Arc::new(SqliteStore::open(&Location::Memory).unwrap());
         store.migrate().await.unwrap();
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), Arc::default(), clock.now());
         let audit = Audit::start(store.clone(), clock.clone());
         let (tokens, trail) = (Arc::new(tokens), Arc::clone(&audit));
         let gateway = Arc::new(Gateway::new(

@@ -9,17 +9,12 @@ use std::{
     task::{Context, Poll},
 };
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, InvalidDnsNameError, ServerName, pem::PemObject},
-};
-use rustls_platform_verifier::Verifier;
+use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
 use tokio_rustls::{TlsConnector, client};
 
-use crate::store::StoreError;
+use crate::{store::StoreError, trust};
 
 /// Makes a connector for each host.
 #[derive(Clone)]
@@ -28,33 +23,9 @@ pub(super) struct Tls(TlsConnector);
 impl Tls {
     /// Trusts the certificates of `trusted`, or without it those of the operating system.
     pub(super) fn new(trusted: Option<&[u8]>) -> Result<Self, StoreError> {
-        let unusable = |error: &dyn std::error::Error| StoreError::Unusable(format!("TLS: {error}"));
-        // Named, because a process may hold several and must then not be asked for "the" one.
-        let provider: Arc<CryptoProvider> = Arc::new(aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .map_err(|error| unusable(&error))?;
-        let config = match trusted {
-            Some(pem) => config.with_root_certificates(roots(pem)?),
-            None => {
-                let verifier = Verifier::new(provider).map_err(|error| unusable(&error))?;
-                config.dangerous().with_custom_certificate_verifier(Arc::new(verifier))
-            }
-        };
-        Ok(Self(TlsConnector::from(Arc::new(config.with_no_client_auth()))))
+        let config = trust::client_config(trusted).map_err(StoreError::Unusable)?;
+        Ok(Self(TlsConnector::from(Arc::new(config))))
     }
-}
-
-fn roots(pem: &[u8]) -> Result<RootCertStore, StoreError> {
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(pem) {
-        let added = certificate.ok().and_then(|certificate| roots.add(certificate).ok());
-        added.ok_or_else(|| StoreError::Unusable("the file of trusted certificates is not PEM".to_owned()))?;
-    }
-    if roots.is_empty() {
-        return Err(StoreError::Unusable("the file of trusted certificates holds none".to_owned()));
-    }
-    Ok(roots)
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for Tls {
