@@ -2,7 +2,14 @@
 
 mod command;
 mod journey;
+mod kicked;
+mod messages;
 mod modes;
 mod python;
 mod refusals;
+mod resume;
+mod rights;
+mod runtimes;
 mod strict;
+mod switch;
+mod web;
