@@ -49,7 +49,7 @@ impl Stay {
         let mut departure = None;
         for effect in effects {
             match effect {
-                Effect::Send(message) => messages.push(message),
+                Effect::Send(message) => messages.push(*message),
                 Effect::StartStream { id, stream, media } => {
                     let stream_id = stream.stream_id.clone();
                     let started = match &self.place {

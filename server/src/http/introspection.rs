@@ -36,7 +36,7 @@ pub(super) async fn introspect(
         match service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now) {
             // A key bound to rooms learns of the tokens for those rooms only.
             Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-                IntrospectResponse::Active(active(&caller, checked, now))
+                IntrospectResponse::Active(Box::new(active(&caller, checked, now)))
             }
             Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
             Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),

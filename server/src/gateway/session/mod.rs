@@ -36,7 +36,7 @@ use time::Told;
 #[expect(clippy::large_enum_variant, reason = "a handful of them live for a moment")]
 pub(super) enum Effect {
     /// Tell the client.
-    Send(ServerMessage),
+    Send(Box<ServerMessage>),
     /// Ask the rooms for the stream; hand the answer to [`Session::stream_started`].
     StartStream { id: u64, stream: NewStream, media: MediaKinds },
     /// Ask the rooms for this, and answer the request with what they say.
@@ -233,7 +233,7 @@ pub(super) fn error(id: u64, (code, reason): Refused) -> ServerMessage {
 }
 
 fn send(message: ServerMessage) -> Effect {
-    Effect::Send(message)
+    Effect::Send(Box::new(message))
 }
 
 fn ok(id: u64) -> ServerMessage {

@@ -332,7 +332,7 @@ impl Socket {
             },
             Event::Draining(until) => match until.duration_since(self.gateway.clock.now()).as_secs() {
                 0 => stay.session.end(ErrorCode::KickedInternal),
-                within_secs => vec![Effect::Send(ServerMessage::Reconnect(Reconnect { within_secs }))],
+                within_secs => vec![Effect::Send(Box::new(ServerMessage::Reconnect(Reconnect { within_secs })))],
             },
             Event::Delivered(Delivery::Called) => return Err(End::Called),
             Event::Delivered(Delivery::Ended(code)) => stay.end(code),

@@ -46,7 +46,6 @@ impl TestClient {
     }
 }
 
-// proves must-show resume (within a node)
 #[tokio::test]
 async fn session_streams_and_place_survive_and_what_was_missed_comes_once() {
     let test = TestGateway::start(settings()).await;
