@@ -13,3 +13,4 @@ mod rights;
 mod runtimes;
 mod strict;
 mod switch;
+mod web;
