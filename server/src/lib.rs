@@ -23,6 +23,7 @@
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
+//! | [`bus`] | what nodes tell each other | what it means |
 //! | [`tls`] | certificates and the handshake | HTTP |
 //! | [`clock`] | the one clock | |
 //! | [`cli`] | the command `roompass` | |
@@ -32,6 +33,7 @@ pub mod admins;
 pub mod app;
 pub mod apps;
 pub mod bans;
+pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -55,6 +57,7 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;
+mod trust;
 
 pub use app::{Credentials, Running, StartError, start};
 pub use config::Config;
