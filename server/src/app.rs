@@ -26,6 +26,7 @@ use crate::{
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
     limits::Limits,
+    nodes::Nodes,
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
@@ -63,6 +64,8 @@ pub struct Service {
     pub limits: Limits,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
+    /// This node among the others.
+    pub nodes: Arc<Nodes>,
     /// Minting, and judging what is shown.
     pub tokens: Arc<Tokens>,
     /// Every live revocation.
@@ -118,10 +121,19 @@ impl Service {
         lifecycle.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
+        let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
+        let nodes = Arc::new(Nodes::new(bus, clock.clone()));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
-            gateway: Arc::new(Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)),
+            gateway: Arc::new(Gateway::new(
+                directory.clone(),
+                tokens.clone(),
+                nodes.clone(),
+                clock.clone(),
+                gateway_config,
+            )),
+            nodes,
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -221,6 +233,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         )),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
+        meeting: tokio::spawn(meet(Arc::clone(&service))),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
         // A store in memory is ours alone.
@@ -267,6 +280,11 @@ async fn serve(
     if timeout(drain, async { tokio::join!(connections.shutdown(), gateway.drain()) }).await.is_err() {
         tracing::warn!("connections were still open after {} s", drain.as_secs());
     }
+}
+
+/// Brings this node's rooms and the others' together, to the end.
+async fn meet(service: Arc<Service>) {
+    tokio::join!(service.nodes.listen(), service.nodes.speak());
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
@@ -330,6 +348,7 @@ pub struct Running {
     server: JoinHandle<()>,
     chores: JoinHandle<()>,
     following: JoinHandle<()>,
+    meeting: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
     catching_up: Option<JoinHandle<()>>,
@@ -406,6 +425,9 @@ impl Running {
                 tracing::error!(%error, "the {name} task failed");
             }
         }
+        // Last, so that the others hear of every stay that has ended.
+        self.meeting.abort();
+        self.service.nodes.bus().close().await;
         tracing::info!("roompass has stopped");
     }
 }

@@ -14,7 +14,8 @@
 //! | [`tokens`] | the rules of minting and of shown tokens | HTTP, sockets, SQL |
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
-//! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
+//! | [`rooms`] | who is in which room, as this node knows it | sockets, tokens, the store |
+//! | [`nodes`] | rooms across nodes | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
@@ -47,6 +48,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod login;
+pub mod nodes;
 mod private_file;
 pub mod requests;
 pub mod revocations;

@@ -18,6 +18,8 @@ pub(crate) trait Meeting {
     async fn join(&self) -> Self::Bus;
 }
 
+pub(crate) use super::redis::server::Server as RedisServer;
+
 /// Every promise, each on a bus of its own.
 pub(crate) async fn run<M: Meeting>(mut meeting: impl FnMut() -> M) {
     what_is_put_on_a_board_is_seen_and_told_in_order(&meeting()).await;
@@ -63,7 +65,11 @@ async fn change<B: Bus>(bus: &B) -> BoardNews {
 }
 
 async fn enter<B: Bus>(bus: &B, entry: &Entry, terms: Terms) -> Entered {
-    bus.enter(entry, terms, "you are out").await.unwrap()
+    bus.enter(entry, terms).await.unwrap()
+}
+
+fn ousted(key: &str) -> News {
+    News::Ousted { app_id: AppId::new(1).unwrap(), key: key.into() }
 }
 
 fn keys(board: &Board) -> BTreeSet<&str> {
@@ -124,7 +130,7 @@ async fn a_name_is_had_once_and_the_newest_wins_if_it_may<M: Meeting>(meeting: &
     }
     same(here.record(AppId::new(1).unwrap(), "s2").await.unwrap(), None);
     same(enter(&there, &entry("q", "s3", "a"), TERMS).await, Entered::In);
-    same(next(&here).await, News::Noticed("you are out".to_owned()));
+    same(next(&here).await, ousted("s1"));
     assert!(here.follow(&topic(1, "r")).await.unwrap().entries.is_empty());
     assert!(!here.update(&entry("r", "s1", "a")).await.unwrap());
     // Leaving late takes nothing from the new one.
@@ -133,7 +139,7 @@ async fn a_name_is_had_once_and_the_newest_wins_if_it_may<M: Meeting>(meeting: &
 
     same(enter(&there, &entry("r", "w1", "b"), weak).await, Entered::In);
     same(enter(&here, &entry("r", "w2", "b"), refusing).await, Entered::In);
-    same(next(&there).await, News::Noticed("you are out".to_owned()));
+    same(next(&there).await, ousted("w1"));
     here.leave(&topic(1, "r"), "w2", "user:b").await.unwrap();
     same(enter(&there, &entry("r", "w3", "b"), Terms { newest_wins: false, ..weak }).await, Entered::In);
 }
@@ -144,7 +150,7 @@ async fn of_two_that_were_there_before_the_later_stays<M: Meeting>(meeting: &M) 
     same(enter(&here, &entry("r", "s1", "a"), again(7)).await, Entered::In);
     same(enter(&there, &entry("r", "s2", "a"), again(6)).await, Entered::Held);
     same(enter(&there, &entry("r", "s2", "a"), again(8)).await, Entered::In);
-    same(next(&here).await, News::Noticed("you are out".to_owned()));
+    same(next(&here).await, ousted("s1"));
     same(enter(&here, &entry("r", "s1", "a"), again(8)).await, Entered::Held);
     // The same one again, and one beyond the limit.
     same(enter(&there, &entry("r", "s2", "a"), again(8)).await, Entered::In);
@@ -205,6 +211,7 @@ async fn an_entry_is_taken_over_once<M: Meeting>(meeting: &M) {
     same(news.change, BoardChange::Put { key: "s1".into(), text: a.text.clone() });
     assert!(!here.update(&a).await.unwrap() && holder.update(&taken).await.unwrap());
     same(here.record(app_id, "s1").await.unwrap().unwrap().text, "new".to_owned());
+    same(enter(&here, &a, Terms { again: true, ..TERMS }).await, Entered::Moved);
 
     // Whoever lost its name in between is not taken over.
     same(enter(&here, &entry("r", "s2", "a"), TERMS).await, Entered::In);

@@ -115,8 +115,12 @@ impl State {
         posted.is_some_and(|posted| posted.node == *node)
     }
 
-    fn enter(&mut self, entry: &Entry, terms: Terms, notice: &str, node: &NodeId) -> Entered {
+    fn enter(&mut self, entry: &Entry, terms: Terms, node: &NodeId) -> Entered {
         let name = (entry.topic.app_id, entry.name.clone());
+        let same = self.names.get(&name).filter(|claim| claim.key == entry.key);
+        if same.is_some_and(|claim| claim.node != *node && self.lives(&claim.node)) {
+            return Entered::Moved;
+        }
         let holder = self.names.get(&name).filter(|claim| claim.key != entry.key).cloned();
         let living = holder.as_ref().filter(|claim| self.lives(&claim.node));
         let theirs = living.and_then(|claim| Some((&claim.key, claim.of_entry.as_ref()?)));
@@ -136,7 +140,7 @@ impl State {
         if let Some(Claim { node: loser, key, of_entry: Some((topic, _)) }) = holder {
             self.remove(&topic, &key);
             if let Some(inbox) = self.nodes.get(&loser) {
-                inbox.push(News::Noticed(notice.to_owned()));
+                inbox.push(News::Ousted { app_id: topic.app_id, key });
             }
         }
         let of_entry = Some((entry.topic.clone(), terms));
@@ -180,8 +184,8 @@ impl Bus for LocalBus {
         }
     }
 
-    async fn enter(&self, entry: &Entry, terms: Terms, notice: &str) -> Result<Entered, BusError> {
-        Ok(self.hub.lock().enter(entry, terms, notice, &self.node))
+    async fn enter(&self, entry: &Entry, terms: Terms) -> Result<Entered, BusError> {
+        Ok(self.hub.lock().enter(entry, terms, &self.node))
     }
 
     async fn update(&self, entry: &Entry) -> Result<bool, BusError> {

@@ -6,7 +6,7 @@
 //! of what the texts mean. [`BusUrl`] chooses between [`LocalBus`], for nodes within one process, and [`RedisBus`].
 
 #[cfg(test)]
-mod contract;
+pub(crate) mod contract;
 mod inbox;
 mod local;
 mod redis;
@@ -112,6 +112,8 @@ pub enum Entered {
     Full,
     /// The name stays with its holder.
     Held,
+    /// The entry itself is another node's, which has taken it over.
+    Moved,
 }
 
 /// What stands on a board.
@@ -152,6 +154,13 @@ pub enum News {
     Board(BoardNews),
     /// For this node alone.
     Noticed(String),
+    /// An entry of ours was taken off: another one has its name now.
+    Ousted {
+        /// Of which app.
+        app_id: AppId,
+        /// Which entry.
+        key: Arc<str>,
+    },
     /// A node has died or cannot be reached. Sent for nodes that have entries on boards followed.
     NodeGone(NodeId),
     /// Anything may have happened unheard: read the boards again, and bring own entries again.
@@ -220,9 +229,8 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Hears no more.
     async fn unfollow(&self, topic: &Topic);
 
-    /// Puts `entry` on its board and claims its name. Whoever had the name before is taken off, and its node gets
-    /// `notice`.
-    async fn enter(&self, entry: &Entry, terms: Terms, notice: &str) -> Result<Entered, BusError>;
+    /// Puts `entry` on its board and claims its name. Whoever had the name before is taken off.
+    async fn enter(&self, entry: &Entry, terms: Terms) -> Result<Entered, BusError>;
 
     /// Changes an entry of ours. `false`: it is not ours, or not there.
     async fn update(&self, entry: &Entry) -> Result<bool, BusError>;

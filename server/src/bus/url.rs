@@ -1,10 +1,13 @@
 //! Which bus, by URL: `local:` or `redis://…`, and how Redis may be reached: over TLS with a proven name, unless it is
 //! on this machine.
 
-use std::{fmt, net::IpAddr, path::PathBuf};
+use std::{fmt, net::IpAddr, path::PathBuf, sync::Arc};
 
+use rand::{TryRng, rngs::SysRng};
 use redis::{ConnectionAddr, IntoConnectionInfo, RedisConnectionInfo};
 use zeroize::Zeroizing;
+
+use super::{Bus, LocalBus, NodeId, RedisBus};
 
 const SHAPE: &str = "must be local:, or redis://HOST:PORT, or rediss://HOST:PORT for TLS, or redis+unix://PATH";
 
@@ -53,6 +56,22 @@ impl BusUrl {
             }
             _ => Err(SHAPE.to_owned()),
         }
+    }
+}
+
+impl BusUrl {
+    /// Joins as a new node.
+    ///
+    /// # Errors
+    /// What is wrong with the certificates to trust. A Redis that is away is no error: it is waited for.
+    pub fn join(&self) -> Result<Arc<dyn Bus>, String> {
+        let mut random = [0; 8];
+        SysRng.try_fill_bytes(&mut random).map_err(|error| error.to_string())?;
+        let node = NodeId::new(random);
+        Ok(match self {
+            Self::Local => Arc::new(LocalBus::alone(node)),
+            Self::Redis(url) => Arc::new(RedisBus::start(url.clone(), node)?),
+        })
     }
 }
 

@@ -9,9 +9,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     Callers, Config, ConfigError, FIELDS, Field, LogSection,
-    fields::{LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
+    fields::{BusSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
 };
 use crate::{
+    bus::{BusUrl, RedisUrl},
     gateway::GatewayConfig,
     limits::{LimitSettings, Quota},
     private_file,
@@ -153,6 +154,10 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
     let tls = judge_tls(&sections.tls)?;
     let public_url = judge_server(&sections.server, tls.is_some())?;
     let store = judge_store(&sections.store)?;
+    let bus = judge_bus(&sections.bus)?;
+    if let (BusUrl::Redis(_), StoreUrl::Sqlite(_)) = (&bus, &store) {
+        return Err(ConfigError::new("bus.url", "needs a store that several nodes can share: postgres://…"));
+    }
     check_log(&sections.log)?;
     let config = Config {
         listen: sections.server.listen,
@@ -161,6 +166,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         drain: Duration::from_secs(sections.server.drain_secs),
         limits: judge_limits(&sections.limits)?,
         store,
+        bus,
         gateway: GatewayConfig::default(),
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
@@ -277,6 +283,28 @@ fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
     match url {
         StoreUrl::Postgres(url) => Ok(url),
         StoreUrl::Sqlite(_) => Err("is for PostgreSQL only".to_owned()),
+    }
+}
+
+fn judge_bus(bus: &BusSection) -> Result<BusUrl, ConfigError> {
+    let mut parsed = BusUrl::parse(&bus.url).map_err(|reason| ConfigError::new("bus.url", reason))?;
+    if let Some(path) = &bus.password_file {
+        let fault = |reason| ConfigError::new("bus.password_file", reason);
+        let password = private_file::read(path).map_err(fault)?;
+        parsed = BusUrl::Redis(redis(parsed).map_err(fault)?.with_password(password.trim_end()));
+    }
+    if let Some(path) = &bus.ca_file {
+        let fault = |reason| ConfigError::new("bus.ca_file", reason);
+        let certificates = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        parsed = BusUrl::Redis(redis(parsed).map_err(fault)?.trusting(certificates));
+    }
+    Ok(parsed)
+}
+
+fn redis(url: BusUrl) -> Result<RedisUrl, String> {
+    match url {
+        BusUrl::Redis(url) => Ok(url),
+        BusUrl::Local => Err("is for Redis only".to_owned()),
     }
 }
 

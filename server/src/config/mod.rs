@@ -7,12 +7,14 @@ mod load;
 use std::{fmt, net::SocketAddr};
 
 pub use fields::{
-    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection,
+    BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection,
+    TlsSection,
 };
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
 
 use crate::{
+    bus::BusUrl,
     gateway::GatewayConfig,
     limits::LimitSettings,
     sealing::MasterKey,
@@ -37,6 +39,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// What seals it.
     pub master_key: MasterKey,
+    /// What brings nodes together.
+    pub bus: BusUrl,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
     /// Whether this is a development server; shown wherever the server shows itself.
@@ -67,6 +71,7 @@ impl Config {
             limits: LimitSettings::default(),
             store: Location::Memory.into(),
             master_key,
+            bus: BusUrl::Local,
             gateway: GatewayConfig::default(),
             dev: false,
             accept_clock: false,

@@ -36,7 +36,7 @@ pub(super) struct Entered {
 }
 
 /// Judges `login` and, if it passes, enters the room. Says the result once, in the log.
-pub(super) fn enter(
+pub(super) async fn enter(
     gateway: &Gateway,
     login: &Login,
     address: IpAddr,
@@ -49,7 +49,8 @@ pub(super) fn enter(
     let token_id = login.token.as_deref().map(TokenId::of);
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
 
-    let entered = app(gateway, login.app_id).and_then(|app| {
+    let entered = async {
+        let app = app(gateway, login.app_id)?;
         let presented = present(gateway, &app, login, challenge, address, now);
         let admission = login::decide(app.settings(), presented)?;
         // On the roll before in the room: from here on no revocation and no ban goes unheard.
@@ -70,12 +71,13 @@ pub(super) fn enter(
             user_id: user_id.clone(),
             user_name,
             auth: admission.grant.auth(),
+            since: now.get(),
             outbox: Arc::clone(&outbox),
         };
-        let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer).map_err(Refusal::of)?;
+        let (place, snapshot) = gateway.nodes.enter(app.settings(), newcomer).await.map_err(Refusal::of)?;
         Ok((app, admission, line, place, snapshot))
-    });
-    let (app, admission, line, place, snapshot) = entered.inspect_err(|refusal| {
+    };
+    let (app, admission, line, place, snapshot) = entered.await.inspect_err(|refusal: &Refusal| {
         tracing::info!(
             app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
             code = %refusal.code, reason = refusal.exact, "login refused"

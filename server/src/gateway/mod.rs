@@ -37,7 +37,8 @@ use crate::{
     apps::Directory,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
-    rooms::{OutboxLimits, Rooms},
+    nodes::Nodes,
+    rooms::OutboxLimits,
     tokens::Tokens,
 };
 use roll::{Lists, Roll};
@@ -113,7 +114,7 @@ pub struct Gateway {
     tokens: Arc<Tokens>,
     clock: Arc<dyn Clock>,
     config: GatewayConfig,
-    rooms: Rooms,
+    nodes: Arc<Nodes>,
     roll: Arc<Roll>,
     waiting: Arc<WaitingRoom>,
     /// Set once, when the gateway closes. Every open socket holds a receiver.
@@ -122,14 +123,20 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway without connections.
-    pub fn new(directory: Arc<Directory>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Self {
+    pub fn new(
+        directory: Arc<Directory>,
+        tokens: Arc<Tokens>,
+        nodes: Arc<Nodes>,
+        clock: Arc<dyn Clock>,
+        config: GatewayConfig,
+    ) -> Self {
         let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
         Self {
             directory,
             tokens,
             clock,
             config,
-            rooms: Rooms::default(),
+            nodes,
             roll: Arc::default(),
             waiting,
             draining: watch::Sender::new(false),

@@ -154,7 +154,7 @@ impl Socket {
     async fn login(&mut self, login: &Login, challenge: &[u8; CHALLENGE_LEN]) -> Result<Stay, Closing> {
         let session_id = SessionId::new(random()?);
         let now = self.gateway.clock.now();
-        let entered = match entry::enter(&self.gateway, login, self.address, challenge, session_id, now) {
+        let entered = match entry::enter(&self.gateway, login, self.address, challenge, session_id, now).await {
             Ok(entered) => entered,
             Err(refusal) => {
                 let message = ErrorMessage::new(Some(login.id), refusal.code);
@@ -285,7 +285,7 @@ impl Socket {
                 Effect::Send(message) => messages.push(message),
                 Effect::StartStream { id, stream_id } => {
                     let started = match &stay.place {
-                        Some(place) => place.start_stream(&stream_id),
+                        Some(place) => self.gateway.nodes.start_stream(place, &stream_id).await,
                         None => Err(ErrorCode::NotInRoom),
                     };
                     messages.push(stay.session.stream_started(id, stream_id, started));

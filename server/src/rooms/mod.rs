@@ -1,9 +1,10 @@
-//! Who is in which room and who publishes what, on this node.
+//! Who is in which room and who publishes what, on this node and, where somebody here is in the room too, elsewhere.
 //!
 //! Apps are separate worlds: the app is the first key of everything. A change and its announcement happen under
 //! one short lock a world, so everybody in a room hears the changes in the order of their numbers; announcing only
 //! puts a text into each member's [`Outbox`] and never waits. Knows neither sockets nor tokens nor a store.
 
+mod elsewhere;
 mod outbox;
 #[cfg(test)]
 mod tests;
@@ -21,7 +22,11 @@ use roompass_wire::{
 };
 use token_gen::{AppId, RoomId, StreamId, UserId, UserName};
 
-use crate::apps::{AppSettings, DuplicateLogin};
+use crate::{
+    apps::{AppSettings, DuplicateLogin},
+    bus::NodeId,
+};
+pub use elsewhere::{Departed, Here, Outgoing, Outlet, Presence};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
 
 /// Names one stay: 16 random bytes, written as 22 characters of base64url.
@@ -32,6 +37,11 @@ impl SessionId {
     /// The id made of these random bytes.
     pub const fn new(random: [u8; 16]) -> Self {
         Self(random)
+    }
+
+    /// Reads what [`fmt::Display`] writes.
+    pub fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
 }
 
@@ -60,8 +70,19 @@ pub struct Newcomer {
     pub user_name: UserName,
     /// How well the user id is proven.
     pub auth: AuthKind,
+    /// When the stay begins, in Unix seconds.
+    pub since: i64,
     /// Where announcements for this stay go.
     pub outbox: Arc<Outbox>,
+}
+
+/// Who has judged whether there is room, and whether the user id is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// The rooms of this node do.
+    Rooms,
+    /// All nodes together have: the newcomer has the place.
+    Bus,
 }
 
 /// The room as the newcomer finds it, itself included.
@@ -75,21 +96,32 @@ pub struct Snapshot {
     pub streams: Vec<Stream>,
 }
 
-/// Every room of every app on this node.
+/// Every room of every app that somebody on this node is in.
 #[derive(Debug, Default)]
 pub struct Rooms {
     worlds: RwLock<HashMap<AppId, Arc<Mutex<World>>>>,
+    outlet: Option<Outlet>,
 }
 
 impl Rooms {
+    /// Rooms that tell other nodes.
+    pub fn telling(outlet: Outlet) -> Self {
+        Self { outlet: Some(outlet), ..Self::default() }
+    }
+
     /// Lets `newcomer` in, creating the room if need be, and tells the others.
     ///
     /// # Errors
     /// [`ErrorCode::RoomFull`] and [`ErrorCode::LoggedInElsewhere`]; nobody hears of a refused newcomer.
-    pub fn enter(&self, settings: &AppSettings, newcomer: Newcomer) -> Result<(Place, Snapshot), ErrorCode> {
+    pub fn enter(
+        &self,
+        settings: &AppSettings,
+        newcomer: Newcomer,
+        judge: Judge,
+    ) -> Result<(Place, Snapshot), ErrorCode> {
         let world = self.world(settings.app_id);
         let session_id = newcomer.session_id;
-        let snapshot = lock(&world).enter(settings, newcomer)?;
+        let snapshot = lock(&world).enter(settings, newcomer, judge)?;
         Ok((Place { world, session_id }, snapshot))
     }
 
@@ -97,8 +129,14 @@ impl Rooms {
         let found = self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned();
         found.unwrap_or_else(|| {
             let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(worlds.entry(app_id).or_default())
+            let world = || Arc::new(Mutex::new(World::new(app_id, self.outlet.clone())));
+            Arc::clone(worlds.entry(app_id).or_insert_with(world))
         })
+    }
+
+    fn worlds(&self) -> Vec<(AppId, Arc<Mutex<World>>)> {
+        let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
+        worlds.iter().map(|(&app_id, world)| (app_id, Arc::clone(world))).collect()
     }
 }
 
@@ -115,13 +153,23 @@ pub struct Place {
 }
 
 impl Place {
+    /// The app.
+    pub fn app_id(&self) -> AppId {
+        lock(&self.world).app_id
+    }
+
+    /// Names the stay.
+    pub fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
     /// Adds a stream and tells the room.
     ///
     /// # Errors
     /// [`ErrorCode::StreamIdTaken`] if anybody in the app has it; [`ErrorCode::NotInRoom`] if the stay was ended
     /// a moment ago and has not heard of it yet.
-    pub fn start_stream(&self, stream_id: &StreamId) -> Result<(), ErrorCode> {
-        lock(&self.world).start_stream(self.session_id, stream_id)
+    pub fn start_stream(&self, stream_id: &StreamId, judge: Judge) -> Result<(), ErrorCode> {
+        lock(&self.world).start_stream(self.session_id, stream_id, judge)
     }
 
     /// Removes a stream of this stay and tells the room.
@@ -132,13 +180,19 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.world).leave(self.session_id);
+        let mut world = lock(&self.world);
+        // It may have moved to another node, and be there still.
+        if world.is_here(self.session_id) {
+            world.leave(self.session_id);
+        }
     }
 }
 
 /// The rooms of one app.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct World {
+    app_id: AppId,
+    outlet: Option<Outlet>,
     rooms: HashMap<RoomId, Room>,
     stays: HashMap<SessionId, Stay>,
     /// One stay a user.
@@ -153,6 +207,7 @@ struct Stay {
     room_id: RoomId,
     user_id: UserId,
     auth: AuthKind,
+    since: i64,
     /// The key among the members of the room.
     joined: u64,
 }
@@ -170,11 +225,57 @@ struct Room {
 #[derive(Debug)]
 struct Member {
     user: User,
-    outbox: Arc<Outbox>,
+    seat: Seat,
+}
+
+/// Where a member is.
+#[derive(Debug)]
+enum Seat {
+    /// On this node, to be told here.
+    Here(Arc<Outbox>),
+    /// On another, which tells it.
+    Elsewhere(NodeId),
 }
 
 impl World {
-    fn enter(&mut self, settings: &AppSettings, newcomer: Newcomer) -> Result<Snapshot, ErrorCode> {
+    fn new(app_id: AppId, outlet: Option<Outlet>) -> Self {
+        Self {
+            app_id,
+            outlet,
+            rooms: HashMap::new(),
+            stays: HashMap::new(),
+            users: HashMap::new(),
+            streams: HashMap::new(),
+        }
+    }
+
+    fn say(&self, outgoing: Outgoing) {
+        if let Some(outlet) = &self.outlet {
+            outlet.say(outgoing);
+        }
+    }
+
+    fn enter(&mut self, settings: &AppSettings, newcomer: Newcomer, judge: Judge) -> Result<Snapshot, ErrorCode> {
+        if judge == Judge::Rooms {
+            self.judge(settings, &newcomer)?;
+        }
+        if let Some(&earlier) = self.users.get(&newcomer.user_id) {
+            self.end(earlier, ErrorCode::KickedByOtherLogin);
+        }
+        let Newcomer { session_id, room_id, user_id, user_name, auth, since, outbox } = newcomer;
+        let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string() };
+        let room = self.rooms.entry(room_id.clone()).or_default();
+        room.announce_users(&room_id, Change::Add, &user);
+        let joined = room.seq;
+        room.members.insert(joined, Member { user, seat: Seat::Here(outbox) });
+        let snapshot = room.snapshot();
+        self.users.insert(user_id.clone(), session_id);
+        self.stays.insert(session_id, Stay { room_id, user_id, auth, since, joined });
+        Ok(snapshot)
+    }
+
+    /// Whether there is room and the user id is free, as far as this node knows.
+    fn judge(&self, settings: &AppSettings, newcomer: &Newcomer) -> Result<(), ErrorCode> {
         let earlier = self.users.get(&newcomer.user_id).copied();
         let earlier_stay = earlier.and_then(|session_id| self.stays.get(&session_id));
 
@@ -188,31 +289,27 @@ impl World {
             return Err(ErrorCode::LoggedInElsewhere);
         }
 
-        if let Some(session_id) = earlier {
-            self.end(session_id, ErrorCode::KickedByOtherLogin);
-        }
-        let Newcomer { session_id, room_id, user_id, user_name, auth, outbox } = newcomer;
-        let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string() };
-        let room = self.rooms.entry(room_id.clone()).or_default();
-        room.announce_users(&room_id, Change::Add, &user);
-        let joined = room.seq;
-        room.members.insert(joined, Member { user, outbox });
-        let snapshot = room.snapshot();
-        self.users.insert(user_id.clone(), session_id);
-        self.stays.insert(session_id, Stay { room_id, user_id, auth, joined });
-        Ok(snapshot)
+        Ok(())
     }
 
-    fn start_stream(&mut self, session_id: SessionId, stream_id: &StreamId) -> Result<(), ErrorCode> {
-        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
-        if self.streams.contains_key(stream_id.as_str()) {
-            return Err(ErrorCode::StreamIdTaken);
+    fn start_stream(&mut self, session_id: SessionId, stream_id: &StreamId, judge: Judge) -> Result<(), ErrorCode> {
+        if !self.stays.contains_key(&session_id) {
+            return Err(ErrorCode::NotInRoom);
         }
+        if let Some(&holder) = self.streams.get(stream_id.as_str()) {
+            // News that it is free may be on its way; what is here is known for sure.
+            if judge == Judge::Rooms || self.is_here(holder) {
+                return Err(ErrorCode::StreamIdTaken);
+            }
+            self.stop_stream(holder, stream_id);
+        }
+        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
         let room = self.rooms.get_mut(&stay.room_id).ok_or(ErrorCode::NotInRoom)?;
         let stream = Stream { stream_id: stream_id.as_str().to_owned(), user_id: stay.user_id.as_str().to_owned() };
         self.streams.insert(stream.stream_id.clone(), session_id);
         room.announce_streams(&stay.room_id, Change::Add, vec![stream.clone()]);
         room.streams.insert(room.seq, stream);
+        self.say(Outgoing::Changed(self.app_id, session_id));
         Ok(())
     }
 
@@ -225,6 +322,9 @@ impl World {
         let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
         let gone = room.take_streams(|stream| stream.stream_id == stream_id.as_str());
         room.announce_streams(&stay.room_id, Change::Delete, gone);
+        if self.is_here(session_id) {
+            self.say(Outgoing::Stopped(self.app_id, session_id, stream_id.as_str().to_owned()));
+        }
     }
 
     /// Tells the stay itself, then removes it.
@@ -233,8 +333,8 @@ impl World {
             let room = self.rooms.get(&stay.room_id)?;
             room.members.get(&stay.joined)
         });
-        if let Some(member) = member {
-            member.outbox.end(code);
+        if let Some(Member { seat: Seat::Here(outbox), .. }) = member {
+            outbox.end(code);
         }
         self.leave(session_id);
     }
@@ -249,15 +349,26 @@ impl World {
         for stream in &gone {
             self.streams.remove(&stream.stream_id);
         }
+        let was_here = member.as_ref().is_some_and(|member| matches!(member.seat, Seat::Here(_)));
+        let streams = gone.iter().map(|stream| stream.stream_id.clone()).collect();
         if room.members.is_empty() {
             self.rooms.remove(&stay.room_id);
-            return;
+        } else {
+            if !gone.is_empty() {
+                room.announce_streams(&stay.room_id, Change::Delete, gone);
+            }
+            if let Some(member) = member {
+                room.announce_users(&stay.room_id, Change::Delete, &member.user);
+            }
         }
-        if !gone.is_empty() {
-            room.announce_streams(&stay.room_id, Change::Delete, gone);
-        }
-        if let Some(member) = member {
-            room.announce_users(&stay.room_id, Change::Delete, &member.user);
+        if was_here && self.outlet.is_some() {
+            let Stay { room_id, user_id, .. } = stay;
+            let is_empty = !self.has_members_here(&room_id);
+            let app_id = self.app_id;
+            self.say(Outgoing::Left(Departed { app_id, room_id: room_id.clone(), session_id, user_id, streams }));
+            if is_empty {
+                self.say(Outgoing::Emptied(app_id, room_id));
+            }
         }
     }
 }
@@ -303,7 +414,9 @@ impl Room {
         // Strings and numbers into memory: serde_json has no way to fail here.
         let text: Arc<str> = serde_json::to_string(message).unwrap_or_default().into();
         for member in self.members.values() {
-            member.outbox.push(Arc::clone(&text));
+            if let Seat::Here(outbox) = &member.seat {
+                outbox.push(Arc::clone(&text));
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{ANSWER_LIMIT, LEASE, News, NodeId, Request, Shared, channel, notices, read, read_news};
+use super::{ANSWER_LIMIT, LEASE, News, NodeId, Request, Shared, channel, notices, read, read_news, read_notice};
 use crate::bus::url::Address;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -111,11 +111,12 @@ async fn serve(
             message = stream.next() => {
                 let message = message.ok_or(Fault::Closed)?;
                 let line = String::from_utf8_lossy(message.get_payload_bytes()).into_owned();
-                let news = read_news(message.get_channel_name(), &line);
-                if let Some(news) = &news {
+                if let Some(news) = read_news(message.get_channel_name(), &line) {
                     shared.saw(&news.node);
+                    shared.inbox.push(News::Board(news));
+                } else if let Some(notice) = read_notice(&line) {
+                    shared.inbox.push(notice);
                 }
-                shared.inbox.push(news.map_or(News::Noticed(line), News::Board));
             }
             request = asked.recv() => match request {
                 None => return Ok(()),

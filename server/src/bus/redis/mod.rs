@@ -163,6 +163,18 @@ fn read_news(channel: &str, line: &str) -> Option<BoardNews> {
     Some(BoardNews { topic, rev, node, change })
 }
 
+/// What a line for this node alone says.
+fn read_notice(line: &str) -> Option<News> {
+    match line.split_once(' ')? {
+        (">", text) => Some(News::Noticed(text.to_owned())),
+        ("!", ousted) => {
+            let (app_id, key) = ousted.split_once(' ')?;
+            Some(News::Ousted { app_id: app_id.parse().ok()?, key: key.into() })
+        }
+        _ => None,
+    }
+}
+
 fn read<T: redis::FromRedisValue>(value: Value) -> Result<T, BusError> {
     redis::from_redis_value(value).map_err(|error| BusError::Away(format!("not an answer of our scripts: {error}")))
 }
@@ -213,17 +225,17 @@ impl Bus for RedisBus {
         }
     }
 
-    async fn enter(&self, entry: &Entry, terms: Terms, notice: &str) -> Result<Entered, BusError> {
+    async fn enter(&self, entry: &Entry, terms: Terms) -> Result<Entered, BusError> {
         let Entry { topic, key, name, text, record } = entry;
         let Terms { since, rank, newest_wins, limit, again } = terms;
         let (since, rank, limit) = (since.to_string(), rank.to_string(), limit.to_string());
         let flag = |on| if on { "1" } else { "0" };
-        let words =
-            [&*topic.name, key, name, text, record, &since, &rank, flag(newest_wins), &limit, flag(again), notice];
+        let words = [&*topic.name, key, name, text, record, &since, &rank, flag(newest_wins), &limit, flag(again)];
         let entered: String = read(self.run(script!("enter"), topic.app_id, words).await?)?;
         Ok(match &*entered {
             "in" => Entered::In,
             "full" => Entered::Full,
+            "moved" => Entered::Moved,
             _ => Entered::Held,
         })
     }
@@ -271,7 +283,7 @@ impl Bus for RedisBus {
 
     async fn notify(&self, node: &NodeId, text: &str) -> Result<(), BusError> {
         let mut publish = redis::cmd("PUBLISH");
-        self.shared.query(publish.arg(notices(node)).arg(text)).await.map(drop)
+        self.shared.query(publish.arg(notices(node)).arg(format!("> {text}"))).await.map(drop)
     }
 
     async fn next(&self) -> News {

@@ -55,7 +55,7 @@ async fn what_redis_lost_is_told_as_missed_and_everything_goes_on() {
     let (here, there) = (server.join().await, server.join().await);
     let entry = entry();
     there.follow(&entry.topic).await.unwrap();
-    here.enter(&entry, TERMS, "").await.unwrap();
+    here.enter(&entry, TERMS).await.unwrap();
     let News::Board(before) = next(&there).await else { panic!() };
 
     server.stop();
@@ -71,7 +71,7 @@ async fn what_redis_lost_is_told_as_missed_and_everything_goes_on() {
         assert!(bus.is_up());
     }
     assert!(!here.update(&entry).await.unwrap(), "Redis is empty");
-    here.enter(&entry, Terms { again: true, ..TERMS }, "").await.unwrap();
+    here.enter(&entry, Terms { again: true, ..TERMS }).await.unwrap();
     let News::Board(after) = next(&there).await else { panic!() };
     assert!(after.rev > before.rev + 1, "a board that was lost goes on with higher numbers: {before:?} {after:?}");
     assert_eq!(after.change, BoardChange::Put { key: "s1".into(), text: "text".to_owned() });
@@ -98,7 +98,7 @@ async fn a_node_that_says_nothing_more_is_gone_after_its_lease_and_not_before() 
     let (here, there) = (server.join().await, server.join().await);
     let entry = entry();
     there.follow(&entry.topic).await.unwrap();
-    here.enter(&entry, TERMS, "").await.unwrap();
+    here.enter(&entry, TERMS).await.unwrap();
     assert!(matches!(next(&there).await, News::Board(_)));
     here.link.abort();
     let start = Instant::now();
@@ -116,7 +116,7 @@ async fn leases_lost_with_redis_kill_nobody() {
     let (here, there) = (server.join().await, server.join().await);
     let entry = entry();
     there.follow(&entry.topic).await.unwrap();
-    here.enter(&entry, TERMS, "").await.unwrap();
+    here.enter(&entry, TERMS).await.unwrap();
     assert!(matches!(next(&there).await, News::Board(_)));
     server.command(&format!("DEL roompass:lease:{}", here.node()));
     beats(&server, &here).await;

@@ -25,9 +25,11 @@ use tokio_tungstenite::{
 use crate::{
     apps::{App, AppSettings, Directory, RingSecret},
     bans::Bans,
+    bus::{LocalBus, NodeId},
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig},
     limits::ClientAddress,
+    nodes::Nodes,
     revocations::Revocations,
     tokens::Tokens,
 };
@@ -65,7 +67,9 @@ impl TestGateway {
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), clock.clone(), config));
+        let nodes = Nodes::new(Arc::new(LocalBus::alone(NodeId::new([0; 8]))), clock.clone());
+        let nodes = Arc::new(nodes);
+        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), nodes, clock.clone(), config));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

@@ -1,10 +1,12 @@
--- ARGV[4] topic, key, name, text, record, since, rank, newest_wins, limit, again, notice. Returns in, full or held.
+-- ARGV[4] topic, key, name, text, record, since, rank, newest_wins, limit, again.
+-- Returns in, full, held or moved.
 local topic, key, name, text, record = ARGV[4], ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local since, rank, newest_wins = tonumber(ARGV[9]), tonumber(ARGV[10]), ARGV[11] == '1'
-local limit, again, notice = tonumber(ARGV[12]), ARGV[13] == '1', ARGV[14]
+local limit, again = tonumber(ARGV[12]), ARGV[13] == '1'
 local claim = app_key('name', name)
 
 local held = redis.call('HMGET', claim, 'node', 'key', 'topic', 'since', 'rank')
+if held[1] and held[2] == key and held[1] ~= NODE and alive(held[1]) then return 'moved' end
 local holder = held[1] and held[2] ~= key and {node = held[1], key = held[2], topic = held[3]}
 local living_holder = holder and alive(holder.node)
 
@@ -28,7 +30,7 @@ end
 
 if holder then
     remove(holder.topic, holder.key)
-    redis.call('PUBLISH', 'roompass:notice:' .. holder.node, notice)
+    redis.call('PUBLISH', 'roompass:notice:' .. holder.node, '! ' .. APP .. ' ' .. holder.key)
 end
 redis.call('HSET', claim, 'node', NODE, 'key', key, 'topic', topic, 'since', ARGV[9], 'rank', ARGV[10])
 redis.call('PEXPIRE', claim, LIFETIME)
