@@ -22,6 +22,7 @@ mod mint;
 mod privilege;
 mod rights;
 mod secret;
+mod terms;
 #[cfg(test)]
 mod test_data;
 mod time;
@@ -42,6 +43,7 @@ pub use mint::{Minted, Minter, TokenRequest};
 pub use privilege::{Privilege, Privileges, UnknownPrivilege};
 pub use rights::{Denied, Rights, RightsBuilder, RoomScope, StreamScope};
 pub use secret::{AppSign, ServerSecret};
+pub use terms::{MediaKind, MediaKinds, OnExpiry, Terms, TermsView, UnknownMediaKind};
 pub use time::{MAX_LIFETIME, UnixSeconds};
 pub use token_id::TokenId;
 pub use unverified::{expire_at_unverified, version_unverified};
