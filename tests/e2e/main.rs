@@ -2,7 +2,12 @@
 
 mod command;
 mod journey;
+mod kicked;
+mod messages;
 mod modes;
 mod python;
 mod refusals;
+mod resume;
+mod runtimes;
 mod strict;
+mod switch;

@@ -1,23 +1,28 @@
 //! Finding the way back after a lost connection: waits, tries, and the limit to both.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
-use super::{End, Entered, Request, Session, Wish};
+use super::{End, Entered, Request, Session, Wish, stay::Loss};
 use crate::{
     connection::within,
     error::{Error, ErrorKind},
-    event::RoomState,
     provider::Cause,
+    state::RoomState,
 };
+
+/// No server may keep its clients away for longer.
+const LONGEST_ASKED_FOR: Duration = Duration::from_secs(60);
 
 impl Session {
     /// Tries until the user is in the room again, the limit has passed, or only the app can help.
     ///
-    /// Requests that come meanwhile are added to `held`; leaving is done at once.
+    /// A server that asks to be left alone is, and the wait is random on top of that. Each failure of a server is a
+    /// reason to try the next, if there are several. Requests that come meanwhile are added to `held`; leaving is done at once.
     pub(super) async fn come_back(
         &mut self,
+        loss: Loss,
         requests: &mut mpsc::Receiver<Request>,
         held: &mut Vec<Request>,
     ) -> Result<Entered, End> {
@@ -26,13 +31,15 @@ impl Session {
         self.token_is_fresh = false;
         self.renewal.stop();
         let environment = Arc::clone(&self.options.environment);
-        let mut announced = false;
+        if let Some(place) = &mut self.place {
+            place.kept_until = Some(self.options.environment.now() + place.kept_for);
+        }
+        // A connection may break without the server's fault, and only this server may still hold the place.
+        let asked_for = if loss.error.code().is_some() { self.move_on(&loss.error) } else { Duration::ZERO };
+        let wait = loss.retry_in.unwrap_or_else(|| asked_for + self.reconnects.next(self.chance()));
+        let mut retry_at = self.now() + wait;
+        self.enter_state(RoomState::Reconnecting);
         loop {
-            let retry_at = self.now() + self.reconnects.next(self.chance());
-            if !announced {
-                self.enter_state(RoomState::Reconnecting);
-                announced = true;
-            }
             holding(requests, held, environment.sleep_until(retry_at.min(give_up_at))).await?;
             if self.now() >= give_up_at {
                 return Err(End::Failed(Error::Timeout { after: limit }));
@@ -40,13 +47,27 @@ impl Session {
             self.adopt_renewed_token(held);
             let time_left = give_up_at.saturating_sub(self.now());
             let attempt = within(&*environment, time_left, self.try_enter(Cause::Relogin));
-            match holding(requests, held, attempt).await? {
+            let error = match holding(requests, held, attempt).await? {
                 Ok(entered) => return Ok(entered),
-                Err(error) if self.another_token_may_help(&error) => self.token_refused = true,
-                Err(error) if is_final(&error) => return Err(End::Failed(error)),
-                Err(error) => tracing::debug!(%error, "not back yet"),
+                Err(error) => error,
+            };
+            if self.another_token_may_help(&error) {
+                self.token_refused = true;
+            } else if is_final(&error) {
+                return Err(End::Failed(error));
             }
+            tracing::debug!(%error, "not back yet");
+            retry_at = self.now() + self.move_on(&error) + self.reconnects.next(self.chance());
         }
+    }
+
+    /// Turns to the next server if another may help, and says how long to stay away.
+    fn move_on(&mut self, error: &Error) -> Duration {
+        if error.is_about_the_server() && self.options.servers.len() > 1 {
+            self.try_next_server();
+            return Duration::ZERO;
+        }
+        error.retry_after().unwrap_or_default().min(LONGEST_ASKED_FOR)
     }
 
     /// Logs in with the latest token that the app handed over while there was no connection.
