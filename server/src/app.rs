@@ -122,7 +122,7 @@ impl Service {
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
         let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
-        let nodes = Arc::new(Nodes::new(bus, clock.clone()));
+        let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone()));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {

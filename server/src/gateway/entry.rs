@@ -72,6 +72,7 @@ pub(super) async fn enter(
             user_name,
             auth: admission.grant.auth(),
             since: now.get(),
+            kept: "".into(),
             outbox: Arc::clone(&outbox),
         };
         let (place, snapshot) = gateway.nodes.enter(app.settings(), newcomer).await.map_err(Refusal::of)?;

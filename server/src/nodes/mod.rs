@@ -6,6 +6,7 @@
 //! does none of this. Knows neither sockets nor tokens.
 
 mod listen;
+mod resume;
 mod speak;
 #[cfg(test)]
 mod tests;
@@ -25,9 +26,10 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 
 use crate::{
     apps::{AppSettings, DuplicateLogin},
-    bus::{Bus, BusError, Entered, Entry, Terms, Topic},
+    bus::{Bus, BusError, Entered, Terms, Topic},
     clock::Clock,
-    rooms::{Departed, Judge, Newcomer, Outgoing, Outlet, Place, Presence, Rooms, SessionId, Snapshot},
+    rooms::{Departed, Here, Judge, Newcomer, Outgoing, Outlet, Place, Presence, Rooms, SessionId, Snapshot},
+    sealing::Sealer,
 };
 
 /// How much may wait to be told. Beyond it, everything is told again.
@@ -37,6 +39,7 @@ const MAX_OUTGOING: usize = 64 * 1024;
 pub struct Nodes {
     rooms: Arc<Rooms>,
     bus: Arc<dyn Bus>,
+    sealer: Sealer,
     clock: Arc<dyn Clock>,
     outlet: Outlet,
     /// Taken by the task that speaks.
@@ -83,13 +86,14 @@ impl Notice {
 }
 
 impl Nodes {
-    /// The rooms of a node on `bus`.
-    pub fn new(bus: Arc<dyn Bus>, clock: Arc<dyn Clock>) -> Self {
+    /// The rooms of a node on `bus`. What other nodes need to go on with a stay is sealed with `sealer`.
+    pub fn new(bus: Arc<dyn Bus>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
         let (outlet, outgoing) = Outlet::new(MAX_OUTGOING);
         let rooms = if bus.is_alone() { Rooms::default() } else { Rooms::telling(outlet.clone()) };
         Self {
             rooms: Arc::new(rooms),
             bus,
+            sealer,
             clock,
             outlet,
             outgoing: Mutex::new(Some(outgoing)),
@@ -127,10 +131,14 @@ impl Nodes {
             streams: Vec::new(),
         };
         self.follow(&topic).await;
-        let user =
-            User { user_id: newcomer.user_id.as_str().to_owned(), user_name: newcomer.user_name.as_str().to_owned() };
+        let user = User {
+            user_id: newcomer.user_id.as_str().to_owned(),
+            user_name: newcomer.user_name.as_str().to_owned(),
+            ..User::default()
+        };
         let presence = Presence { user, auth: newcomer.auth, since: newcomer.since, streams: Vec::new() };
-        let entered = self.claim_place(settings, &topic, session_id, &presence).await;
+        let here = Here { room_id: newcomer.room_id.clone(), presence, kept: Arc::clone(&newcomer.kept) };
+        let entered = self.claim_place(settings, &topic, session_id, &here).await;
         let outcome = match entered {
             Ok(Entered::Full) => Err(ErrorCode::RoomFull),
             Ok(Entered::Held | Entered::Moved) => Err(ErrorCode::LoggedInElsewhere),
@@ -174,15 +182,15 @@ impl Nodes {
         settings: &AppSettings,
         topic: &Topic,
         session_id: SessionId,
-        presence: &Presence,
+        here: &Here,
     ) -> Result<Entered, BusError> {
         let terms = Terms {
             newest_wins: settings.duplicate_login == DuplicateLogin::NewestWins,
             limit: settings.max_room_users,
             again: false,
-            ..terms(presence)
+            ..terms(&here.presence)
         };
-        self.bus.enter(&entry(topic, session_id, presence), terms).await
+        self.bus.enter(&self.entry(topic, session_id, here), terms).await
     }
 
     fn topics(&self) -> MutexGuard<'_, HashMap<Topic, Arc<Following>>> {
@@ -226,21 +234,10 @@ impl Nodes {
 /// The terms of a stay that has been let in before. A proven user id beats an unproven one.
 fn terms(presence: &Presence) -> Terms {
     let rank = match presence.auth {
-        AuthKind::AppSign => 0,
         AuthKind::Token => 1,
+        AuthKind::AppSign | AuthKind::Unknown => 0,
     };
     Terms { since: presence.since, rank, newest_wins: true, limit: 0, again: true }
-}
-
-fn entry(topic: &Topic, session_id: SessionId, presence: &Presence) -> Entry {
-    Entry {
-        topic: topic.clone(),
-        key: session_id.to_string().into(),
-        name: user_name(&presence.user.user_id),
-        // Strings and numbers into memory: serde_json has no way to fail here.
-        text: serde_json::to_string(presence).unwrap_or_default(),
-        record: String::new(),
-    }
 }
 
 fn topic(app_id: AppId, room_id: &RoomId) -> Topic {

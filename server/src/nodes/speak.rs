@@ -9,10 +9,10 @@ use futures_util::{StreamExt, stream};
 use roompass_wire::ErrorCode;
 use token_gen::{AppId, RoomId};
 
-use super::{Nodes, entry, stream_name, terms, topic, user_name};
+use super::{Nodes, stream_name, terms, topic, user_name};
 use crate::{
     bus::{BusError, Entered, Topic},
-    rooms::{Departed, Here, Outgoing, SessionId},
+    rooms::{Departed, Outgoing, SessionId},
 };
 
 /// How often everything is told again, so that the bus does not forget it.
@@ -72,8 +72,8 @@ impl Nodes {
 
     /// Tells what a stay here is like now. While the bus is away, that is told later.
     async fn tell_of(&self, app_id: AppId, session_id: SessionId) {
-        let Some(Here { room_id, presence }) = self.rooms.here(app_id, session_id) else { return };
-        let entry = entry(&topic(app_id, &room_id), session_id, &presence);
+        let Some(here) = self.rooms.here(app_id, session_id) else { return };
+        let entry = self.entry(&topic(app_id, &here.room_id), session_id, &here);
         match self.bus.update(&entry).await {
             Ok(true) | Err(_) => {}
             Ok(false) => self.tell_again(app_id, session_id).await,
@@ -83,9 +83,9 @@ impl Nodes {
     /// Brings a stay here back to where everybody sees it, with its streams. If its user has logged in elsewhere since,
     /// it is over.
     async fn tell_again(&self, app_id: AppId, session_id: SessionId) {
-        let Some(Here { room_id, presence }) = self.rooms.here(app_id, session_id) else { return };
-        let topic = topic(app_id, &room_id);
-        match self.bus.enter(&entry(&topic, session_id, &presence), terms(&presence)).await {
+        let Some(here) = self.rooms.here(app_id, session_id) else { return };
+        let entry = self.entry(&topic(app_id, &here.room_id), session_id, &here);
+        match self.bus.enter(&entry, terms(&here.presence)).await {
             Ok(Entered::In) => {}
             Ok(Entered::Full | Entered::Held) => {
                 return self.rooms.end(app_id, session_id, ErrorCode::KickedByOtherLogin);
@@ -93,7 +93,7 @@ impl Nodes {
             // The news that says so is on its way; or, without a bus, later.
             Ok(Entered::Moved) | Err(_) => return,
         }
-        for stream in presence.streams {
+        for stream in here.presence.streams {
             let name = stream_name(&stream.stream_id);
             if let Ok(false) = self.bus.claim(app_id, &name, &session_id.to_string()).await {
                 self.rooms.take_stream(app_id, session_id, &stream.stream_id);

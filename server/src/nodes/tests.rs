@@ -14,9 +14,12 @@ use crate::{
     },
     clock::ManualClock,
     rooms::{Delivery, Outbox, OutboxLimits},
+    sealing::MasterKey,
 };
 
 const DEADLINE: Duration = Duration::from_secs(20);
+/// How long a stay may be lost.
+const GRACE: Duration = Duration::from_secs(90);
 
 /// A node with its tasks.
 struct Node {
@@ -39,7 +42,7 @@ struct Guest {
 impl Node {
     async fn join(meeting: &impl Meeting) -> Self {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_800_000_000)));
-        let nodes = Arc::new(Nodes::new(Arc::new(meeting.join().await), clock.clone()));
+        let nodes = Arc::new(Nodes::new(Arc::new(meeting.join().await), sealer(), clock.clone()));
         let (listener, speaker) = (Arc::clone(&nodes), Arc::clone(&nodes));
         let listening = tokio::spawn(async move { listener.listen().await });
         let speaking = tokio::spawn(async move { speaker.speak().await });
@@ -56,12 +59,11 @@ impl Node {
             user_name: UserName::new(who).unwrap(),
             auth: AuthKind::Token,
             since: self.clock.now().get(),
+            kept: format!("kept for {who}").into(),
             outbox: Arc::clone(&outbox),
         };
-        let (place, Snapshot { seq, users, streams }) = self.nodes.enter(settings, newcomer).await?;
-        let users = users.into_iter().map(|user| user.user_id);
-        let streams = streams.into_iter().map(|stream| format!("{}@{}", stream.stream_id, stream.user_id));
-        Ok(Guest { place, session_id, outbox, seq, room: users.chain(streams).collect() })
+        let (place, snapshot) = self.nodes.enter(settings, newcomer).await?;
+        Ok(Guest::new(place, snapshot, session_id, outbox))
     }
 
     async fn enter(&self, who: &str) -> Guest {
@@ -72,6 +74,14 @@ impl Node {
         self.nodes.start_stream(&guest.place, &StreamId::new(stream_id).unwrap()).await
     }
 
+    /// Goes on with the stay of `guest`, as its client would after losing the connection.
+    async fn resume(&self, guest: &Guest) -> Option<Guest> {
+        let lost = self.nodes.lost(settings().app_id, guest.session_id, GRACE).await?;
+        let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
+        let (place, snapshot) = self.nodes.adopt(lost, "kept again".into(), Arc::clone(&outbox)).await?;
+        Some(Guest::new(place, snapshot, guest.session_id, outbox))
+    }
+
     /// Dies without a word.
     async fn die(self) {
         self.tasks.iter().for_each(JoinHandle::abort);
@@ -80,6 +90,13 @@ impl Node {
 }
 
 impl Guest {
+    fn new(place: Place, snapshot: Snapshot, session_id: SessionId, outbox: Arc<Outbox>) -> Self {
+        let Snapshot { seq, users, streams } = snapshot;
+        let users = users.into_iter().map(|user| user.user_id);
+        let streams = streams.into_iter().map(|stream| format!("{}@{}", stream.stream_id, stream.user_id));
+        Self { place, session_id, outbox, seq, room: users.chain(streams).collect() }
+    }
+
     /// The next change, as `+alice`, `-s1@alice`, or how the stay ended. No number may be left out.
     async fn hear(&mut self) -> String {
         let text = match timeout(DEADLINE, self.outbox.next()).await.expect("something is heard") {
@@ -118,6 +135,11 @@ impl Guest {
     }
 }
 
+fn sealer() -> Sealer {
+    let key = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
+    Sealer::new(&MasterKey::parse(key).unwrap())
+}
+
 fn settings() -> AppSettings {
     AppSettings::new(AppId::new(1).unwrap(), "demo")
 }
@@ -150,6 +172,9 @@ on_both!(
     a_room_is_full_on_all_nodes,
     a_stream_id_is_had_once_on_all_nodes,
     a_dead_node_leaves_no_ghosts,
+    a_stay_goes_on_on_another_node_and_nobody_notices,
+    a_stay_of_a_dead_node_goes_on_within_its_time,
+    nobody_else_goes_on_with_a_stay,
     apps_do_not_meet,
     a_room_that_is_left_is_forgotten_and_found_again,
 );
@@ -207,6 +232,7 @@ async fn a_room_is_full_on_all_nodes(meeting: &impl Meeting) {
     let start = std::time::Instant::now();
     while there.try_enter(&two, "c", "r").await.is_err() {
         assert!(start.elapsed() < DEADLINE);
+        tokio::task::yield_now().await;
     }
 }
 
@@ -220,6 +246,7 @@ async fn a_stream_id_is_had_once_on_all_nodes(meeting: &impl Meeting) {
     let start = std::time::Instant::now();
     while there.publish(&bob, "s1").await.is_err() {
         assert!(start.elapsed() < DEADLINE);
+        tokio::task::yield_now().await;
     }
 }
 
@@ -265,5 +292,66 @@ async fn a_room_that_is_left_is_forgotten_and_found_again(meeting: &impl Meeting
         alice.hears(&["-bob"]).await;
         eventually(|| there.nodes.topics().is_empty()).await;
         assert!(there.nodes.rooms.here(settings().app_id, alice.session_id).is_none());
+    }
+}
+
+async fn a_stay_goes_on_on_another_node_and_nobody_notices(meeting: &impl Meeting) {
+    let (here, there, third) = (Node::join(meeting).await, Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = third.enter("bob").await;
+    let mut carol = here.enter("carol").await;
+    let mut alice = here.enter("alice").await;
+    bob.hears(&["+carol", "+alice"]).await;
+    here.publish(&alice, "s1").await.unwrap();
+    bob.hears(&["+s1@alice"]).await;
+    carol.hears(&["+alice", "+s1@alice"]).await;
+    alice.hears(&["+s1@alice"]).await;
+
+    let mut moved = there.resume(&alice).await.unwrap();
+    // The old connection is of no use any more, and its end is nobody else's.
+    alice.hears(&["kicked_internal"]).await;
+    drop(alice.place);
+    there.publish(&moved, "s2").await.unwrap();
+    moved.hears(&["+s2@alice"]).await;
+    bob.hears(&["+s2@alice"]).await;
+    carol.hears(&["+s2@alice"]).await;
+    let bob_place = bob.place;
+    assert_eq!(third.publish(&carol, "s1").await, Err(ErrorCode::StreamIdTaken));
+    drop(bob_place);
+    carol.hears(&["-bob"]).await;
+    drop(moved.place);
+    carol.hears(&["-s1@alice s2@alice", "-alice"]).await;
+}
+
+async fn a_stay_of_a_dead_node_goes_on_within_its_time(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = there.enter("bob").await;
+    let alice = here.enter("alice").await;
+    here.publish(&alice, "s1").await.unwrap();
+    bob.hears(&["+alice", "+s1@alice"]).await;
+    here.die().await;
+    bob.hears(&["-s1@alice", "-alice"]).await;
+    let moved = there.resume(&alice).await.unwrap();
+    assert_eq!(moved.room, ["bob", "alice", "s1@alice"]);
+    bob.hears(&["+alice", "+s1@alice"]).await;
+}
+
+async fn nobody_else_goes_on_with_a_stay(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let alice = here.enter("alice").await;
+    let other = AppId::new(2).unwrap();
+    assert!(there.nodes.lost(other, alice.session_id, GRACE).await.is_none());
+    assert!(there.nodes.lost(settings().app_id, SessionId::new([7; 16]), GRACE).await.is_none());
+    let lost = there.nodes.lost(settings().app_id, alice.session_id, GRACE).await.unwrap();
+    assert_eq!(lost.kept(), "kept for alice");
+    // Somebody was faster.
+    let first = there.nodes.lost(settings().app_id, alice.session_id, GRACE).await.unwrap();
+    let outbox = || Arc::new(Outbox::new(OutboxLimits::default()));
+    let moved = there.nodes.adopt(first, "kept again".into(), outbox()).await.unwrap();
+    assert!(here.nodes.adopt(lost, "kept twice".into(), outbox()).await.is_none());
+    drop(moved);
+    let start = std::time::Instant::now();
+    while here.nodes.lost(settings().app_id, alice.session_id, GRACE).await.is_some() {
+        assert!(start.elapsed() < DEADLINE, "whoever has left cannot be gone on with");
+        tokio::task::yield_now().await;
     }
 }

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use token_gen::{AppId, RoomId, StreamId, UserId};
 use tokio::sync::mpsc;
 
-use super::{Member, Rooms, Seat, SessionId, Stay, World, lock};
+use super::{Member, Outbox, Place, Rooms, Seat, SessionId, Snapshot, Stay, World, lock};
 use crate::bus::NodeId;
 
 /// One stay as other nodes see it.
@@ -42,6 +42,8 @@ pub struct Here {
     pub room_id: RoomId,
     /// What others see of it.
     pub presence: Presence,
+    /// What another node needs to go on with it.
+    pub kept: Arc<str>,
 }
 
 /// What other nodes need to hear.
@@ -135,6 +137,19 @@ impl Rooms {
         }
     }
 
+    /// Goes on here with a stay that was elsewhere. Whoever sees it in the room already sees no change.
+    pub fn adopt(
+        &self,
+        app_id: AppId,
+        session_id: SessionId,
+        here: Here,
+        outbox: Arc<Outbox>,
+    ) -> Option<(Place, Snapshot)> {
+        let world = self.world(app_id);
+        let snapshot = lock(&world).adopt(session_id, here, outbox)?;
+        Some((Place { world, session_id }, snapshot))
+    }
+
     /// A stay, if it is here.
     pub fn here(&self, app_id: AppId, session_id: SessionId) -> Option<Here> {
         lock(&self.world(app_id)).here(session_id)
@@ -201,7 +216,7 @@ impl World {
             since: stay.since,
             streams: streams.cloned().collect(),
         };
-        Some(Here { room_id: stay.room_id.clone(), presence })
+        Some(Here { room_id: stay.room_id.clone(), presence, kept: Arc::clone(&stay.kept) })
     }
 
     fn remove_where(&mut self, is_gone: impl Fn(&SessionId, &Stay, &Member) -> bool) {
@@ -215,7 +230,7 @@ impl World {
         let Ok(user_id) = UserId::new(&*presence.user.user_id) else { return };
         if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != *room_id) {
             self.leave(session_id);
-            self.come_elsewhere(room_id, session_id, node, user_id, &presence);
+            self.come(room_id, session_id, Seat::Elsewhere(node.clone()), user_id, &presence);
         }
         let Some(stay) = self.stays.get(&session_id) else { return };
         let Some(room) = self.rooms.get_mut(room_id) else { return };
@@ -228,14 +243,22 @@ impl World {
         self.set_streams(room_id, session_id, presence.streams);
     }
 
-    fn come_elsewhere(
-        &mut self,
-        room_id: &RoomId,
-        session_id: SessionId,
-        node: &NodeId,
-        user_id: UserId,
-        presence: &Presence,
-    ) {
+    fn adopt(&mut self, session_id: SessionId, here: Here, outbox: Arc<Outbox>) -> Option<Snapshot> {
+        let Here { room_id, presence, kept } = here;
+        if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != room_id) {
+            self.leave(session_id);
+            let user_id = UserId::new(&*presence.user.user_id).ok()?;
+            self.come(&room_id, session_id, Seat::Here(Arc::clone(&outbox)), user_id, &presence);
+        }
+        self.set_streams(&room_id, session_id, presence.streams);
+        let stay = self.stays.get_mut(&session_id)?;
+        stay.kept = kept;
+        let room = self.rooms.get_mut(&room_id)?;
+        room.members.get_mut(&stay.joined)?.seat = Seat::Here(outbox);
+        Some(room.snapshot())
+    }
+
+    fn come(&mut self, room_id: &RoomId, session_id: SessionId, seat: Seat, user_id: UserId, presence: &Presence) {
         // The bus gave the user id to that one, so whoever had it has lost it.
         if let Some(&earlier) = self.users.get(&user_id) {
             self.end(earlier, ErrorCode::KickedByOtherLogin);
@@ -243,10 +266,11 @@ impl World {
         let room = self.rooms.entry(room_id.clone()).or_default();
         room.announce_users(room_id, Change::Add, &presence.user);
         let joined = room.seq;
-        room.members.insert(joined, Member { user: presence.user.clone(), seat: Seat::Elsewhere(node.clone()) });
+        room.members.insert(joined, Member { user: presence.user.clone(), seat });
         self.users.insert(user_id.clone(), session_id);
         let Presence { auth, since, .. } = *presence;
-        self.stays.insert(session_id, Stay { room_id: room_id.clone(), user_id, auth, since, joined });
+        let kept = Arc::from("");
+        self.stays.insert(session_id, Stay { room_id: room_id.clone(), user_id, auth, since, kept, joined });
     }
 
     /// Makes the streams of a stay elsewhere what that node says they are.

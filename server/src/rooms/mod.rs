@@ -72,6 +72,8 @@ pub struct Newcomer {
     pub auth: AuthKind,
     /// When the stay begins, in Unix seconds.
     pub since: i64,
+    /// What another node needs to go on with the stay. The rooms only keep it.
+    pub kept: Arc<str>,
     /// Where announcements for this stay go.
     pub outbox: Arc<Outbox>,
 }
@@ -163,6 +165,11 @@ impl Place {
         self.session_id
     }
 
+    /// Notes what another node needs to go on with the stay.
+    pub fn keep(&self, kept: Arc<str>) {
+        lock(&self.world).keep(self.session_id, kept);
+    }
+
     /// Adds a stream and tells the room.
     ///
     /// # Errors
@@ -208,6 +215,8 @@ struct Stay {
     user_id: UserId,
     auth: AuthKind,
     since: i64,
+    /// What another node needs to go on with it.
+    kept: Arc<str>,
     /// The key among the members of the room.
     joined: u64,
 }
@@ -262,7 +271,7 @@ impl World {
         if let Some(&earlier) = self.users.get(&newcomer.user_id) {
             self.end(earlier, ErrorCode::KickedByOtherLogin);
         }
-        let Newcomer { session_id, room_id, user_id, user_name, auth, since, outbox } = newcomer;
+        let Newcomer { session_id, room_id, user_id, user_name, auth, since, kept, outbox } = newcomer;
         let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string(), ..User::default() };
         let room = self.rooms.entry(room_id.clone()).or_default();
         room.announce_users(&room_id, Change::Add, &user);
@@ -270,7 +279,7 @@ impl World {
         room.members.insert(joined, Member { user, seat: Seat::Here(outbox) });
         let snapshot = room.snapshot();
         self.users.insert(user_id.clone(), session_id);
-        self.stays.insert(session_id, Stay { room_id, user_id, auth, since, joined });
+        self.stays.insert(session_id, Stay { room_id, user_id, auth, since, kept, joined });
         Ok(snapshot)
     }
 
@@ -328,6 +337,15 @@ impl World {
         room.announce_streams(&stay.room_id, Change::Delete, gone);
         if self.is_here(session_id) {
             self.say(Outgoing::Stopped(self.app_id, session_id, stream_id.as_str().to_owned()));
+        }
+    }
+
+    fn keep(&mut self, session_id: SessionId, kept: Arc<str>) {
+        if let Some(stay) = self.stays.get_mut(&session_id)
+            && stay.kept != kept
+        {
+            stay.kept = kept;
+            self.say(Outgoing::Changed(self.app_id, session_id));
         }
     }
 

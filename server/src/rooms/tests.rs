@@ -67,6 +67,7 @@ fn enter_as(rooms: &Rooms, settings: &AppSettings, who: &str, room: &str, auth: 
         user_name: UserName::new(format!("Name of {who}")).unwrap(),
         auth,
         since: 0,
+        kept: "".into(),
         outbox: Arc::clone(&outbox),
     };
     rooms.enter(settings, newcomer, Judge::Rooms).map(|(place, snapshot)| Guest { place, snapshot, outbox })

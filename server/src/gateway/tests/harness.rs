@@ -31,6 +31,7 @@ use crate::{
     limits::ClientAddress,
     nodes::Nodes,
     revocations::Revocations,
+    sealing::{MasterKey, Sealer},
     tokens::Tokens,
 };
 
@@ -67,7 +68,8 @@ impl TestGateway {
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
-        let nodes = Nodes::new(Arc::new(LocalBus::alone(NodeId::new([0; 8]))), clock.clone());
+        let master_key = MasterKey::generate(&mut SysRng).unwrap();
+        let nodes = Nodes::new(Arc::new(LocalBus::alone(NodeId::new([0; 8]))), Sealer::new(&master_key), clock.clone());
         let nodes = Arc::new(nodes);
         let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), nodes, clock.clone(), config));
         tokio::spawn(Arc::clone(&gateway).follow());
