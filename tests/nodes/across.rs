@@ -9,7 +9,7 @@ use crate::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn users_streams_places_and_user_ids_are_those_of_all_nodes() {
-    let cluster = Cluster::start(2, &["--max-room-users", "3"]);
+    let cluster = Cluster::start(2, &["--set", "max_room_users=3"]);
     let observer = Observer::enter(&cluster, 1, "observer", "r").await;
     let alice = cluster.enter(0, "alice", "r").await;
     alice.start_publishing_stream("s1").await.expect("the id is free");
