@@ -21,7 +21,7 @@ use crate::{
     config::{Callers, Config, ConfigError},
     error::{Error, with_causes},
     follower::Follower,
-    gateway::Gateway,
+    gateway::{self, Gateway},
     http::{self, server::ConnectionLimits},
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
@@ -30,6 +30,7 @@ use crate::{
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
+    single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
@@ -122,13 +123,15 @@ impl Service {
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
         let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
-        let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone()));
+        let sink = Arc::new(gateway::log_event);
+        let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone(), sink));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
             gateway: Arc::new(Gateway::new(
                 directory.clone(),
                 tokens.clone(),
+                SingleUse::new(store.clone()),
                 nodes.clone(),
                 clock.clone(),
                 gateway_config,
@@ -163,6 +166,8 @@ impl Service {
     async fn forget_what_has_ended(&self) -> Result<(), Error> {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        while self.store.forget_used_tokens(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        self.gateway.sweep(now);
         self.admins.forget_what_has_ended().await
     }
 }

@@ -64,7 +64,7 @@ def journey(server):
     short = backend.token("alice", "room1", ttl_secs=10)
     alice = client("alice")
     entered = alice.login(token=short)
-    expect((entered["auth"], entered["privileges"]), ("token", ["login", "publish"]))
+    expect((entered["auth"], entered["privileges"]), ("token", ["login", "publish", "play"]))
     expect([user["user_id"] for user in entered["users"]], ["alice"])
     kept("login by token")
 

@@ -91,7 +91,7 @@ async fn what_is_put_on_a_board_is_seen_and_told_in_order<M: Meeting>(meeting: &
     assert!(here.update(&a).await.unwrap());
     here.tell(&a.topic, "said").await.unwrap();
     same(enter(&there, &entry("r 1:x", "s2", "b"), TERMS).await, Entered::In);
-    here.leave(&a.topic, "s1", "user:a").await.unwrap();
+    here.leave(&a.topic, "s1", "user:a", "bye").await.unwrap();
 
     let put = |key: &str, text: &str| BoardChange::Put { key: key.into(), text: text.to_owned() };
     let changes = [
@@ -99,7 +99,7 @@ async fn what_is_put_on_a_board_is_seen_and_told_in_order<M: Meeting>(meeting: &
         (&here, put("s1", &a.text)),
         (&here, BoardChange::Told("said".to_owned())),
         (&there, put("s2", "s2 is b")),
-        (&here, BoardChange::Gone("s1".into())),
+        (&here, BoardChange::Gone { key: "s1".into(), word: "bye".to_owned() }),
     ];
     let mut rev = board.rev;
     for (by, expected) in changes {
@@ -134,13 +134,13 @@ async fn a_name_is_had_once_and_the_newest_wins_if_it_may<M: Meeting>(meeting: &
     assert!(here.follow(&topic(1, "r")).await.unwrap().entries.is_empty());
     assert!(!here.update(&entry("r", "s1", "a")).await.unwrap());
     // Leaving late takes nothing from the new one.
-    here.leave(&topic(1, "r"), "s1", "user:a").await.unwrap();
+    here.leave(&topic(1, "r"), "s1", "user:a", "bye").await.unwrap();
     same(enter(&here, &entry("r", "s4", "a"), refusing).await, Entered::Held);
 
     same(enter(&there, &entry("r", "w1", "b"), weak).await, Entered::In);
     same(enter(&here, &entry("r", "w2", "b"), refusing).await, Entered::In);
     same(next(&there).await, ousted("w1"));
-    here.leave(&topic(1, "r"), "w2", "user:b").await.unwrap();
+    here.leave(&topic(1, "r"), "w2", "user:b", "bye").await.unwrap();
     same(enter(&there, &entry("r", "w3", "b"), Terms { newest_wins: false, ..weak }).await, Entered::In);
 }
 
@@ -168,7 +168,7 @@ async fn a_full_board_takes_nobody_but_for_whoever_is_replaced<M: Meeting>(meeti
     same(enter(&there, &entry("r", "s5", "a"), two).await, Entered::In);
     let seen = here.follow(&topic(1, "r")).await.unwrap();
     same(keys(&seen), BTreeSet::from(["s2", "s5"]));
-    there.leave(&topic(1, "r"), "s2", "user:b").await.unwrap();
+    there.leave(&topic(1, "r"), "s2", "user:b", "bye").await.unwrap();
     same(enter(&here, &entry("r", "s6", "d"), two).await, Entered::In);
 }
 
@@ -188,7 +188,7 @@ async fn only_the_holder_changes_an_entry<M: Meeting>(meeting: &M) {
     assert!(!here.update(&a).await.unwrap());
     same(enter(&here, &a, TERMS).await, Entered::In);
     assert!(!there.update(&a).await.unwrap());
-    there.leave(&a.topic, "s1", "user:a").await.unwrap();
+    there.leave(&a.topic, "s1", "user:a", "bye").await.unwrap();
     same(keys(&there.follow(&a.topic).await.unwrap()), BTreeSet::from(["s1"]));
 }
 
@@ -229,6 +229,14 @@ async fn a_claim_is_for_one_until_it_is_released<M: Meeting>(meeting: &M) {
     assert!(there.claim(AppId::new(2).unwrap(), "stream:x", "s2").await.unwrap());
     here.release(app_id, "stream:x", "s1").await.unwrap();
     assert!(there.claim(app_id, "stream:x", "s2").await.unwrap());
+
+    // Whoever leaves, or is taken off, gives everything back.
+    same(enter(&here, &entry("r", "s3", "a"), TERMS).await, Entered::In);
+    assert!(here.claim(app_id, "stream:y", "s3").await.unwrap());
+    same(enter(&there, &entry("r", "s4", "a"), TERMS).await, Entered::In);
+    assert!(there.claim(app_id, "stream:y", "s4").await.unwrap());
+    there.leave(&topic(1, "r"), "s4", "user:a", "bye").await.unwrap();
+    assert!(here.claim(app_id, "stream:y", "s5").await.unwrap());
 }
 
 async fn values_stay_until_the_last_entry_goes<M: Meeting>(meeting: &M) {
@@ -244,9 +252,9 @@ async fn values_stay_until_the_last_entry_goes<M: Meeting>(meeting: &M) {
     change(&there).await;
     let news = change(&there).await;
     same(news.change, BoardChange::Set { key: "title".into(), text: "a b".to_owned() });
-    here.leave(&a.topic, "s1", "user:a").await.unwrap();
+    here.leave(&a.topic, "s1", "user:a", "bye").await.unwrap();
     same(here.follow(&a.topic).await.unwrap().values, vec![("title".into(), "a b".to_owned())]);
-    there.leave(&a.topic, "s2", "user:b").await.unwrap();
+    there.leave(&a.topic, "s2", "user:b", "bye").await.unwrap();
     assert!(here.follow(&a.topic).await.unwrap().values.is_empty());
 }
 
@@ -262,7 +270,7 @@ async fn apps_are_separate_worlds<M: Meeting>(meeting: &M) {
     let news = change(&there).await;
     same((news.topic, news.node), (other.topic.clone(), there.node().clone()));
     same(there.follow(&other.topic).await.unwrap().entries[0].text.clone(), "other".to_owned());
-    there.leave(&other.topic, "s1", "user:a").await.unwrap();
+    there.leave(&other.topic, "s1", "user:a", "bye").await.unwrap();
     same(keys(&there.follow(&a.topic).await.unwrap()), BTreeSet::from(["s1"]));
 }
 

@@ -99,14 +99,16 @@ impl State {
         self.announce(topic, node, &BoardChange::Put { key: Arc::clone(key), text: text.clone() });
     }
 
-    fn remove(&mut self, topic: &Topic, key: &Arc<str>) {
+    fn remove(&mut self, topic: &Topic, key: &Arc<str>, word: &str) {
         let Some(board) = self.boards.get_mut(topic) else { return };
         let Some(Posted { node, .. }) = board.entries.remove(key) else { return };
         if board.entries.is_empty() {
             board.values.clear();
         }
         self.records.remove(&(topic.app_id, Arc::clone(key)));
-        self.announce(topic, &node, &BoardChange::Gone(Arc::clone(key)));
+        self.names.retain(|(app_id, _), claim| *app_id != topic.app_id || claim.key != *key);
+        let change = BoardChange::Gone { key: Arc::clone(key), word: word.to_owned() };
+        self.announce(topic, &node, &change);
     }
 
     /// The entry that `key` names, if it is on the board and this node's.
@@ -138,7 +140,7 @@ impl State {
         }
 
         if let Some(Claim { node: loser, key, of_entry: Some((topic, _)) }) = holder {
-            self.remove(&topic, &key);
+            self.remove(&topic, &key, "");
             if let Some(inbox) = self.nodes.get(&loser) {
                 inbox.push(News::Ousted { app_id: topic.app_id, key });
             }
@@ -197,10 +199,10 @@ impl Bus for LocalBus {
         Ok(ours)
     }
 
-    async fn leave(&self, topic: &Topic, key: &str, name: &str) -> Result<(), BusError> {
+    async fn leave(&self, topic: &Topic, key: &str, name: &str, word: &str) -> Result<(), BusError> {
         let mut state = self.hub.lock();
         if state.is_ours(topic, key, &self.node) {
-            state.remove(topic, &Arc::from(key));
+            state.remove(topic, &Arc::from(key), word);
             state.release(topic.app_id, name, key);
         }
         Ok(())

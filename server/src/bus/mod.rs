@@ -191,7 +191,12 @@ pub enum BoardChange {
         text: String,
     },
     /// An entry went.
-    Gone(Arc<str>),
+    Gone {
+        /// Which.
+        key: Arc<str>,
+        /// With what word; none, if it was taken off.
+        word: String,
+    },
     /// A value of the board itself was set, or removed if it is empty now.
     Set {
         /// Its name.
@@ -229,14 +234,15 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Hears no more.
     async fn unfollow(&self, topic: &Topic);
 
-    /// Puts `entry` on its board and claims its name. Whoever had the name before is taken off.
+    /// Puts `entry` on its board and claims its name. Whoever had the name before is taken off, and loses all its names.
     async fn enter(&self, entry: &Entry, terms: Terms) -> Result<Entered, BusError>;
 
     /// Changes an entry of ours. `false`: it is not ours, or not there.
     async fn update(&self, entry: &Entry) -> Result<bool, BusError>;
 
-    /// Takes an entry of ours off and gives its name back. Nothing, if it is not ours.
-    async fn leave(&self, topic: &Topic, key: &str, name: &str) -> Result<(), BusError>;
+    /// Takes an entry of ours off, with a word for the followers, and gives all its names back. Nothing, if it is not
+    /// ours.
+    async fn leave(&self, topic: &Topic, key: &str, name: &str, word: &str) -> Result<(), BusError>;
 
     /// What is kept of an entry.
     async fn record(&self, app_id: AppId, key: &str) -> Result<Option<Record>, BusError>;

@@ -5,14 +5,18 @@
 
 mod entry;
 mod frame;
+mod kept;
 mod origin;
 mod pace;
 mod roll;
+mod seats;
 mod session;
 mod socket;
+mod stay;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod wheel;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -38,12 +42,16 @@ use crate::{
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
     nodes::Nodes,
-    rooms::OutboxLimits,
+    rooms::{Happening, OutboxLimits, RoomEvent},
+    single_use::SingleUse,
     tokens::Tokens,
 };
 use roll::{Lists, Roll};
-pub use session::StreamLimits;
+use seats::Seats;
+pub use session::{StreamLimits, TextLimits};
+use token_gen::{AppId, UnixSeconds};
 use waiting::WaitingRoom;
+use wheel::Wheel;
 
 /// The read buffer of a socket. Allocated for as long as it lives, so it decides what an idle one costs; a longer
 /// message grows it for the moment.
@@ -85,6 +93,10 @@ pub struct GatewayConfig {
     pub outbox: OutboxLimits,
     /// The most streams of one session.
     pub streams: StreamLimits,
+    /// How long texts may be, and how often they may come.
+    pub texts: TextLimits,
+    /// How long clients may take to leave when the server stops. Default none: all are put out at once.
+    pub drain_spread: Duration,
 }
 
 impl Default for GatewayConfig {
@@ -104,6 +116,8 @@ impl Default for GatewayConfig {
             max_waiting_per_source: 50,
             outbox: OutboxLimits::default(),
             streams: StreamLimits::default(),
+            texts: TextLimits::default(),
+            drain_spread: Duration::ZERO,
         }
     }
 }
@@ -112,13 +126,16 @@ impl Default for GatewayConfig {
 pub struct Gateway {
     directory: Arc<Directory>,
     tokens: Arc<Tokens>,
+    single_use: SingleUse,
     clock: Arc<dyn Clock>,
     config: GatewayConfig,
     nodes: Arc<Nodes>,
     roll: Arc<Roll>,
+    seats: Arc<Seats>,
+    wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
-    /// Set once, when the gateway closes. Every open socket holds a receiver.
-    draining: watch::Sender<bool>,
+    /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
+    draining: watch::Sender<Option<UnixSeconds>>,
 }
 
 impl Gateway {
@@ -126,6 +143,7 @@ impl Gateway {
     pub fn new(
         directory: Arc<Directory>,
         tokens: Arc<Tokens>,
+        single_use: SingleUse,
         nodes: Arc<Nodes>,
         clock: Arc<dyn Clock>,
         config: GatewayConfig,
@@ -134,12 +152,15 @@ impl Gateway {
         Self {
             directory,
             tokens,
+            single_use,
+            wheel: Wheel::new(Arc::clone(&clock)),
             clock,
             config,
             nodes,
             roll: Arc::default(),
+            seats: Arc::default(),
             waiting,
-            draining: watch::Sender::new(false),
+            draining: watch::Sender::new(None),
         }
     }
 
@@ -151,7 +172,7 @@ impl Gateway {
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody
-    /// of an app that is switched off, until the gateway drains. Hears all news from the call on, whenever it is first
+    /// of an app that is switched off, until the gateway has drained. Hears all news from the call on, whenever it is first
     /// polled.
     pub fn follow(self: Arc<Self>) -> impl Future<Output = ()> {
         let mut revoked = self.tokens.revocations().subscribe();
@@ -159,10 +180,15 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
+            let over = async {
+                // Cannot fail: the gateway holds the sender.
+                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+            };
+            let mut over = std::pin::pin!(over);
             loop {
                 let missed = tokio::select! {
-                    // Cannot fail: the gateway holds the sender.
-                    _ = draining.wait_for(|&draining| draining) => return,
+                    () = &mut over => return,
                     news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
                     news = changed.recv() => {
                         news.map(|app_id| self.roll.change(app_id, self.directory.app(app_id).as_deref())).err()
@@ -183,9 +209,15 @@ impl Gateway {
         Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
-    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed.
+    /// Ends the rooms that have been empty for as long as their app keeps them.
+    pub fn sweep(&self, now: UnixSeconds) {
+        self.nodes.rooms().sweep(now);
+    }
+
+    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed: at
+    /// the latest when the time for that is over.
     pub async fn drain(&self) {
-        self.draining.send_replace(true);
+        self.draining.send_replace(Some(self.clock.now().saturating_add(self.config.drain_spread)));
         self.draining.closed().await;
     }
 }
@@ -201,7 +233,7 @@ async fn upgrade(
     let config = &gateway.config;
     // Subscribed first, so that a drain either is seen here or reaches the socket.
     let draining = gateway.draining.subscribe();
-    if *draining.borrow() {
+    if draining.borrow().is_some() {
         return refuse(ErrorCode::Unavailable, "the server is stopping");
     }
     if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
@@ -242,6 +274,18 @@ fn source_of(address: IpAddr) -> String {
             Some(address) => address.to_string(),
             None => format!("{:x?}", &address.segments()[..4]),
         },
+    }
+}
+
+/// Says in the log that rooms come and go; who is in them is said by the logins.
+pub(crate) fn log_event(app_id: AppId, event: &RoomEvent) {
+    let RoomEvent { room_id, room_session_id, .. } = event;
+    match &event.what {
+        Happening::Opened => tracing::info!(%app_id, %room_id, room_session_id, "room opened"),
+        Happening::Closed { reason } => {
+            tracing::info!(%app_id, %room_id, room_session_id, reason = reason.as_str(), "room closed");
+        }
+        _ => {}
     }
 }
 

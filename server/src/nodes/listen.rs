@@ -2,13 +2,21 @@
 
 use std::{collections::HashSet, sync::atomic::Ordering};
 
-use roompass_wire::ErrorCode;
+use roompass_wire::{
+    ErrorCode,
+    gateway::{GoneReason, RoomExtra},
+};
+use serde::de::DeserializeOwned;
 use token_gen::{AppId, RoomId};
 
-use super::{Nodes, Notice, room_id};
+use super::{
+    Nodes,
+    outlet::{Outgoing, Saying},
+    room_id,
+};
 use crate::{
     bus::{Board, BoardChange, BoardNews, News},
-    rooms::{Outgoing, Presence, SessionId},
+    rooms::{Presence, SessionId},
 };
 
 impl Nodes {
@@ -17,10 +25,11 @@ impl Nodes {
         loop {
             match self.bus.next().await {
                 News::Board(news) => self.hear(news).await,
-                News::Noticed(text) => self.heed(&text),
+                // From a newer node, which knows more to say.
+                News::Noticed(_) => tracing::debug!("a notice that means nothing to this version"),
                 News::Ousted { app_id, key } => {
                     if let Some(session_id) = SessionId::parse(&key) {
-                        self.rooms.end(app_id, session_id, ErrorCode::KickedByOtherLogin);
+                        self.rooms.end(app_id, session_id, ErrorCode::KickedByOtherLogin, self.clock.now());
                     }
                 }
                 News::NodeGone(node) => {
@@ -54,18 +63,36 @@ impl Nodes {
         let app_id = topic.app_id;
         let is_ours = node == *self.bus.node();
         match change {
-            BoardChange::Gone(key) => match SessionId::parse(&key) {
+            BoardChange::Gone { key, word } => match SessionId::parse(&key) {
                 // Taken for dead while we could not be reached: it comes again, unless it was ousted.
                 Some(session_id) if is_ours => self.outlet.say(Outgoing::Changed(app_id, session_id)),
-                Some(session_id) => self.rooms.remove_elsewhere(app_id, session_id, &node),
+                Some(session_id) => {
+                    let reason = serde_json::from_value(word.into()).unwrap_or(GoneReason::OtherLogin);
+                    self.rooms.remove_elsewhere(app_id, session_id, &node, reason);
+                }
                 None => {}
             },
-            BoardChange::Put { key, text } if !is_ours => {
-                if let (Some(session_id), Some(presence)) = (SessionId::parse(&key), read_presence(app_id, &text)) {
+            // Everything else of ours happened here first.
+            _ if is_ours => {}
+            BoardChange::Put { key, text } => {
+                if let (Some(session_id), Some(presence)) = (SessionId::parse(&key), read(app_id, &text)) {
                     self.rooms.put_elsewhere(app_id, room_id, session_id, &node, presence);
                 }
             }
-            BoardChange::Put { .. } | BoardChange::Set { .. } | BoardChange::Told(_) => {}
+            BoardChange::Set { text, .. } => {
+                if let Some(extra) = read(app_id, &text) {
+                    self.rooms.set_extra_elsewhere(app_id, room_id, extra);
+                }
+            }
+            BoardChange::Told(text) => match read::<Saying>(app_id, &text) {
+                Some(Saying { from, to: Some(to), text, sent_at }) => {
+                    self.rooms.signal_elsewhere(app_id, room_id, (&from, &to), &text, sent_at);
+                }
+                Some(Saying { from, to: None, text, sent_at }) => {
+                    self.rooms.say_elsewhere(app_id, room_id, &from, &text, sent_at);
+                }
+                None => {}
+            },
         }
     }
 
@@ -73,10 +100,15 @@ impl Nodes {
         let mut known = HashSet::new();
         for posted in board.entries.iter().filter(|posted| posted.node != *self.bus.node()) {
             if let (Some(session_id), Some(presence)) =
-                (SessionId::parse(&posted.key), read_presence(app_id, &posted.text))
+                (SessionId::parse(&posted.key), read::<Presence>(app_id, &posted.text))
             {
                 known.insert(session_id);
                 self.rooms.put_elsewhere(app_id, room_id, session_id, &posted.node, presence);
+            }
+        }
+        for (_, text) in &board.values {
+            if let Some(extra) = read::<RoomExtra>(app_id, text) {
+                self.rooms.set_extra_elsewhere(app_id, room_id, extra);
             }
         }
         // Whoever is missing may not have been told again yet.
@@ -84,22 +116,10 @@ impl Nodes {
             self.rooms.keep_elsewhere(app_id, room_id, &known);
         }
     }
-
-    fn heed(&self, text: &str) {
-        match serde_json::from_str(text) {
-            Ok(Notice::End { app_id, session_id, code }) => {
-                if let (Ok(app_id), Some(session_id)) = (AppId::new(app_id), SessionId::parse(&session_id)) {
-                    self.rooms.end(app_id, session_id, code);
-                }
-            }
-            // From a newer node.
-            Err(error) => tracing::warn!(%error, "a notice of another node makes no sense"),
-        }
-    }
 }
 
-fn read_presence(app_id: AppId, text: &str) -> Option<Presence> {
+fn read<T: DeserializeOwned>(app_id: AppId, text: &str) -> Option<T> {
     serde_json::from_str(text)
-        .inspect_err(|error| tracing::warn!(%app_id, %error, "what another node says of a stay makes no sense"))
+        .inspect_err(|error| tracing::warn!(%app_id, %error, "what another node says makes no sense"))
         .ok()
 }

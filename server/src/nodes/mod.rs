@@ -6,6 +6,7 @@
 //! does none of this. Knows neither sockets nor tokens.
 
 mod listen;
+mod outlet;
 mod resume;
 mod speak;
 #[cfg(test)]
@@ -18,19 +19,21 @@ use std::{
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, User},
+    gateway::{AuthKind, GoneReason, User},
 };
-use serde::{Deserialize, Serialize};
-use token_gen::{AppId, RoomId, StreamId};
+use token_gen::{AppId, RoomId, StreamId, UnixSeconds};
 use tokio::sync::{Mutex as AsyncMutex, Notify, mpsc};
 
 use crate::{
     apps::{AppSettings, DuplicateLogin},
     bus::{Bus, BusError, Entered, Terms, Topic},
     clock::Clock,
-    rooms::{Departed, Here, Judge, Newcomer, Outgoing, Outlet, Place, Presence, Rooms, SessionId, Snapshot},
+    rooms::{Here, Judge, Newcomer, Place, Presence, Rooms, SessionId, Sink, Snapshot},
     sealing::Sealer,
 };
+
+use outlet::{Departed, Outgoing, Outlet};
+pub use resume::Lost;
 
 /// How much may wait to be told. Beyond it, everything is told again.
 const MAX_OUTGOING: usize = 64 * 1024;
@@ -66,32 +69,14 @@ struct Heard {
     entering: usize,
 }
 
-/// What one node tells another alone.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Notice {
-    /// A stay there is over.
-    End { app_id: u32, session_id: String, code: ErrorCode },
-}
-
-impl Notice {
-    fn end(app_id: AppId, session_id: SessionId, code: ErrorCode) -> Self {
-        Self::End { app_id: app_id.get(), session_id: session_id.to_string(), code }
-    }
-
-    fn text(&self) -> String {
-        // Strings and numbers into memory: serde_json has no way to fail here.
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
 impl Nodes {
-    /// The rooms of a node on `bus`. What other nodes need to go on with a stay is sealed with `sealer`.
-    pub fn new(bus: Arc<dyn Bus>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+    /// The rooms of a node on `bus`; `sink` hears of every change that begins here. What other nodes need to go on with
+    /// a stay is sealed with `sealer`.
+    pub fn new(bus: Arc<dyn Bus>, sealer: Sealer, clock: Arc<dyn Clock>, sink: Sink) -> Self {
         let (outlet, outgoing) = Outlet::new(MAX_OUTGOING);
-        let rooms = if bus.is_alone() { Rooms::default() } else { Rooms::telling(outlet.clone()) };
+        let sink = if bus.is_alone() { sink } else { outlet.clone().sink(sink) };
         Self {
-            rooms: Arc::new(rooms),
+            rooms: Arc::new(Rooms::new(sink)),
             bus,
             sealer,
             clock,
@@ -117,34 +102,41 @@ impl Nodes {
     ///
     /// # Errors
     /// As [`Rooms::enter`].
-    pub async fn enter(&self, settings: &AppSettings, newcomer: Newcomer) -> Result<(Place, Snapshot), ErrorCode> {
+    pub async fn enter(
+        &self,
+        settings: &AppSettings,
+        newcomer: Newcomer,
+        now: UnixSeconds,
+    ) -> Result<(Place, Snapshot), ErrorCode> {
         if self.bus.is_alone() {
-            return self.rooms.enter(settings, newcomer, Judge::Rooms);
+            return self.rooms.enter(settings, newcomer, Judge::Rooms, now);
         }
-        let (app_id, session_id) = (settings.app_id, newcomer.session_id);
-        let topic = topic(app_id, &newcomer.room_id);
-        let departed = Departed {
-            app_id,
-            room_id: newcomer.room_id.clone(),
-            session_id,
-            user_id: newcomer.user_id.clone(),
-            streams: Vec::new(),
-        };
-        self.follow(&topic).await;
+        let (app_id, session_id, room_id) = (settings.app_id, newcomer.session_id, newcomer.room_id.clone());
+        let topic = topic(app_id, &room_id);
         let user = User {
             user_id: newcomer.user_id.as_str().to_owned(),
             user_name: newcomer.user_name.as_str().to_owned(),
-            ..User::default()
+            metadata: newcomer.metadata.clone(),
+            extra: None,
         };
-        let presence = Presence { user, auth: newcomer.auth, since: newcomer.since, streams: Vec::new() };
-        let here = Here { room_id: newcomer.room_id.clone(), presence, kept: Arc::clone(&newcomer.kept) };
+        let departed =
+            Departed { app_id, room_id, session_id, user_id: user.user_id.clone(), reason: GoneReason::Removed };
+        self.follow(&topic).await;
+        let presence = Presence {
+            user,
+            auth: newcomer.auth,
+            since: now.get(),
+            room_session_id: newcomer.room_session_id,
+            streams: Vec::new(),
+        };
+        let here = Here { room_id: departed.room_id.clone(), presence, kept: Arc::clone(&newcomer.kept) };
         let entered = self.claim_place(settings, &topic, session_id, &here).await;
         let outcome = match entered {
             Ok(Entered::Full) => Err(ErrorCode::RoomFull),
             Ok(Entered::Held | Entered::Moved) => Err(ErrorCode::LoggedInElsewhere),
-            Ok(Entered::In) => self.rooms.enter(settings, newcomer, Judge::Bus),
+            Ok(Entered::In) => self.rooms.enter(settings, newcomer, Judge::Bus, now),
             // Told when the bus is back, if it has not happened after all.
-            Err(_) => self.rooms.enter(settings, newcomer, Judge::Rooms).inspect(|_| {
+            Err(_) => self.rooms.enter(settings, newcomer, Judge::Rooms, now).inspect(|_| {
                 self.outlet.say(Outgoing::Changed(app_id, session_id));
             }),
         };
@@ -157,24 +149,33 @@ impl Nodes {
         outcome
     }
 
-    /// Starts a stream of a stay here, if nobody on any node has its id.
+    /// Claims a stream id for a stay here, which is given back if the stream then does not start. Says who has judged.
     ///
     /// # Errors
-    /// As [`Place::start_stream`].
-    pub async fn start_stream(&self, place: &Place, stream_id: &StreamId) -> Result<(), ErrorCode> {
+    /// [`ErrorCode::StreamIdTaken`] if anybody on any node has it.
+    pub async fn claim_stream(&self, place: &Place, stream_id: &StreamId) -> Result<Judge, ErrorCode> {
         if self.bus.is_alone() {
-            return place.start_stream(stream_id, Judge::Rooms);
+            return Ok(Judge::Rooms);
         }
-        let (app_id, session_id) = (place.app_id(), place.session_id());
         let name = stream_name(stream_id.as_str());
-        let judge = match self.bus.claim(app_id, &name, &session_id.to_string()).await {
-            Ok(true) => Judge::Bus,
-            Ok(false) => return Err(ErrorCode::StreamIdTaken),
-            Err(_) => Judge::Rooms,
-        };
-        place.start_stream(stream_id, judge).inspect_err(|_| {
-            self.outlet.say(Outgoing::Stopped(app_id, session_id, stream_id.as_str().to_owned()));
-        })
+        match self.bus.claim(place.app_id(), &name, &place.session_id().to_string()).await {
+            Ok(true) => Ok(Judge::Bus),
+            Ok(false) => Err(ErrorCode::StreamIdTaken),
+            Err(_) => Ok(Judge::Rooms),
+        }
+    }
+
+    /// Gives back a stream id that was claimed for a stream that did not start.
+    pub fn release_stream(&self, place: &Place, stream_id: &StreamId) {
+        let (app_id, session_id) = (place.app_id(), place.session_id());
+        self.outlet.say(Outgoing::Stopped(app_id, session_id, stream_id.as_str().to_owned()));
+    }
+
+    /// Keeps what another node needs to go on with a stay here.
+    pub fn keep(&self, place: &Place, kept: &str) {
+        if place.keep(kept) {
+            self.outlet.say(Outgoing::Changed(place.app_id(), place.session_id()));
+        }
     }
 
     async fn claim_place(

@@ -7,10 +7,10 @@ use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize};
 use token_gen::{AppId, RoomId};
 
-use super::{Nodes, stream_name, topic, user_name};
+use super::{Nodes, outlet::Outgoing, stream_name, topic, user_name};
 use crate::{
     bus::{Entry, Topic},
-    rooms::{Here, Outbox, Outgoing, Place as Seat, Presence, SessionId, Snapshot},
+    rooms::{Here, Outbox, Place as Seat, Presence, Returned, SessionId},
     sealing::Place,
 };
 
@@ -33,6 +33,11 @@ pub struct Lost {
 }
 
 impl Lost {
+    /// The app it is of.
+    pub fn app_id(&self) -> AppId {
+        self.app_id
+    }
+
     /// The room it is in.
     pub fn room_id(&self) -> &RoomId {
         &self.here.room_id
@@ -63,7 +68,7 @@ impl Nodes {
 
     /// Goes on here with a stay, for which `kept` is kept from now on. `None` if somebody was faster, or the stay has
     /// ended.
-    pub async fn adopt(&self, lost: Lost, kept: Arc<str>, outbox: Arc<Outbox>) -> Option<(Seat, Snapshot)> {
+    pub async fn adopt(&self, lost: Lost, kept: Arc<str>, outbox: Arc<Outbox>) -> Option<(Seat, Returned)> {
         let Lost { app_id, session_id, here, record } = lost;
         let here = Here { kept, ..here };
         let topic = topic(app_id, &here.room_id);
@@ -72,7 +77,7 @@ impl Nodes {
         let taken = self.bus.take_over(&entry, &record).await.unwrap_or(false);
         let streams: Vec<String> = here.presence.streams.iter().map(|stream| stream.stream_id.clone()).collect();
         let room_id = here.room_id.clone();
-        let adopted = if taken { self.rooms.adopt(app_id, session_id, here, outbox) } else { None };
+        let adopted = if taken { self.rooms.adopt(app_id, session_id, here, outbox, self.clock.now()) } else { None };
         self.following(&topic).heard.lock().await.entering -= 1;
         if adopted.is_none() {
             self.outlet.say(Outgoing::Emptied(app_id, room_id));

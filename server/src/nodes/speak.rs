@@ -1,18 +1,23 @@
 //! What happens here, told to the other nodes; and everything again, when something may have been missed.
 
 use std::{
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use futures_util::{StreamExt, stream};
 use roompass_wire::ErrorCode;
+use serde::Serialize;
 use token_gen::{AppId, RoomId};
 
-use super::{Nodes, stream_name, terms, topic, user_name};
+use super::{
+    Nodes,
+    outlet::{Departed, Outgoing},
+    stream_name, terms, topic, user_name,
+};
 use crate::{
     bus::{BusError, Entered, Topic},
-    rooms::{Departed, Outgoing, SessionId},
+    rooms::SessionId,
 };
 
 /// How often everything is told again, so that the bus does not forget it.
@@ -27,7 +32,7 @@ const MAX_UNTOLD: usize = 64 * 1024;
 impl Nodes {
     /// Speaks for ever.
     pub async fn speak(&self) {
-        let taken = self.outgoing.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let taken = self.outgoing.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(mut outgoing) = taken else { return };
         let mut untold = Vec::new();
         let mut again_at = self.clock.now().saturating_add(AGAIN_EVERY);
@@ -56,6 +61,11 @@ impl Nodes {
     async fn tell(&self, said: Outgoing, untold: &mut Vec<Departed>) {
         match said {
             Outgoing::Changed(app_id, session_id) => self.tell_of(app_id, session_id).await,
+            Outgoing::ChangedUser(app_id, user_id) => {
+                if let Some(session_id) = self.rooms.stay_of(app_id, &user_id) {
+                    self.tell_of(app_id, session_id).await;
+                }
+            }
             Outgoing::Left(departed) => {
                 if self.tell_left(&departed).await.is_err() && untold.len() < MAX_UNTOLD {
                     untold.push(departed);
@@ -67,6 +77,14 @@ impl Nodes {
                 self.tell_of(app_id, session_id).await;
             }
             Outgoing::Emptied(app_id, room_id) => self.forget(app_id, &room_id).await,
+            // While the bus is away, what is said and set is said and set here.
+            Outgoing::Set(app_id, room_id, extra) => {
+                let text = if extra.value.is_empty() { String::new() } else { written(&extra) };
+                let _ = self.bus.set(&topic(app_id, &room_id), &extra.key, &text).await;
+            }
+            Outgoing::Said(app_id, room_id, saying) => {
+                let _ = self.bus.tell(&topic(app_id, &room_id), &written(&saying)).await;
+            }
         }
     }
 
@@ -88,7 +106,7 @@ impl Nodes {
         match self.bus.enter(&entry, terms(&here.presence)).await {
             Ok(Entered::In) => {}
             Ok(Entered::Full | Entered::Held) => {
-                return self.rooms.end(app_id, session_id, ErrorCode::KickedByOtherLogin);
+                return self.rooms.end(app_id, session_id, ErrorCode::KickedByOtherLogin, self.clock.now());
             }
             // The news that says so is on its way; or, without a bus, later.
             Ok(Entered::Moved) | Err(_) => return,
@@ -102,12 +120,9 @@ impl Nodes {
     }
 
     async fn tell_left(&self, departed: &Departed) -> Result<(), BusError> {
-        let Departed { app_id, room_id, session_id, user_id, streams } = departed;
-        let key = session_id.to_string();
-        for stream_id in streams {
-            self.bus.release(*app_id, &stream_name(stream_id), &key).await?;
-        }
-        self.bus.leave(&topic(*app_id, room_id), &key, &user_name(user_id.as_str())).await
+        let Departed { app_id, room_id, session_id, user_id, reason } = departed;
+        let topic = topic(*app_id, room_id);
+        self.bus.leave(&topic, &session_id.to_string(), &user_name(user_id), reason.as_str()).await
     }
 
     /// Tells everything again, and reads every board again.
@@ -145,4 +160,9 @@ impl Nodes {
         self.rooms.keep_elsewhere(app_id, room_id, &Default::default());
         self.topics().retain(|known, other| *known != topic || !Arc::ptr_eq(other, &following));
     }
+}
+
+/// Strings and numbers into memory: serde_json has no way to fail here.
+fn written(what: &impl Serialize) -> String {
+    serde_json::to_string(what).unwrap_or_default()
 }

@@ -13,7 +13,7 @@ use crate::{
         contract::{Meeting, RedisServer},
     },
     clock::ManualClock,
-    rooms::{Delivery, Outbox, OutboxLimits},
+    rooms::{Delivery, NewStream, Outbox, OutboxLimits},
     sealing::MasterKey,
 };
 
@@ -42,7 +42,7 @@ struct Guest {
 impl Node {
     async fn join(meeting: &impl Meeting) -> Self {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_800_000_000)));
-        let nodes = Arc::new(Nodes::new(Arc::new(meeting.join().await), sealer(), clock.clone()));
+        let nodes = Arc::new(Nodes::new(Arc::new(meeting.join().await), sealer(), clock.clone(), Arc::new(|_, _| ())));
         let (listener, speaker) = (Arc::clone(&nodes), Arc::clone(&nodes));
         let listening = tokio::spawn(async move { listener.listen().await });
         let speaking = tokio::spawn(async move { speaker.speak().await });
@@ -57,12 +57,13 @@ impl Node {
             room_id: RoomId::new(room).unwrap(),
             user_id: UserId::new(who).unwrap(),
             user_name: UserName::new(who).unwrap(),
+            room_session_id: 7,
+            metadata: None,
             auth: AuthKind::Token,
-            since: self.clock.now().get(),
             kept: format!("kept for {who}").into(),
             outbox: Arc::clone(&outbox),
         };
-        let (place, snapshot) = self.nodes.enter(settings, newcomer).await?;
+        let (place, snapshot) = self.nodes.enter(settings, newcomer, self.clock.now()).await?;
         Ok(Guest::new(place, snapshot, session_id, outbox))
     }
 
@@ -71,15 +72,17 @@ impl Node {
     }
 
     async fn publish(&self, guest: &Guest, stream_id: &str) -> Result<(), ErrorCode> {
-        self.nodes.start_stream(&guest.place, &StreamId::new(stream_id).unwrap()).await
+        let stream_id = StreamId::new(stream_id).unwrap();
+        let judge = self.nodes.claim_stream(&guest.place, &stream_id).await?;
+        guest.place.start_stream(NewStream { stream_id, media: Vec::new(), extra: None }, judge)
     }
 
     /// Goes on with the stay of `guest`, as its client would after losing the connection.
     async fn resume(&self, guest: &Guest) -> Option<Guest> {
         let lost = self.nodes.lost(settings().app_id, guest.session_id, GRACE).await?;
         let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
-        let (place, snapshot) = self.nodes.adopt(lost, "kept again".into(), Arc::clone(&outbox)).await?;
-        Some(Guest::new(place, snapshot, guest.session_id, outbox))
+        let (place, returned) = self.nodes.adopt(lost, "kept again".into(), Arc::clone(&outbox)).await?;
+        Some(Guest::new(place, returned.state?, guest.session_id, outbox))
     }
 
     /// Dies without a word.
@@ -91,7 +94,7 @@ impl Node {
 
 impl Guest {
     fn new(place: Place, snapshot: Snapshot, session_id: SessionId, outbox: Arc<Outbox>) -> Self {
-        let Snapshot { seq, users, streams } = snapshot;
+        let Snapshot { seq, users, streams, .. } = snapshot;
         let users = users.into_iter().map(|user| user.user_id);
         let streams = streams.into_iter().map(|stream| format!("{}@{}", stream.stream_id, stream.user_id));
         Self { place, session_id, outbox, seq, room: users.chain(streams).collect() }
@@ -102,6 +105,7 @@ impl Guest {
         let text = match timeout(DEADLINE, self.outbox.next()).await.expect("something is heard") {
             Delivery::Text(text) => text,
             Delivery::Ended(code) => return code.to_string(),
+            Delivery::Called => return "called".to_owned(),
             Delivery::Overflow => panic!("too much"),
         };
         let (seq, change, names) = match serde_json::from_str(&text).unwrap() {
@@ -112,6 +116,22 @@ impl Guest {
                 let names =
                     streams.streams.into_iter().map(|stream| format!("{}@{}", stream.stream_id, stream.user_id));
                 (streams.seq, streams.change, names.collect())
+            }
+            ServerMessage::RoomMessage(message) => {
+                self.seq += 1;
+                assert_eq!(message.seq, self.seq, "{text}");
+                return format!("{}: {}", message.user_id, message.text);
+            }
+            ServerMessage::Signal(signal) => return format!("{} signals {}", signal.user_id, signal.text),
+            ServerMessage::UserExtra(extra) => {
+                self.seq += 1;
+                assert_eq!(extra.seq, self.seq, "{text}");
+                return format!("{} has {}", extra.user_id, extra.extra);
+            }
+            ServerMessage::RoomExtra(extra) => {
+                self.seq += 1;
+                assert_eq!(extra.seq, self.seq, "{text}");
+                return format!("{}={}", extra.key, extra.value);
             }
             other => panic!("{other:?}"),
         };
@@ -177,6 +197,7 @@ on_both!(
     nobody_else_goes_on_with_a_stay,
     apps_do_not_meet,
     a_room_that_is_left_is_forgotten_and_found_again,
+    what_is_said_and_set_is_heard_on_all_nodes_once,
 );
 
 async fn a_room_is_one_room_on_all_nodes(meeting: &impl Meeting) {
@@ -195,7 +216,7 @@ async fn a_room_is_one_room_on_all_nodes(meeting: &impl Meeting) {
     there.publish(&bob, "s2").await.unwrap();
     bob.hears(&["+s2@bob"]).await;
     alice.hears(&["+s2@bob"]).await;
-    bob.place.stop_stream(&StreamId::new("s2").unwrap());
+    bob.place.stop_stream(&StreamId::new("s2").unwrap(), GoneReason::Stopped);
     alice.hears(&["-s2@bob"]).await;
     bob.hears(&["-s2@bob"]).await;
     drop(alice.place);
@@ -308,7 +329,7 @@ async fn a_stay_goes_on_on_another_node_and_nobody_notices(meeting: &impl Meetin
 
     let mut moved = there.resume(&alice).await.unwrap();
     // The old connection is of no use any more, and its end is nobody else's.
-    alice.hears(&["kicked_internal"]).await;
+    alice.hears(&["called"]).await;
     drop(alice.place);
     there.publish(&moved, "s2").await.unwrap();
     moved.hears(&["+s2@alice"]).await;
@@ -354,4 +375,47 @@ async fn nobody_else_goes_on_with_a_stay(meeting: &impl Meeting) {
         assert!(start.elapsed() < DEADLINE, "whoever has left cannot be gone on with");
         tokio::task::yield_now().await;
     }
+}
+
+async fn what_is_said_and_set_is_heard_on_all_nodes_once(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let now = here.clock.now();
+    let mut alice = here.enter("alice").await;
+    let mut bob = there.enter("bob").await;
+    alice.hears(&["+bob"]).await;
+    for number in ["one", "two", "three"] {
+        alice.place.say(number, now).unwrap();
+    }
+    alice.place.signal(&["bob".to_owned()], "offer", now).unwrap();
+    assert_eq!(alice.place.signal(&["carol".to_owned()], "offer", now), Err(ErrorCode::UserNotInRoom));
+    alice.place.set_room_extra("title".to_owned(), "talk".to_owned(), now).unwrap();
+    alice.place.set_user_extra("hand".to_owned()).unwrap();
+    let said = ["alice: one", "alice: two", "alice: three"];
+    alice.hears(&said).await;
+    alice.hears(&["title=talk", "alice has hand"]).await;
+    bob.hears(&said).await;
+    bob.hears(&["alice signals offer", "title=talk", "alice has hand"]).await;
+
+    let (place, snapshot) = {
+        let third = Node::join(meeting).await;
+        let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
+        let newcomer = Newcomer {
+            session_id: SessionId::new([9; 16]),
+            room_id: RoomId::new("r").unwrap(),
+            user_id: UserId::new("carol").unwrap(),
+            user_name: UserName::new("carol").unwrap(),
+            room_session_id: 8,
+            metadata: Some("seat 7".to_owned()),
+            auth: AuthKind::Token,
+            kept: "".into(),
+            outbox,
+        };
+        third.nodes.enter(&settings(), newcomer, now).await.unwrap()
+    };
+    assert_eq!(snapshot.room_session_id, 7, "a room has one life on all nodes");
+    assert_eq!(snapshot.extra[0].value, "talk");
+    let alice_here = snapshot.users.iter().find(|user| user.user_id == "alice").unwrap();
+    assert_eq!(alice_here.extra.as_deref(), Some("hand"));
+    alice.hears(&["+carol"]).await;
+    drop(place);
 }

@@ -1,25 +1,25 @@
-//! Who is in a room on another node, as far as this one has heard; and what this one tells the others.
+//! Who is in a room on another node, as far as this one has heard; and what the others need to know of a stay here.
 //!
 //! What arrives is always a whole [`Presence`], so hearing it twice changes nothing and a missed one is made good by
 //! the next. Members here hear of members elsewhere as of each other. Knows no bus.
 
 use std::{
-    collections::{BTreeMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    collections::{HashMap, HashSet},
+    sync::Arc,
 };
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Change, Stream, User},
+    gateway::{AuthKind, GoneReason, RoomExtra, Stream, User},
 };
 use serde::{Deserialize, Serialize};
-use token_gen::{AppId, RoomId, StreamId, UserId};
-use tokio::sync::mpsc;
+use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId};
 
-use super::{Member, Outbox, Place, Rooms, Seat, SessionId, Snapshot, Stay, World, lock};
+use super::{
+    Outbox, Place, Returned, Rooms, SessionId, lock,
+    room::{Member, Room, Whose},
+    world::{Stay, World, signal_text},
+};
 use crate::bus::NodeId;
 
 /// One stay as other nodes see it.
@@ -31,6 +31,8 @@ pub struct Presence {
     pub auth: AuthKind,
     /// When the stay began, in Unix seconds.
     pub since: i64,
+    /// Names the life of the room.
+    pub room_session_id: u64,
     /// Its streams, in starting order.
     pub streams: Vec<Stream>,
 }
@@ -44,61 +46,6 @@ pub struct Here {
     pub presence: Presence,
     /// What another node needs to go on with it.
     pub kept: Arc<str>,
-}
-
-/// What other nodes need to hear.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outgoing {
-    /// A stay here is not as it was: see what it is now.
-    Changed(AppId, SessionId),
-    /// A stay here has ended.
-    Left(Departed),
-    /// A stream here has stopped.
-    Stopped(AppId, SessionId, String),
-    /// Nobody is left here in this room.
-    Emptied(AppId, RoomId),
-}
-
-/// A stay that has ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Departed {
-    /// In which app.
-    pub app_id: AppId,
-    /// From which room.
-    pub room_id: RoomId,
-    /// Which stay.
-    pub session_id: SessionId,
-    /// Whose.
-    pub user_id: UserId,
-    /// The streams that ended with it.
-    pub streams: Vec<String>,
-}
-
-/// Where what other nodes need to hear goes. Never waits.
-#[derive(Debug, Clone)]
-pub struct Outlet {
-    sender: mpsc::Sender<Outgoing>,
-    lost: Arc<AtomicBool>,
-}
-
-impl Outlet {
-    /// For rooms; what they say comes out of the receiver.
-    pub fn new(capacity: usize) -> (Self, mpsc::Receiver<Outgoing>) {
-        let (sender, receiver) = mpsc::channel(capacity);
-        (Self { sender, lost: Arc::default() }, receiver)
-    }
-
-    /// Says something, or notes that it could not be said because too much waits.
-    pub fn say(&self, outgoing: Outgoing) {
-        if self.sender.try_send(outgoing).is_err() {
-            self.lost.store(true, Ordering::Release);
-        }
-    }
-
-    /// Whether something could not be said since this was last asked.
-    pub fn has_lost_something(&self) -> bool {
-        self.lost.swap(false, Ordering::AcqRel)
-    }
 }
 
 impl Rooms {
@@ -115,25 +62,60 @@ impl Rooms {
     }
 
     /// Takes in that a stay on `node` has ended.
-    pub fn remove_elsewhere(&self, app_id: AppId, session_id: SessionId, node: &NodeId) {
+    pub fn remove_elsewhere(&self, app_id: AppId, session_id: SessionId, node: &NodeId, reason: GoneReason) {
         let world = self.world(app_id);
         let mut world = lock(&world);
         if world.is_at(session_id, node) {
-            world.leave(session_id);
+            world.forget(session_id, reason);
         }
     }
 
     /// Forgets who is in a room on other nodes, but for those in `known`.
     pub fn keep_elsewhere(&self, app_id: AppId, room_id: &RoomId, known: &HashSet<SessionId>) {
-        lock(&self.world(app_id)).remove_where(|session_id, stay, member| {
-            stay.room_id == *room_id && matches!(member.seat, Seat::Elsewhere(_)) && !known.contains(session_id)
+        lock(&self.world(app_id)).forget_where(|session_id, stay, member| {
+            stay.room_id == *room_id && matches!(member.whose, Whose::Theirs(_)) && !known.contains(session_id)
         });
     }
 
     /// Takes in that a node has gone, with everybody on it.
     pub fn drop_node(&self, node: &NodeId) {
-        for (_, world) in self.worlds() {
-            lock(&world).remove_where(|_, _, member| matches!(&member.seat, Seat::Elsewhere(at) if at == node));
+        for world in self.worlds() {
+            lock(&world).forget_where(|_, _, member| matches!(&member.whose, Whose::Theirs(at) if at == node));
+        }
+    }
+
+    /// Takes in that a value of a room was set on another node, or, if empty, removed.
+    pub fn set_extra_elsewhere(&self, app_id: AppId, room_id: &RoomId, extra: RoomExtra) {
+        if let Some(room) = lock(&self.world(app_id)).rooms.get_mut(room_id) {
+            // One value too many on this node is one value too many on all.
+            let _ = room.take_extra(extra);
+        }
+    }
+
+    /// Takes in that somebody on another node said something to a room.
+    pub fn say_elsewhere(&self, app_id: AppId, room_id: &RoomId, user_id: &str, text: &str, sent_at: i64) {
+        if let Some(room) = lock(&self.world(app_id)).rooms.get_mut(room_id) {
+            room.say(user_id, text, sent_at);
+        }
+    }
+
+    /// Takes in that somebody on another node said something to users, of whom some may be here.
+    pub fn signal_elsewhere(
+        &self,
+        app_id: AppId,
+        room_id: &RoomId,
+        (from, to): (&str, &[String]),
+        text: &str,
+        sent_at: i64,
+    ) {
+        let world = self.world(app_id);
+        let world = lock(&world);
+        let Some(room) = world.rooms.get(room_id) else { return };
+        let text = signal_text(room_id, from, text, sent_at);
+        for (_, member) in to.iter().filter_map(|user_id| room.member_named(user_id)) {
+            if let Whose::Ours(outbox) = &member.whose {
+                outbox.push_direct(Arc::clone(&text));
+            }
         }
     }
 
@@ -144,10 +126,11 @@ impl Rooms {
         session_id: SessionId,
         here: Here,
         outbox: Arc<Outbox>,
-    ) -> Option<(Place, Snapshot)> {
+        now: UnixSeconds,
+    ) -> Option<(Place, Returned)> {
         let world = self.world(app_id);
-        let snapshot = lock(&world).adopt(session_id, here, outbox)?;
-        Some((Place { world, session_id }, snapshot))
+        let returned = lock(&world).adopt(session_id, here, outbox)?;
+        Some((Place::new(world, session_id, now), returned))
     }
 
     /// A stay, if it is here.
@@ -155,34 +138,48 @@ impl Rooms {
         lock(&self.world(app_id)).here(session_id)
     }
 
+    /// The stay of a user.
+    pub fn stay_of(&self, app_id: AppId, user_id: &UserId) -> Option<SessionId> {
+        lock(&self.world(app_id)).users.get(user_id).copied()
+    }
+
+    /// The node that a stay is on, if that is another one that is known.
+    pub fn node_of(&self, app_id: AppId, session_id: SessionId) -> Option<NodeId> {
+        match &lock(&self.world(app_id)).member(session_id)?.1.whose {
+            Whose::Theirs(node) => Some(node.clone()),
+            Whose::Ours(_) => None,
+        }
+    }
+
     /// Every stay that is here.
     pub fn all_here(&self) -> Vec<(AppId, SessionId)> {
         let mut all = Vec::new();
-        for (app_id, world) in self.worlds() {
+        for world in self.worlds() {
             let world = lock(&world);
-            all.extend(world.stays.keys().filter(|id| world.is_here(**id)).map(|&id| (app_id, id)));
+            let here = world.stays.keys().filter(|id| world.is_here(**id));
+            all.extend(here.map(|&id| (world.app_id(), id)));
         }
         all
     }
 
     /// Whether anybody is in a room here.
     pub fn has_members_here(&self, app_id: AppId, room_id: &RoomId) -> bool {
-        lock(&self.world(app_id)).has_members_here(room_id)
+        lock(&self.world(app_id)).rooms.get(room_id).is_some_and(|room| room.locals > 0)
     }
 
     /// Takes a stream away from a stay here: somebody on another node has its id.
     pub fn take_stream(&self, app_id: AppId, session_id: SessionId, stream_id: &str) {
         if let Ok(stream_id) = StreamId::new(stream_id) {
-            lock(&self.world(app_id)).stop_stream(session_id, &stream_id);
+            lock(&self.world(app_id)).stop_stream(session_id, &stream_id, GoneReason::Stopped);
         }
     }
 
     /// Ends a stay, if it is here.
-    pub fn end(&self, app_id: AppId, session_id: SessionId, code: ErrorCode) {
+    pub fn end(&self, app_id: AppId, session_id: SessionId, code: ErrorCode, now: UnixSeconds) {
         let world = self.world(app_id);
         let mut world = lock(&world);
         if world.is_here(session_id) {
-            world.end(session_id, code);
+            world.end(session_id, code, now);
         }
     }
 }
@@ -194,103 +191,114 @@ impl World {
     }
 
     pub(super) fn is_here(&self, session_id: SessionId) -> bool {
-        self.member(session_id).is_some_and(|(_, member)| matches!(member.seat, Seat::Here(_)))
+        self.member(session_id).is_some_and(|(_, member)| matches!(member.whose, Whose::Ours(_)))
     }
 
     fn is_at(&self, session_id: SessionId, node: &NodeId) -> bool {
-        self.member(session_id).is_some_and(|(_, member)| matches!(&member.seat, Seat::Elsewhere(at) if at == node))
-    }
-
-    pub(super) fn has_members_here(&self, room_id: &RoomId) -> bool {
-        let members = self.rooms.get(room_id).into_iter().flat_map(|room| room.members.values());
-        members.into_iter().any(|member| matches!(member.seat, Seat::Here(_)))
+        self.member(session_id).is_some_and(|(_, member)| matches!(&member.whose, Whose::Theirs(at) if at == node))
     }
 
     fn here(&self, session_id: SessionId) -> Option<Here> {
-        let (stay, member) = self.member(session_id).filter(|(_, member)| matches!(member.seat, Seat::Here(_)))?;
+        let (stay, member) = self.member(session_id).filter(|_| self.is_here(session_id))?;
         let room = self.rooms.get(&stay.room_id)?;
-        let streams = room.streams.values().filter(|stream| stream.user_id == stay.user_id.as_str());
+        let streams = room.streams.values().filter(|placed| placed.session_id == session_id);
         let presence = Presence {
             user: member.user.clone(),
             auth: stay.auth,
-            since: stay.since,
-            streams: streams.cloned().collect(),
+            since: stay.since.get(),
+            room_session_id: room.session_id,
+            streams: streams.map(|placed| placed.stream.clone()).collect(),
         };
         Some(Here { room_id: stay.room_id.clone(), presence, kept: Arc::clone(&stay.kept) })
     }
 
-    fn remove_where(&mut self, is_gone: impl Fn(&SessionId, &Stay, &Member) -> bool) {
+    /// Removes a stay that is elsewhere. When it ended there matters to nobody here.
+    fn forget(&mut self, session_id: SessionId, reason: GoneReason) {
+        self.leave(session_id, reason, UnixSeconds::new(0));
+    }
+
+    fn forget_where(&mut self, is_gone: impl Fn(&SessionId, &Stay, &Member) -> bool) {
         let ids = self.stays.keys().copied();
         let gone: Vec<SessionId> =
             ids.filter(|id| self.member(*id).is_some_and(|(stay, member)| is_gone(id, stay, member))).collect();
-        gone.into_iter().for_each(|session_id| self.leave(session_id));
+        gone.into_iter().for_each(|session_id| self.forget(session_id, GoneReason::Timeout));
     }
 
     fn put_elsewhere(&mut self, room_id: &RoomId, session_id: SessionId, node: &NodeId, presence: Presence) {
-        let Ok(user_id) = UserId::new(&*presence.user.user_id) else { return };
-        if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != *room_id) {
-            self.leave(session_id);
-            self.come(room_id, session_id, Seat::Elsewhere(node.clone()), user_id, &presence);
+        let whose = || Whose::Theirs(node.clone());
+        if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != *room_id)
+            && self.come(room_id, session_id, whose(), &presence).is_none()
+        {
+            return;
         }
         let Some(stay) = self.stays.get(&session_id) else { return };
         let Some(room) = self.rooms.get_mut(room_id) else { return };
-        if let Some(member) = room.members.get_mut(&stay.joined)
-            && let Seat::Here(outbox) = std::mem::replace(&mut member.seat, Seat::Elsewhere(node.clone()))
-        {
-            // Whoever is in the room sees the same stay as before.
-            outbox.end(ErrorCode::KickedInternal);
+        if let Some(Whose::Ours(outbox)) = room.move_member(stay.joined, whose()) {
+            // Whoever holds it here lets go; whoever is in the room sees the same stay as before.
+            outbox.call();
         }
-        self.set_streams(room_id, session_id, presence.streams);
+        self.set_presence(room_id, session_id, presence);
     }
 
-    fn adopt(&mut self, session_id: SessionId, here: Here, outbox: Arc<Outbox>) -> Option<Snapshot> {
+    fn adopt(&mut self, session_id: SessionId, here: Here, outbox: Arc<Outbox>) -> Option<Returned> {
         let Here { room_id, presence, kept } = here;
         if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != room_id) {
-            self.leave(session_id);
-            let user_id = UserId::new(&*presence.user.user_id).ok()?;
-            self.come(&room_id, session_id, Seat::Here(Arc::clone(&outbox)), user_id, &presence);
+            self.come(&room_id, session_id, Whose::Ours(Arc::clone(&outbox)), &presence)?;
         }
-        self.set_streams(&room_id, session_id, presence.streams);
+        self.set_presence(&room_id, session_id, presence);
         let stay = self.stays.get_mut(&session_id)?;
-        stay.kept = kept;
+        (stay.kept, stay.is_away) = (kept, false);
         let room = self.rooms.get_mut(&room_id)?;
-        room.members.get_mut(&stay.joined)?.seat = Seat::Here(outbox);
-        Some(room.snapshot())
+        room.move_member(stay.joined, Whose::Ours(outbox));
+        // The numbers of the other node are not ours.
+        Some(Returned { room_session_id: room.session_id, seq: room.seq, state: Some(room.snapshot()) })
     }
 
-    fn come(&mut self, room_id: &RoomId, session_id: SessionId, seat: Seat, user_id: UserId, presence: &Presence) {
+    /// Adds a stay that is known to all nodes already.
+    fn come(&mut self, room_id: &RoomId, session_id: SessionId, whose: Whose, presence: &Presence) -> Option<()> {
+        let user_id = UserId::new(&*presence.user.user_id).ok()?;
+        self.leave(session_id, GoneReason::Removed, UnixSeconds::new(presence.since));
         // The bus gave the user id to that one, so whoever had it has lost it.
         if let Some(&earlier) = self.users.get(&user_id) {
-            self.end(earlier, ErrorCode::KickedByOtherLogin);
+            self.end(earlier, ErrorCode::KickedByOtherLogin, UnixSeconds::new(presence.since));
         }
-        let room = self.rooms.entry(room_id.clone()).or_default();
-        room.announce_users(room_id, Change::Add, &presence.user);
-        let joined = room.seq;
-        room.members.insert(joined, Member { user: presence.user.clone(), seat });
+        let new = || Room::new(room_id.clone(), presence.room_session_id);
+        let room = self.rooms.entry(room_id.clone()).or_insert_with(new);
+        let joined = room.add_member(Member { user: presence.user.clone(), whose });
         self.users.insert(user_id.clone(), session_id);
-        let Presence { auth, since, .. } = *presence;
-        let kept = Arc::from("");
-        self.stays.insert(session_id, Stay { room_id: room_id.clone(), user_id, auth, since, kept, joined });
+        let stay = Stay {
+            room_id: room_id.clone(),
+            user_id,
+            auth: presence.auth,
+            since: UnixSeconds::new(presence.since),
+            kept: "".into(),
+            joined,
+            is_away: false,
+        };
+        self.stays.insert(session_id, stay);
+        Some(())
     }
 
-    /// Makes the streams of a stay elsewhere what that node says they are.
-    fn set_streams(&mut self, room_id: &RoomId, session_id: SessionId, streams: Vec<Stream>) {
+    /// Makes a stay what its node says it is.
+    fn set_presence(&mut self, room_id: &RoomId, session_id: SessionId, presence: Presence) {
+        let Some(stay) = self.stays.get(&session_id) else { return };
         let Some(room) = self.rooms.get_mut(room_id) else { return };
-        let new: BTreeMap<&str, &Stream> = streams.iter().map(|stream| (&*stream.stream_id, stream)).collect();
-        let owned = |stream: &Stream| self.streams.get(&stream.stream_id) == Some(&session_id);
-        let gone = room.take_streams(|stream| owned(stream) && new.get(&*stream.stream_id) != Some(&stream));
+        let known = room.members.get(&stay.joined).map(|member| &member.user.extra);
+        if known.is_some_and(|known| *known != presence.user.extra) {
+            room.set_user_extra(stay.joined, presence.user.extra.as_deref().unwrap_or_default());
+        }
+        let new: HashMap<&str, &Stream> = presence.streams.iter().map(|stream| (&*stream.stream_id, stream)).collect();
+        let gone = room.take_streams(GoneReason::Stopped, |placed| {
+            placed.session_id == session_id && new.get(&*placed.stream.stream_id) != Some(&&placed.stream)
+        });
         for stream in &gone {
             self.streams.remove(&stream.stream_id);
         }
-        if !gone.is_empty() {
-            room.announce_streams(room_id, Change::Delete, gone);
-        }
-        for stream in streams {
+        for stream in presence.streams {
             // One that somebody else has for the moment will be told again.
             if !self.streams.contains_key(&stream.stream_id) {
                 self.streams.insert(stream.stream_id.clone(), session_id);
-                room.announce_streams(room_id, Change::Add, vec![stream.clone()]);
-                room.streams.insert(room.seq, stream);
+                room.add_stream(stream, session_id);
             }
         }
     }

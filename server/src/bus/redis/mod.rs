@@ -155,7 +155,7 @@ fn read_news(channel: &str, line: &str) -> Option<BoardNews> {
     let (node, key, text) = (NodeId::from(node), Arc::from(key), words.next()?.to_owned());
     let change = match kind {
         "+" => BoardChange::Put { key, text },
-        "-" => BoardChange::Gone(key),
+        "-" => BoardChange::Gone { key, word: text },
         "=" => BoardChange::Set { key, text },
         "!" => BoardChange::Told(text),
         _ => return None,
@@ -245,8 +245,8 @@ impl Bus for RedisBus {
         read(self.run(script!("update"), topic.app_id, [&topic.name, key, text, record]).await?)
     }
 
-    async fn leave(&self, topic: &Topic, key: &str, name: &str) -> Result<(), BusError> {
-        self.run(script!("leave"), topic.app_id, [&topic.name, key, name]).await.map(drop)
+    async fn leave(&self, topic: &Topic, key: &str, name: &str, word: &str) -> Result<(), BusError> {
+        self.run(script!("leave"), topic.app_id, [&topic.name, key, name, word]).await.map(drop)
     }
 
     async fn record(&self, app_id: AppId, key: &str) -> Result<Option<Record>, BusError> {

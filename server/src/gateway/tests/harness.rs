@@ -32,6 +32,8 @@ use crate::{
     nodes::Nodes,
     revocations::Revocations,
     sealing::{MasterKey, Sealer},
+    single_use::SingleUse,
+    store::{Location, SqliteStore, Store},
     tokens::Tokens,
 };
 
@@ -67,11 +69,20 @@ impl TestGateway {
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
+        let store = SqliteStore::open(&Location::Memory).unwrap();
+        store.migrate().await.unwrap();
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
-        let master_key = MasterKey::generate(&mut SysRng).unwrap();
-        let nodes = Nodes::new(Arc::new(LocalBus::alone(NodeId::new([0; 8]))), Sealer::new(&master_key), clock.clone());
-        let nodes = Arc::new(nodes);
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), nodes, clock.clone(), config));
+        let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
+        let alone = LocalBus::alone(NodeId::new([0; 8]));
+        let nodes = Nodes::new(Arc::new(alone), sealer, clock.clone(), Arc::new(|_, _| ()));
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&directory),
+            Arc::new(tokens),
+            SingleUse::new(Arc::new(store)),
+            Arc::new(nodes),
+            clock.clone(),
+            config,
+        ));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -138,7 +149,7 @@ impl TestGateway {
         self.mint(user_id, Payload::Rights(rights), ttl_secs)
     }
 
-    fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
+    pub(super) fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
         let request =
             TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(ttl_secs), payload };
         let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(SECRET).unwrap());

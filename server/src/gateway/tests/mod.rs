@@ -4,5 +4,7 @@ mod abuse;
 mod harness;
 mod journey;
 mod log;
+mod resume;
+mod rooms;
 mod session;
 mod shut_out;

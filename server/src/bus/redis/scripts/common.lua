@@ -26,17 +26,27 @@ local function put(topic, key, text, record)
     redis.call('HSET', app_key('board', topic), key, NODE .. ' ' .. text)
     redis.call('SET', app_key('session', key), NODE .. ' ' .. record, 'PX', LIFETIME)
     redis.call('PEXPIRE', app_key('values', topic), LIFETIME)
+    redis.call('PEXPIRE', app_key('names', key), LIFETIME)
     announce(topic, '+', NODE, key, text)
 end
 
--- What is kept for a resume goes with the entry, unless its node has died: then that is what it is kept for.
-local function remove(topic, key, keep)
+local function release(name, key)
+    local claim = app_key('name', name)
+    if redis.call('HGET', claim, 'key') == key then redis.call('DEL', claim) end
+end
+
+-- What is kept for a resume and the names claimed go with the entry, unless its node has died: then they are for whoever
+-- takes it over.
+local function remove(topic, key, word, keep)
     local value = redis.call('HGET', app_key('board', topic), key)
     if not value then return end
     redis.call('HDEL', app_key('board', topic), key)
-    if not keep then redis.call('DEL', app_key('session', key)) end
+    if not keep then
+        for _, name in ipairs(redis.call('SMEMBERS', app_key('names', key))) do release(name, key) end
+        redis.call('DEL', app_key('session', key), app_key('names', key))
+    end
     if redis.call('HLEN', app_key('board', topic)) == 1 then redis.call('DEL', app_key('values', topic)) end
-    announce(topic, '-', (split(value)), key, '')
+    announce(topic, '-', (split(value)), key, word)
 end
 
 local function is_ours(topic, key)

@@ -29,14 +29,14 @@ if living_holder then
 end
 
 if holder then
-    remove(holder.topic, holder.key)
+    remove(holder.topic, holder.key, '')
     redis.call('PUBLISH', 'roompass:notice:' .. holder.node, '! ' .. APP .. ' ' .. holder.key)
 end
 redis.call('HSET', claim, 'node', NODE, 'key', key, 'topic', topic, 'since', ARGV[9], 'rank', ARGV[10])
 redis.call('PEXPIRE', claim, LIFETIME)
 local _, dead = living(topic)
 for _, gone in ipairs(dead) do
-    if gone ~= key then remove(topic, gone, true) end
+    if gone ~= key then remove(topic, gone, '', true) end
 end
 put(topic, key, text, record)
 return 'in'

@@ -1,4 +1,4 @@
 -- ARGV[4] name, key.
-local claim = app_key('name', ARGV[4])
-if redis.call('HGET', claim, 'key') == ARGV[5] then redis.call('DEL', claim) end
+release(ARGV[4], ARGV[5])
+redis.call('SREM', app_key('names', ARGV[5]), ARGV[4])
 return 1
