@@ -45,7 +45,7 @@ impl Cluster {
         fs::write(&key_file, MASTER_KEY).expect("it can be written");
         fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("it is ours");
         let config = format!(
-            "[store]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[master_key]\nfile = \"{}\"\n[log]\nformat = \"json\"\n",
+            "[server]\ndrain_secs = 12\n[store]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[master_key]\nfile = \"{}\"\n[log]\nformat = \"json\"\n",
             Postgres::shared().database(),
             redis.url(),
             key_file.display(),
@@ -177,6 +177,11 @@ pub(crate) async fn eventually(what: &str, mut state: impl FnMut() -> Result<(),
             Err(missing) => assert!(start.elapsed() < DEADLINE, "{what}: {missing}"),
         }
         // States of three hundred clients are worth a look some times a second, not all of it.
-        tokio::time::timeout(Duration::from_millis(20), std::future::pending::<()>()).await.unwrap_err();
+        pause(Duration::from_millis(20)).await;
     }
+}
+
+/// A rhythm, not a wait for anything.
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::interval_at(tokio::time::Instant::now() + time, time).tick().await;
 }

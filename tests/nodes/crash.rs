@@ -1,12 +1,16 @@
 //! A node dies in the middle of everything.
 
-use std::{collections::BTreeSet, time::Instant};
+use std::{
+    collections::BTreeSet,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
 
 use futures_util::future::join_all;
 use roompass_sdk::Room;
 
 use crate::{
-    cluster::{Cluster, eventually},
+    cluster::{Cluster, eventually, pause},
     observer::Observer,
 };
 
@@ -68,6 +72,40 @@ async fn of_three_nodes_one_is_killed_and_every_client_is_back_within_ten_second
     let took = eventually("everybody sees everybody", || all_whole(&rooms)).await;
     println!("{} clients in {ROOMS} rooms see each other {took:?} after the last came", rooms.len());
 
+    // One in each room talks on all the while, from the one living node; the observer listens on the other.
+    let stop = AtomicBool::new(false);
+    let speaking = (0..ROOMS).map(|room| speak(&rooms[room * IN_ROOM + 2 - room % 2], &stop));
+    let crash = crash(&mut cluster, &rooms, &stop);
+    let (said, ()) = tokio::join!(join_all(speaking), crash);
+    for (room, observer) in observers.iter().enumerate() {
+        eventually("all is heard", || {
+            let heard = observer.heard().said.len();
+            if heard >= said[room] { Ok(()) } else { Err(format!("{heard} of {}", said[room])) }
+        })
+        .await;
+        let heard = observer.heard().clone();
+        assert_eq!(heard.faults, Vec::<String>::new(), "room {room}");
+        assert_eq!((heard.users, heard.streams), expected(room), "room {room}");
+        assert_eq!(heard.left, Vec::<String>::new(), "room {room}: nobody was seen to go");
+        let numbers: Vec<String> = (0..said[room]).map(|number| number.to_string()).collect();
+        assert_eq!(heard.said, numbers, "room {room}");
+    }
+    println!("{} messages were heard once each, in order", said.iter().sum::<usize>());
+}
+
+/// Talks until it is told to stop. Returns how much was said.
+async fn speak(room: &Room, stop: &AtomicBool) -> usize {
+    let mut said = 0;
+    while !stop.load(Ordering::Acquire) {
+        room.send_message(said.to_string()).await.expect("its node lives");
+        said += 1;
+        pause(Duration::from_millis(250)).await;
+    }
+    said
+}
+
+/// Kills the first node, and sees that all is as it was.
+async fn crash(cluster: &mut Cluster, rooms: &[Room], stop: &AtomicBool) {
     let on_first = rooms.iter().enumerate().filter(|(at, _)| at % IN_ROOM % 3 == 0).count();
     let start = Instant::now();
     cluster.nodes[0].kill();
@@ -75,22 +113,16 @@ async fn of_three_nodes_one_is_killed_and_every_client_is_back_within_ten_second
         if rooms.iter().any(|room| !room.state().is_connected()) { Ok(()) } else { Err("nobody".to_owned()) }
     })
     .await;
-    eventually("everybody is back", || all_whole(&rooms)).await;
+    eventually("everybody is back", || all_whole(rooms)).await;
     let took = start.elapsed();
     println!("{on_first} clients of a killed node are back in their rooms with their streams after {took:?}");
     assert!(took.as_secs() < 10, "{took:?}");
 
     // Until the lease of the dead node has surely lapsed: nobody goes with it, and nobody is there twice.
-    let after_lease = eventually("the lease lapses", || {
-        all_whole(&rooms)?;
+    eventually("the lease lapses", || {
+        all_whole(rooms)?;
         if start.elapsed().as_secs() > LEASE_SECS { Ok(()) } else { Err("not yet".to_owned()) }
-    });
-    after_lease.await;
-    for (room, observer) in observers.iter().enumerate() {
-        let heard = observer.heard().clone();
-        assert_eq!(heard.faults, Vec::<String>::new(), "room {room}");
-        assert_eq!((heard.users, heard.streams), expected(room), "room {room}");
-    }
-    let left: usize = observers.iter().map(|observer| observer.heard().left.len()).sum();
-    println!("{left} users and streams were seen to go, and all came back");
+    })
+    .await;
+    stop.store(true, Ordering::Release);
 }

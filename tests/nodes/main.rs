@@ -4,6 +4,7 @@
 mod across;
 mod cluster;
 mod crash;
+mod drain;
 mod observer;
 mod outage;
 #[path = "../../server/tests/support/postgres.rs"]

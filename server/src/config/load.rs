@@ -159,15 +159,16 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         return Err(ConfigError::new("bus.url", "needs a store that several nodes can share: postgres://…"));
     }
     check_log(&sections.log)?;
+    let drain = Duration::from_secs(sections.server.drain_secs);
     let config = Config {
         listen: sections.server.listen,
         public_url,
         tls,
-        drain: Duration::from_secs(sections.server.drain_secs),
+        drain,
         limits: judge_limits(&sections.limits)?,
         store,
+        gateway: GatewayConfig { drain_spread: drain_spread(&bus, drain), ..GatewayConfig::default() },
         bus,
-        gateway: GatewayConfig::default(),
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
         accept_clock: false,
@@ -283,6 +284,15 @@ fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
     match url {
         StoreUrl::Postgres(url) => Ok(url),
         StoreUrl::Sqlite(_) => Err("is for PostgreSQL only".to_owned()),
+    }
+}
+
+/// How long clients may take to go to another node: most of the time that there is. Without another node all come back
+/// to this one, and the sooner it is gone the sooner it is back.
+fn drain_spread(bus: &BusUrl, drain: Duration) -> Duration {
+    match bus {
+        BusUrl::Redis(_) => Duration::from_secs(drain.as_secs() * 2 / 3),
+        BusUrl::Local => Duration::ZERO,
     }
 }
 
@@ -440,6 +450,11 @@ mod tests {
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
             (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
             (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
+            (file("[bus]\nurl = \"nats://h\""), &[key], "bus.url: must be local:, or redis://"),
+            (file("[bus]\nurl = \"redis://:pw@redis.example\""), &[key], "bus.url: must be rediss://"),
+            (file("[bus]\nurl = \"redis://localhost\""), &[key], "bus.url: needs a store that several nodes"),
+            (file("[bus]\nca_file = \"/nowhere/ca\""), &[key], "bus.ca_file: /nowhere/ca: No such file"),
+            (file("[bus]\npassword_file = \"/nowhere/p\""), &[key], "bus.password_file: /nowhere/p: No such file"),
             (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
             (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
             (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),
@@ -451,6 +466,16 @@ mod tests {
             assert!(line.starts_with(expected), "expected {expected:?}, got {line:?}");
             assert!(!line.contains('\n') && !line.contains(KEY));
         }
+    }
+
+    #[test]
+    fn several_nodes_spread_the_leaving_of_their_clients_over_the_drain() {
+        let file = "[store]\nurl = \"postgres://r@localhost/d\"\n[server]\ndrain_secs = 30\n";
+        assert_eq!(load(file, &[(MASTER_KEY_ENV, KEY)]).unwrap().gateway.drain_spread, Duration::ZERO);
+        let bus = [(MASTER_KEY_ENV, KEY), ("ROOMPASS_BUS_URL", "redis://:hunter2@localhost/1")];
+        let config = load(file, &bus).unwrap();
+        assert_eq!(config.gateway.drain_spread, Duration::from_secs(20));
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

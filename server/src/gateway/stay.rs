@@ -185,9 +185,8 @@ pub(super) async fn wait_for_client(
         }
         let due = stay.session.deadline(stay.app.settings()).map_or(until, |deadline| deadline.min(until));
         tokio::select! {
-            // Cannot fail: the gateway holds the sender.
-            _ = draining.wait_for(Option::is_some) => {
-                stay.leave(GoneReason::Removed, now);
+            () = drained(&gateway, &mut draining) => {
+                stay.leave(GoneReason::Removed, gateway.clock.now());
                 return stay.log_leave(ErrorCode::KickedInternal.as_str());
             }
             order = stay.outbox.next_order() => match order {
@@ -219,6 +218,16 @@ pub(super) async fn remember_end(
     tokio::select! {
         _ = draining.wait_for(Option::is_some) => {}
         () = gateway.wheel.wait(until) => {}
+    }
+}
+
+/// Returns when a session without a connection can wait no longer because the server stops: at once, if no other node can
+/// go on with it, and otherwise when the time for leaving is over.
+async fn drained(gateway: &Gateway, draining: &mut watch::Receiver<Option<UnixSeconds>>) {
+    // Cannot fail: the gateway holds the sender.
+    let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+    if let Some(until) = until.filter(|_| !gateway.nodes.bus().is_alone()) {
+        gateway.wheel.wait(until).await;
     }
 }
 

@@ -180,3 +180,12 @@ async fn over_tls_the_certificate_must_be_trusted_and_the_password_right() {
     let no_certificate = RedisUrl::parse("rediss://localhost").unwrap().trusting(b"no".to_vec());
     assert!(RedisBus::start(no_certificate, NodeId::new([0; 8])).is_err());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_rights_that_the_guide_gives_are_enough_for_every_promise() {
+    let guide = include_str!("../../../docs/several-nodes.md");
+    let rights = guide.lines().find_map(|line| line.strip_prefix("user roompass on >PASSWORD ")).unwrap();
+    let mut options = vec!["--port", "0", "--user", "default", "reset", "on", "nopass"];
+    options.extend(rights.split(' '));
+    contract::run(|| Server::start_with(&options)).await;
+}
