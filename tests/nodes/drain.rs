@@ -44,6 +44,9 @@ async fn a_node_that_stops_hands_its_users_over_and_nobody_notices() {
     .await;
     eventually("everybody is seen", all_there).await;
     let heard = observer.heard().clone();
+    let refused: Vec<String> =
+        cluster.nodes[1].log().lines().filter(|line| line.contains("resume refused")).map(str::to_owned).collect();
+    assert_eq!(refused, Vec::<String>::new());
     assert_eq!((heard.faults, heard.left), (Vec::<String>::new(), Vec::<String>::new()));
     let after: Vec<String> = rooms.iter().map(|room| room.admission().session_id).collect();
     assert_eq!(after, sessions, "every session went on");

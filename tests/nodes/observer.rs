@@ -20,7 +20,7 @@ pub(crate) struct Heard {
     seq: u64,
     pub(crate) users: BTreeSet<String>,
     pub(crate) streams: BTreeSet<String>,
-    /// Everybody who went, in order.
+    /// Everybody who went, and every stream, in order, with the reason.
     pub(crate) left: Vec<String>,
     /// Everything said, in order.
     pub(crate) said: Vec<String>,
@@ -109,7 +109,7 @@ impl Heard {
                 self.faults.push(format!("{name} came or went twice: {message}"));
             }
             if !is_add {
-                self.left.push(name);
+                self.left.push(format!("{name}: {}", message["reason"]));
             }
         }
     }

@@ -55,8 +55,18 @@ impl Nodes {
             return self.read_board(&news.topic, &mut heard).await;
         }
         heard.rev = news.rev;
+        if self.is_old(&news) {
+            return self.read_board(&news.topic, &mut heard).await;
+        }
         let Some(room_id) = room_id(&news.topic) else { return };
         self.take_in(&room_id, news);
+    }
+
+    /// Whether this may be from before a stay was taken over by this node: the board knows whose it is.
+    fn is_old(&self, BoardNews { topic, node, change, .. }: &BoardNews) -> bool {
+        let BoardChange::Put { key, .. } = change else { return false };
+        let session_id = SessionId::parse(key).filter(|_| node != self.bus.node());
+        session_id.is_some_and(|session_id| self.rooms.here(topic.app_id, session_id).is_some())
     }
 
     fn take_in(&self, room_id: &RoomId, BoardNews { topic, node, change, .. }: BoardNews) {
@@ -64,8 +74,12 @@ impl Nodes {
         let is_ours = node == *self.bus.node();
         match change {
             BoardChange::Gone { key, word } => match SessionId::parse(&key) {
-                // Taken for dead while we could not be reached: it comes again, unless it was ousted.
-                Some(session_id) if is_ours => self.outlet.say(Outgoing::Changed(app_id, session_id)),
+                // Taken for dead while we could not be reached: it comes again, unless it was ousted. If it has left, older
+                // news may have shown it elsewhere since.
+                Some(session_id) if is_ours => {
+                    self.rooms.forget_elsewhere(app_id, session_id);
+                    self.outlet.say(Outgoing::Changed(app_id, session_id));
+                }
                 Some(session_id) => {
                     let reason = serde_json::from_value(word.into()).unwrap_or(GoneReason::OtherLogin);
                     self.rooms.remove_elsewhere(app_id, session_id, &node, reason);

@@ -14,6 +14,9 @@ use crate::{
     sealing::Place,
 };
 
+/// How often taking a stay over is tried while its node goes on changing it.
+const TRIES: usize = 3;
+
 /// What is kept of a stay where all nodes can reach it.
 #[derive(Serialize, Deserialize)]
 struct Kept {
@@ -69,25 +72,49 @@ impl Nodes {
     /// Goes on here with a stay, for which `kept` is kept from now on. `None` if somebody was faster, or the stay has
     /// ended.
     pub async fn adopt(&self, lost: Lost, kept: Arc<str>, outbox: Arc<Outbox>) -> Option<(Seat, Returned)> {
-        let Lost { app_id, session_id, here, record } = lost;
-        let here = Here { kept, ..here };
-        let topic = topic(app_id, &here.room_id);
+        let (app_id, session_id, room_id) = (lost.app_id, lost.session_id, lost.here.room_id.clone());
+        let topic = topic(app_id, &room_id);
         self.follow(&topic).await;
-        let entry = self.entry(&topic, session_id, &here);
-        let taken = self.bus.take_over(&entry, &record).await.unwrap_or(false);
-        let streams: Vec<String> = here.presence.streams.iter().map(|stream| stream.stream_id.clone()).collect();
-        let room_id = here.room_id.clone();
-        let adopted = if taken { self.rooms.adopt(app_id, session_id, here, outbox, self.clock.now()) } else { None };
+        let taken = self.take_over(&topic, lost, kept).await;
+        let adopted = taken.and_then(|here| {
+            let streams: Vec<String> = here.presence.streams.iter().map(|stream| stream.stream_id.clone()).collect();
+            let adopted = self.rooms.adopt(app_id, session_id, here, outbox, self.clock.now())?;
+            Some((adopted, streams))
+        });
         self.following(&topic).heard.lock().await.entering -= 1;
-        if adopted.is_none() {
+        let Some((adopted, streams)) = adopted else {
             self.outlet.say(Outgoing::Emptied(app_id, room_id));
-        }
-        for stream_id in streams.into_iter().filter(|_| adopted.is_some()) {
-            if let Ok(false) = self.bus.claim(app_id, &stream_name(&stream_id), &entry.key).await {
+            return None;
+        };
+        for stream_id in streams {
+            let claimed = self.bus.claim(app_id, &stream_name(&stream_id), &session_id.to_string()).await;
+            if let Ok(false) = claimed {
                 self.rooms.take_stream(app_id, session_id, &stream_id);
             }
         }
-        adopted
+        Some(adopted)
+    }
+
+    async fn take_over(&self, topic: &Topic, lost: Lost, kept: Arc<str>) -> Option<Here> {
+        let Lost { app_id, session_id, mut here, mut record } = lost;
+        let before = Arc::clone(&here.kept);
+        for _ in 0..TRIES {
+            here.kept = Arc::clone(&kept);
+            let entry = self.entry(topic, session_id, &here);
+            if let Ok(true) = self.bus.take_over(&entry, &record).await {
+                return Some(here);
+            }
+            // Its node may have changed something else a moment ago, or an answer was lost.
+            let again = self.lost(app_id, session_id, Duration::MAX).await?;
+            if again.here.kept == kept {
+                return Some(again.here);
+            }
+            if again.here.kept != before {
+                return None;
+            }
+            (here, record) = (again.here, again.record);
+        }
+        None
     }
 
     /// A stay here, as the bus has it.

@@ -364,6 +364,12 @@ async fn nobody_else_goes_on_with_a_stay(meeting: &impl Meeting) {
     assert!(there.nodes.lost(settings().app_id, SessionId::new([7; 16]), GRACE).await.is_none());
     let lost = there.nodes.lost(settings().app_id, alice.session_id, GRACE).await.unwrap();
     assert_eq!(lost.kept(), "kept for alice");
+    // What others see of it may change meanwhile.
+    here.publish(&alice, "s1").await.unwrap();
+    let mut observer = there.enter("observer").await;
+    if !observer.room.contains(&"s1@alice".to_owned()) {
+        observer.hears(&["+s1@alice"]).await;
+    }
     // Somebody was faster.
     let first = there.nodes.lost(settings().app_id, alice.session_id, GRACE).await.unwrap();
     let outbox = || Arc::new(Outbox::new(OutboxLimits::default()));

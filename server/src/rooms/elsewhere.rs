@@ -70,6 +70,15 @@ impl Rooms {
         }
     }
 
+    /// Forgets a stay, if it is elsewhere.
+    pub fn forget_elsewhere(&self, app_id: AppId, session_id: SessionId) {
+        let world = self.world(app_id);
+        let mut world = lock(&world);
+        if !world.is_here(session_id) {
+            world.forget(session_id, GoneReason::Removed);
+        }
+    }
+
     /// Forgets who is in a room on other nodes, but for those in `known`.
     pub fn keep_elsewhere(&self, app_id: AppId, room_id: &RoomId, known: &HashSet<SessionId>) {
         lock(&self.world(app_id)).forget_where(|session_id, stay, member| {

@@ -27,7 +27,7 @@ use crate::{
     bans::Bans,
     bus::{LocalBus, NodeId},
     clock::{Clock, ManualClock},
-    gateway::{Gateway, GatewayConfig},
+    gateway::{Gateway, GatewayConfig, log_event},
     limits::ClientAddress,
     nodes::Nodes,
     revocations::Revocations,
@@ -74,7 +74,7 @@ impl TestGateway {
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
         let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
         let alone = LocalBus::alone(NodeId::new([0; 8]));
-        let nodes = Nodes::new(Arc::new(alone), sealer, clock.clone(), Arc::new(|_, _| ()));
+        let nodes = Nodes::new(Arc::new(alone), sealer, clock.clone(), Arc::new(log_event));
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&directory),
             Arc::new(tokens),
