@@ -159,15 +159,18 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         return Err(ConfigError::new("bus.url", "needs a store that several nodes can share: postgres://…"));
     }
     check_log(&sections.log)?;
-    let drain = Duration::from_secs(sections.server.drain_secs);
     let config = Config {
         listen: sections.server.listen,
         public_url,
         tls,
-        drain,
+        drain: Duration::from_secs(sections.server.drain_secs),
         limits: judge_limits(&sections.limits)?,
         store,
-        gateway: GatewayConfig { drain_spread: drain_spread(&bus, drain), ..GatewayConfig::default() },
+        gateway: GatewayConfig {
+            // What is left is for those who are told to leave at the end.
+            drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
+            ..GatewayConfig::default()
+        },
         bus,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
@@ -284,15 +287,6 @@ fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
     match url {
         StoreUrl::Postgres(url) => Ok(url),
         StoreUrl::Sqlite(_) => Err("is for PostgreSQL only".to_owned()),
-    }
-}
-
-/// How long clients may take to go to another node: most of the time that there is. Without another node all come back
-/// to this one, and the sooner it is gone the sooner it is back.
-fn drain_spread(bus: &BusUrl, drain: Duration) -> Duration {
-    match bus {
-        BusUrl::Redis(_) => Duration::from_secs(drain.as_secs() * 2 / 3),
-        BusUrl::Local => Duration::ZERO,
     }
 }
 
@@ -469,12 +463,12 @@ mod tests {
     }
 
     #[test]
-    fn several_nodes_spread_the_leaving_of_their_clients_over_the_drain() {
-        let file = "[store]\nurl = \"postgres://r@localhost/d\"\n[server]\ndrain_secs = 30\n";
-        assert_eq!(load(file, &[(MASTER_KEY_ENV, KEY)]).unwrap().gateway.drain_spread, Duration::ZERO);
-        let bus = [(MASTER_KEY_ENV, KEY), ("ROOMPASS_BUS_URL", "redis://:hunter2@localhost/1")];
-        let config = load(file, &bus).unwrap();
-        assert_eq!(config.gateway.drain_spread, Duration::from_secs(20));
+    fn a_bus_is_for_several_nodes_and_its_password_for_nobody() {
+        let file = "[store]\nurl = \"postgres://r@localhost/d\"\n";
+        assert_eq!(load(file, &[(MASTER_KEY_ENV, KEY)]).unwrap().bus, BusUrl::Local);
+        let url = "redis://:hunter2@localhost/1";
+        let config = load(file, &[(MASTER_KEY_ENV, KEY), ("ROOMPASS_BUS_URL", url)]).unwrap();
+        assert_eq!(config.bus, BusUrl::parse(url).unwrap());
         assert!(!format!("{config:?}").contains("hunter2"));
     }
 

@@ -41,6 +41,10 @@ use frames::{Closing, Event};
 /// How long a connection may take to hand a session over to the next.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
 
+/// How much earlier than they have to clients are told to leave a stopping server, so that the last to go still find
+/// their sessions: clocks here count whole seconds, and coming back takes a moment.
+const LEAVE_MARGIN_SECS: u64 = 3;
+
 /// Serves one connection from the upgrade to its end.
 pub(super) async fn run(
     gateway: Arc<Gateway>,
@@ -327,7 +331,10 @@ impl Socket {
             },
             Event::Draining(until) => match until.duration_since(self.gateway.clock.now()).as_secs() {
                 0 => stay.session.end(ErrorCode::KickedInternal),
-                within_secs => vec![Effect::Send(ServerMessage::Reconnect(Reconnect { within_secs }))],
+                left => {
+                    let within_secs = left.saturating_sub(LEAVE_MARGIN_SECS).max(left / 2);
+                    vec![Effect::Send(ServerMessage::Reconnect(Reconnect { within_secs }))]
+                }
             },
             Event::Delivered(Delivery::Called) => return Err(End::Called),
             Event::Delivered(Delivery::Ended(code)) => stay.session.end(code),

@@ -1,10 +1,9 @@
 //! What a well-behaved client lives through, from login to logout.
 
 use serde_json::json;
-use token_gen::Privilege;
 
 use super::harness::{START, TestGateway, part, settings};
-use crate::apps::{AppSettings, AuthMode, BothCredentials, DuplicateLogin, ExpiryPolicy};
+use crate::apps::{AppSettings, AuthMode, DuplicateLogin, ExpiryPolicy};
 
 #[tokio::test]
 async fn two_users_meet_publish_renew_and_part() {
@@ -82,54 +81,6 @@ async fn a_client_that_vanishes_leaves_its_room_with_its_streams_after_a_while()
                 ["room_users", 5, "delete", reason]
             ])
         );
-    }
-}
-
-#[tokio::test]
-async fn each_mode_lets_in_whom_it_says_and_tells_by_which_credential() {
-    // proves T47
-    use AuthMode::{AppSign, TokenOnly, TokenPreferred};
-    use BothCredentials::{Either, TokenDecides};
-    // token and proof: - not sent, v good, x bad. Answer: auth and why the other did not count, or code and number.
-    for (mode, both_credentials, token, proof, expected) in [
-        (AppSign, Either, "-", "v", json!(["app_sign", null])),
-        (AppSign, Either, "v", "v", json!(["token", null])),
-        (AppSign, Either, "v", "-", json!(["app_sign_missing", 1001003])),
-        (AppSign, Either, "x", "v", json!(["login_denied", 1002033])),
-        (AppSign, Either, "-", "x", json!(["app_sign_wrong", 1001005])),
-        (TokenPreferred, Either, "v", "-", json!(["token", null])),
-        (TokenPreferred, Either, "-", "v", json!(["app_sign", null])),
-        (TokenPreferred, Either, "x", "v", json!(["app_sign", "login_denied"])),
-        (TokenPreferred, TokenDecides, "x", "v", json!(["login_denied", 1002033])),
-        (TokenPreferred, Either, "v", "x", json!(["token", "app_sign_wrong"])),
-        (TokenPreferred, Either, "-", "-", json!(["token_missing", 1002067])),
-        (TokenOnly, Either, "v", "-", json!(["token", null])),
-        (TokenOnly, Either, "v", "v", json!(["token", "app_sign_refused"])),
-        (TokenOnly, Either, "-", "v", json!(["app_sign_refused", 1002067])),
-        (TokenOnly, Either, "x", "v", json!(["login_denied", 1002033])),
-    ] {
-        let test = TestGateway::start(AppSettings { mode, both_credentials, ..settings() }).await;
-        let mut client = test.connect().await;
-        let mut credentials = json!({});
-        match token {
-            "v" => credentials["token"] = json!(test.token("alice", 60)),
-            "x" => credentials["token"] = json!(test.token_with("alice", "r2", &Privilege::ALL, 60)),
-            _ => {}
-        }
-        match proof {
-            "v" => credentials["app_sign_proof"] = client.proof("alice", "r1"),
-            "x" => credentials["app_sign_proof"] = client.proof("alice", "r2"),
-            _ => {}
-        }
-        let answer = client.login("alice", "r1", credentials).await;
-        let case = format!("{mode:?} {both_credentials:?} token {token} proof {proof}");
-        if answer["type"] == "logged_in" {
-            assert_eq!(part(&answer, &["auth", "other_credential"]), expected, "{case}");
-            assert_eq!(answer["expire_at"].is_null(), answer["auth"] == "app_sign", "{case}");
-        } else {
-            assert_eq!(part(&answer, &["code", "number"]), expected, "{case}");
-            assert_eq!(client.hear_close().await.0, 4000, "{case}");
-        }
     }
 }
 

@@ -8,8 +8,8 @@ use roompass_wire::{
     gateway::{Publish, ServerMessage},
 };
 use token_gen::{
-    AppId, AppSign, Minter, Payload, Privilege, Privileges, Rights, RoomId, ServerSecret, StreamId, TokenRequest,
-    UnixSeconds, UserId,
+    AppId, AppSign, Minter, Payload, Privilege, Privileges, Rights, RightsBuilder, RoomId, ServerSecret, StreamId,
+    TokenRequest, UnixSeconds, UserId,
 };
 
 use crate::{
@@ -24,9 +24,9 @@ const ISSUED: i64 = 0;
 const START: i64 = 1_800_000_000;
 
 /// One stay of alice in room r1, driven by hand.
-struct Script {
+pub(super) struct Script {
     settings: AppSettings,
-    session: Session,
+    pub(super) session: Session,
     taken: &'static str,
 }
 
@@ -35,11 +35,11 @@ struct Token(i64, u64, &'static str, &'static [Privilege], &'static [&'static st
 
 const BOTH: &[Privilege] = &Privilege::ALL;
 
-fn at(second: i64) -> UnixSeconds {
+pub(super) fn at(second: i64) -> UnixSeconds {
     UnixSeconds::new(START + second)
 }
 
-fn settings() -> AppSettings {
+pub(super) fn settings() -> AppSettings {
     AppSettings::new(AppId::new(7).unwrap(), "demo")
 }
 
@@ -80,7 +80,32 @@ fn open(token: &str, now: i64) -> Result<SessionToken, crate::login::Refusal> {
     )
 }
 
+/// A token for alice with everything in r1, and these terms.
+pub(super) fn token(issued_at: i64, ttl: u64, terms: impl FnOnce(RightsBuilder) -> RightsBuilder) -> String {
+    let rights = Rights::builder(&RoomId::new("r1").unwrap()).allow_all(Privileges::ALL);
+    let request = TokenRequest {
+        user_id: UserId::new("alice").unwrap(),
+        ttl: Duration::from_secs(ttl),
+        payload: Payload::Rights(terms(rights).build()),
+    };
+    let minter = Minter::new(AppId::new(7).unwrap(), &secret());
+    minter.mint(&request, at(issued_at), &mut SysRng).unwrap().token
+}
+
 impl Script {
+    /// A stay by `token`, from the second `now` on.
+    pub(super) fn of_token(settings: AppSettings, token: &str, now: i64) -> Self {
+        Self::with_grant(settings, Grant::Token(open(token, now).unwrap()))
+    }
+
+    /// Publishes what carries `media`.
+    pub(super) fn publish_media(&mut self, second: i64, stream_id: &str, media: &[&str]) -> String {
+        let media = media.iter().map(|kind| serde_json::from_value(serde_json::json!(kind)).unwrap()).collect();
+        let id = u64::try_from(second).unwrap();
+        let publish = Publish { id, stream_id: stream_id.to_owned(), media: Some(media), extra: None };
+        self.request(second, Request::Publish(publish))
+    }
+
     fn new(settings: AppSettings, token: Token) -> Self {
         let grant = Grant::Token(open(&token.mint("alice"), token.0).unwrap());
         Self::with_grant(settings, grant)
@@ -93,19 +118,19 @@ impl Script {
     }
 
     /// A request at `second`; its id is that second.
-    fn request(&mut self, second: i64, request: Request) -> String {
+    pub(super) fn request(&mut self, second: i64, request: Request) -> String {
         let id = u64::try_from(second).unwrap();
         let effects = self.session.request(&self.settings, id, request, at(second));
         self.show(effects)
     }
 
-    fn publish(&mut self, second: i64, stream_id: &str) -> String {
+    pub(super) fn publish(&mut self, second: i64, stream_id: &str) -> String {
         let id = u64::try_from(second).unwrap();
         let stream_id = stream_id.to_owned();
         self.request(second, Request::Publish(Publish { id, stream_id, media: None, extra: None }))
     }
 
-    fn play(&mut self, second: i64, stream_id: &str) -> String {
+    pub(super) fn play(&mut self, second: i64, stream_id: &str) -> String {
         self.request(second, Request::Play(stream_id.to_owned()))
     }
 
@@ -113,16 +138,16 @@ impl Script {
         self.renew_with(second, &token.mint("alice"))
     }
 
-    fn renew_with(&mut self, second: i64, token: &str) -> String {
+    pub(super) fn renew_with(&mut self, second: i64, token: &str) -> String {
         self.request(second, Request::Renew(open(token, second)))
     }
 
-    fn pass(&mut self, second: i64) -> String {
+    pub(super) fn pass(&mut self, second: i64) -> String {
         let effects = self.session.pass_time(&self.settings, at(second));
         self.show(effects)
     }
 
-    fn deadline(&self) -> Option<i64> {
+    pub(super) fn deadline(&self) -> Option<i64> {
         self.session.deadline(&self.settings).map(|deadline| deadline.get() - START)
     }
 
