@@ -73,11 +73,12 @@ mod tests {
     use futures_util::FutureExt;
 
     use super::*;
+    use crate::bus::NodeId;
 
     #[test]
     fn news_come_in_order_and_too_many_are_told_as_missed() {
         let inbox = Inbox::default();
-        let text = |number: usize| News::Noticed(number.to_string());
+        let text = |number: usize| News::NodeGone(NodeId::from(&*number.to_string()));
         inbox.push(text(1));
         inbox.push(text(2));
         assert_eq!(inbox.next().now_or_never(), Some(text(1)));

@@ -260,13 +260,6 @@ impl Bus for LocalBus {
         Ok(())
     }
 
-    async fn notify(&self, node: &NodeId, text: &str) -> Result<(), BusError> {
-        if let Some(inbox) = self.hub.lock().nodes.get(node) {
-            inbox.push(News::Noticed(text.to_owned()));
-        }
-        Ok(())
-    }
-
     async fn next(&self) -> News {
         self.inbox.next().await
     }

@@ -1,5 +1,5 @@
 //! What nodes tell each other, and what only one of them may hold: boards that every node can read, names that are
-//! claimed once, notices.
+//! claimed once.
 //!
 //! A [`Topic`] has a board of entries, each put there by the node that holds it, and followers who hear of every change
 //! by its number. A node lives as long as it renews its lease; what a dead node held is free for others. Knows nothing
@@ -152,8 +152,6 @@ pub struct Record {
 pub enum News {
     /// On a board that is followed.
     Board(BoardNews),
-    /// For this node alone.
-    Noticed(String),
     /// An entry of ours was taken off: another one has its name now.
     Ousted {
         /// Of which app.
@@ -262,9 +260,6 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// Tells everybody who follows.
     async fn tell(&self, topic: &Topic, text: &str) -> Result<(), BusError>;
-
-    /// Tells one node, if it lives.
-    async fn notify(&self, node: &NodeId, text: &str) -> Result<(), BusError>;
 
     /// The next piece of news; for one task. Dropping the future loses nothing.
     async fn next(&self) -> News;

@@ -125,7 +125,7 @@ impl RedisUrl {
     }
 
     pub(super) fn settings(&self) -> RedisConnectionInfo {
-        let mut settings = RedisConnectionInfo::default().set_db(self.database).set_lib_name("roompass", "1");
+        let mut settings = RedisConnectionInfo::default().set_db(self.database).set_skip_set_lib_name();
         if let Some(user) = &self.user {
             settings = settings.set_username(user);
         }

@@ -180,10 +180,13 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
-            let over = async {
+            let gateway = &self;
+            let over = async move {
                 // Cannot fail: the gateway holds the sender.
-                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
-                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+                let _ = draining.wait_for(Option::is_some).await;
+                // Given up, so that only sockets are waited for: who still has one hears all news.
+                drop(draining);
+                gateway.draining.closed().await;
             };
             let mut over = std::pin::pin!(over);
             loop {

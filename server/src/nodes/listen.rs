@@ -25,8 +25,6 @@ impl Nodes {
         loop {
             match self.bus.next().await {
                 News::Board(news) => self.hear(news).await,
-                // From a newer node, which knows more to say.
-                News::Noticed(_) => tracing::debug!("a notice that means nothing to this version"),
                 News::Ousted { app_id, key } => {
                     if let Some(session_id) = SessionId::parse(&key) {
                         self.rooms.end(app_id, session_id, ErrorCode::KickedByOtherLogin, self.clock.now());

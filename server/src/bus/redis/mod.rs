@@ -163,16 +163,10 @@ fn read_news(channel: &str, line: &str) -> Option<BoardNews> {
     Some(BoardNews { topic, rev, node, change })
 }
 
-/// What a line for this node alone says.
+/// What a line for this node alone says: which entry of ours was taken off.
 fn read_notice(line: &str) -> Option<News> {
-    match line.split_once(' ')? {
-        (">", text) => Some(News::Noticed(text.to_owned())),
-        ("!", ousted) => {
-            let (app_id, key) = ousted.split_once(' ')?;
-            Some(News::Ousted { app_id: app_id.parse().ok()?, key: key.into() })
-        }
-        _ => None,
-    }
+    let (app_id, key) = line.strip_prefix("! ")?.split_once(' ')?;
+    Some(News::Ousted { app_id: app_id.parse().ok()?, key: key.into() })
 }
 
 fn read<T: redis::FromRedisValue>(value: Value) -> Result<T, BusError> {
@@ -279,11 +273,6 @@ impl Bus for RedisBus {
 
     async fn tell(&self, topic: &Topic, text: &str) -> Result<(), BusError> {
         self.run(script!("tell"), topic.app_id, [&topic.name, text]).await.map(drop)
-    }
-
-    async fn notify(&self, node: &NodeId, text: &str) -> Result<(), BusError> {
-        let mut publish = redis::cmd("PUBLISH");
-        self.shared.query(publish.arg(notices(node)).arg(format!("> {text}"))).await.map(drop)
     }
 
     async fn next(&self) -> News {

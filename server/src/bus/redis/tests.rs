@@ -40,6 +40,17 @@ fn entry() -> Entry {
     Entry { topic, key: "s1".into(), name: "user:a".to_owned(), text, record }
 }
 
+/// Two nodes, of which the second has heard of an entry of the first.
+async fn two_nodes() -> (Server, RedisBus, RedisBus, Entry) {
+    let server = Server::start();
+    let (here, there) = (server.join().await, server.join().await);
+    let entry = entry();
+    there.follow(&entry.topic).await.unwrap();
+    here.enter(&entry, TERMS).await.unwrap();
+    assert!(matches!(next(&there).await, News::Board(_)));
+    (server, here, there, entry)
+}
+
 const TERMS: Terms = Terms { since: 1, rank: 1, newest_wins: true, limit: 0, again: false };
 
 // proves S4 (the bus)
@@ -94,12 +105,7 @@ async fn a_redis_that_hangs_is_given_up_and_comes_back() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_that_says_nothing_more_is_gone_after_its_lease_and_not_before() {
-    let server = Server::start();
-    let (here, there) = (server.join().await, server.join().await);
-    let entry = entry();
-    there.follow(&entry.topic).await.unwrap();
-    here.enter(&entry, TERMS).await.unwrap();
-    assert!(matches!(next(&there).await, News::Board(_)));
+    let (_server, here, there, entry) = two_nodes().await;
     here.link.abort();
     let start = Instant::now();
     assert_eq!(next(&there).await, News::NodeGone(here.node().clone()));
@@ -112,12 +118,7 @@ async fn a_node_that_says_nothing_more_is_gone_after_its_lease_and_not_before() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn leases_lost_with_redis_kill_nobody() {
-    let server = Server::start();
-    let (here, there) = (server.join().await, server.join().await);
-    let entry = entry();
-    there.follow(&entry.topic).await.unwrap();
-    here.enter(&entry, TERMS).await.unwrap();
-    assert!(matches!(next(&there).await, News::Board(_)));
+    let (server, here, there, entry) = two_nodes().await;
     server.command(&format!("DEL roompass:lease:{}", here.node()));
     beats(&server, &here).await;
     beats(&server, &there).await;
