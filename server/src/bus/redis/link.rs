@@ -28,7 +28,6 @@ const LAST_RETRY: Duration = Duration::from_secs(1);
 /// How many beats in a row must find the lease of another node missing: it may be Redis that has lost it.
 const BEATS_MISSED: i32 = 2;
 /// How many beats of patience there are after an outage.
-#[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "a handful")]
 const BEATS_IN_LEASE: i32 = (LEASE.as_secs() / BEAT_EVERY.as_secs()) as i32;
 /// How long it is known when a dead node was last seen.
 const REMEMBER_DEAD: Duration = Duration::from_secs(3600);
