@@ -127,6 +127,10 @@ pub(crate) async fn within<T>(
 fn closed(frame: Option<CloseFrame>) -> Error {
     let lost = || Error::network(tungstenite::Error::ConnectionClosed);
     let Some(frame) = frame else { return lost() };
+    if u16::from(frame.code) == CloseCode::Superseded.number() {
+        // By somebody who has the key of the place. Who takes it back would start a quarrel without an end.
+        return ErrorMessage::new(None, ErrorCode::LoggedInElsewhere).into();
+    }
     let stays_away = |close: &CloseCode| close.number() == u16::from(frame.code) && !close.may_reconnect();
     let code = ErrorCode::deserialize(IntoDeserializer::<serde::de::value::Error>::into_deserializer(&*frame.reason));
     match code {
@@ -179,6 +183,7 @@ mod tests {
         for (number, reason, code) in [
             (1009, "message_invalid", Some(ErrorCode::MessageInvalid)),
             (4001, "banned", Some(ErrorCode::Banned)),
+            (4002, "resumed", Some(ErrorCode::LoggedInElsewhere)),
             (4000, "unavailable", None),
             (4100, "kicked_internal", None),
             (4104, "message_invalid", None),

@@ -119,6 +119,11 @@ impl RoomToken {
         self.life.get_or_insert(left);
     }
 
+    /// How much of its life was left then.
+    pub(crate) fn life(&self) -> Option<Duration> {
+        self.life
+    }
+
     /// Whether, with `left` to go, it should be replaced before another login.
     pub(crate) fn is_old(&self, left: Duration) -> bool {
         left.is_zero() || self.life.is_some_and(|life| left <= renewal::lead(life) && left < life)

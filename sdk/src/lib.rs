@@ -12,6 +12,7 @@ pub mod guide;
 mod http;
 mod http_provider;
 mod options;
+mod pace;
 mod provider;
 mod publication;
 mod renewal;
@@ -40,7 +41,7 @@ pub use roompass_wire::{
         AuthKind, GoneReason, MediaKind, OnExpiry, OperatorMessage, RoomExtra, RoomMessage, SessionPrivilege,
         SessionRights, Signal, Stream, User,
     },
-    http::{CipherName, FormatName, MintRequest, MintResponse, PrivilegeName},
+    http::{CipherName, FormatName, MediaName, MintRequest, MintResponse, PrivilegeName, TokenExpiryRule, TokenTerms},
 };
 pub use state::{Kick, RoomState};
 pub use token_gen::{AppId, AppSign, RoomId, StreamId, UnixSeconds, UserId, UserName};

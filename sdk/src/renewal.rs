@@ -44,11 +44,11 @@ impl Renewal {
         Self { step: Step::Idle, failures: Backoff::for_hook(), not_before: Duration::ZERO }
     }
 
-    /// The server has accepted a token with `left` of its life to go.
+    /// The server has accepted a token that had `life` to go when it was first seen, and has `left` now.
     ///
     /// Chance shortens the lead by up to a quarter, so that clients whose tokens end together do not renew together.
-    pub(crate) fn accepted(&mut self, now: Duration, left: Duration, chance: f64) {
-        let lead = lead(left).mul_f64(1.0 - chance.clamp(0.0, 1.0) * (1.0 - LEAST_SHARE));
+    pub(crate) fn accepted(&mut self, now: Duration, left: Duration, life: Duration, chance: f64) {
+        let lead = lead(life.max(left)).mul_f64(1.0 - chance.clamp(0.0, 1.0) * (1.0 - LEAST_SHARE));
         let at = now + left.saturating_sub(lead).max(LEAST_INTERVAL);
         self.step = Step::Due(at.max(self.not_before));
     }
@@ -114,6 +114,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::{Environment, ManualEnvironment};
 
     const fn secs(secs: u64) -> Duration {
         Duration::from_secs(secs)
@@ -139,7 +140,7 @@ mod tests {
 
     fn due_after(left: u64, chance: f64) -> Duration {
         let mut renewal = Renewal::idle();
-        renewal.accepted(secs(1000), secs(left), chance);
+        renewal.accepted(secs(1000), secs(left), secs(left), chance);
         renewal.due_at().unwrap() - secs(1000)
     }
 
@@ -152,9 +153,16 @@ mod tests {
     }
 
     #[test]
+    fn a_token_that_is_shown_again_keeps_the_lead_of_its_whole_life() {
+        let mut renewal = Renewal::idle();
+        renewal.accepted(secs(1000), secs(1800), secs(3600), 0.0);
+        assert_eq!(renewal.due_at(), Some(secs(1000 + 1800 - 720)));
+    }
+
+    #[test]
     fn nothing_is_due_while_a_call_is_under_way() {
         let mut renewal = Renewal::idle();
-        renewal.accepted(secs(0), secs(3600), 0.5);
+        renewal.accepted(secs(0), secs(3600), secs(3600), 0.5);
         renewal.begun();
         renewal.warned(secs(3570), secs(30), 0.5);
         assert_eq!(renewal.due_at(), None);
@@ -167,7 +175,7 @@ mod tests {
     #[test]
     fn a_warning_brings_a_late_plan_forward_and_leaves_a_near_one() {
         let mut renewal = Renewal::idle();
-        renewal.accepted(secs(0), secs(3600), 0.0);
+        renewal.accepted(secs(0), secs(3600), secs(3600), 0.0);
         renewal.warned(secs(10), secs(30), 1.0);
         assert_eq!(renewal.due_at(), Some(secs(25)));
         renewal.warned(secs(20), secs(30), 0.0);
@@ -178,7 +186,7 @@ mod tests {
     fn a_short_token_that_is_warned_of_at_once_is_not_renewed_sooner() {
         for chance in [0.0, 0.5, 1.0] {
             let mut renewal = Renewal::idle();
-            renewal.accepted(secs(0), secs(20), chance);
+            renewal.accepted(secs(0), secs(20), secs(20), chance);
             let due_at = renewal.due_at();
             renewal.warned(secs(0), secs(20), 0.0);
             assert_eq!(renewal.due_at(), due_at);
@@ -192,23 +200,18 @@ mod tests {
             renewal.failed(secs(0), 1.0);
         }
         assert_eq!(renewal.not_before(), secs(32));
-        renewal.accepted(secs(1), secs(20), 0.0);
+        renewal.accepted(secs(1), secs(20), secs(20), 0.0);
         assert_eq!(renewal.due_at(), Some(secs(32)));
         renewal.succeeded();
-        renewal.accepted(secs(1), secs(20), 0.0);
+        renewal.accepted(secs(1), secs(20), secs(20), 0.0);
         assert_eq!(renewal.due_at(), Some(secs(11)));
         assert_eq!(renewal.failed(secs(11), 1.0), secs(1));
     }
 
-    /// Evenly spread draws from 0 to 1 that are the same on every run (xorshift64*).
+    /// Evenly spread draws that are the same on every run.
     fn draws(seed: u64) -> impl Iterator<Item = f64> {
-        let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        std::iter::repeat_with(move || {
-            state ^= state >> 12;
-            state ^= state << 25;
-            state ^= state >> 27;
-            (state.wrapping_mul(0x2545_F491_4F6C_DD1D) >> 11) as f64 / (1u64 << 53) as f64
-        })
+        let environment = ManualEnvironment::seeded(seed);
+        std::iter::repeat_with(move || environment.random())
     }
 
     // proves T48
@@ -218,7 +221,7 @@ mod tests {
         for seed in 1..=200u64 {
             let mut chances = draws(seed);
             let mut renewal = Renewal::idle();
-            renewal.accepted(secs(0), secs(60), 0.0);
+            renewal.accepted(secs(0), secs(60), secs(60), 0.0);
             let (mut now, mut calls) = (renewal.due_at().unwrap(), 0);
             let end = now + secs(600);
             while now < end {

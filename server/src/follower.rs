@@ -41,10 +41,11 @@ impl Follower {
                 Ok(()) => fails = false,
                 // Once, not every second.
                 Err(error) if !fails => {
+                    self.service.metrics.lost_track();
                     tracing::error!(error = &error as &dyn std::error::Error, "cannot follow the changes in the store");
                     fails = true;
                 }
-                Err(_) => {}
+                Err(_) => self.service.metrics.lost_track(),
             }
             let next = self.service.clock.now().saturating_add(POLL_EVERY);
             tokio::select! {
@@ -75,10 +76,12 @@ impl Follower {
                 self.take_in(change).await?;
                 self.seq = change.seq;
             }
+            self.service.metrics.followed(changes.len());
             if changes.len() < PAGE as usize {
                 break;
             }
         }
+        self.service.lifecycle.catch_up_issued().await?;
         self.service.revocations.complete(now);
         Ok(())
     }

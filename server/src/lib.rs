@@ -20,13 +20,17 @@
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
+//! | [`issued`] | which CBC tokens were minted here, in memory | the store, HTTP |
 //! | [`lifecycle`] | what callers do to those, store first | HTTP |
 //! | [`admin`] | what operators do | HTTP |
+//! | [`audit`] | what happened, who did it, and the proof that nobody rewrote it | HTTP, SQL |
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
+//! | [`reload`] | what may change while the server runs | |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
 //! | [`bus`] | what nodes tell each other | what it means |
 //! | [`tls`] | certificates and the handshake | HTTP |
+//! | [`metrics`] | what operators see in numbers | HTTP |
 //! | [`clock`] | the one clock | |
 //! | [`cli`] | the command `roompass` | |
 
@@ -34,6 +38,7 @@ pub mod admin;
 pub mod admins;
 pub mod app;
 pub mod apps;
+pub mod audit;
 pub mod bans;
 pub mod bus;
 pub mod cli;
@@ -45,12 +50,15 @@ pub mod error;
 pub mod follower;
 pub mod gateway;
 mod http;
+pub mod issued;
 pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod login;
+pub mod metrics;
 pub mod nodes;
 mod private_file;
+pub mod reload;
 pub mod requests;
 pub mod revocations;
 pub mod rooms;

@@ -8,6 +8,8 @@ mod modes;
 mod python;
 mod refusals;
 mod resume;
+mod rights;
 mod runtimes;
 mod strict;
 mod switch;
+mod web;

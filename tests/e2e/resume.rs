@@ -3,17 +3,50 @@
 use roompass_sdk::{ErrorCode, Event, LocalUser, Room, RoomState};
 use roompass_tests::{Listener, Relay, TestApp, World};
 
-async fn enter_over(app: &TestApp, relay: &Relay, user_id: &str) -> Room {
-    let client = app.client_over(relay).token_provider(app.provider(3600)).build().unwrap();
-    client.login_room("r1", LocalUser::new(user_id).unwrap()).await.unwrap()
+/// Bob, and alice over a wire that breaks, in one room.
+struct Scene {
+    world: World,
+    app: TestApp,
+    relay: Relay,
+    bob: Room,
+    alice: Room,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let world = World::start().await;
+        let app = world.app(1, |_| ()).await;
+        let relay = Relay::to(&world.url()).await;
+        let bob = app.enter("bob", "r1").await;
+        let client = app.client_over(&relay).token_provider(app.provider(3600)).build().expect("the options are good");
+        let alice = LocalUser::new("alice").expect("a good id");
+        let alice = client.login_room("r1", alice).await.expect("the token is good");
+        Self { world, app, relay, bob, alice }
+    }
+
+    /// Alice loses her connection, and cannot get another.
+    async fn break_down(&self) {
+        self.relay.break_down();
+        reaches(&self.alice, |state| matches!(state, RoomState::Reconnecting)).await;
+    }
+
+    /// Lets alice try again until she is back.
+    async fn come_back(&self) {
+        self.relay.mend();
+        loop {
+            self.world.advance(1);
+            tokio::select! {
+                biased;
+                _ = reaches(&self.alice, RoomState::is_connected) => return,
+                // A try takes a few turns of this thread; the next second comes only when nothing else is to do.
+                () = async { for _ in 0..200 { tokio::task::yield_now().await } } => {}
+            }
+        }
+    }
 }
 
 async fn reaches(room: &Room, pick: fn(&RoomState) -> bool) -> RoomState {
-    room.watch_state().wait_for(pick).await.unwrap().clone()
-}
-
-fn is_reconnecting(state: &RoomState) -> bool {
-    matches!(state, RoomState::Reconnecting)
+    room.watch_state().wait_for(pick).await.expect("the room is there").clone()
 }
 
 fn message(event: Event) -> Option<(u64, String)> {
@@ -23,28 +56,11 @@ fn message(event: Event) -> Option<(u64, String)> {
     }
 }
 
-/// Lets the client try again until it is back.
-async fn come_back(world: &World, room: &Room) {
-    loop {
-        world.advance(1);
-        tokio::select! {
-            biased;
-            _ = reaches(room, RoomState::is_connected) => return,
-            // Each try takes a few turns of this thread; the next second comes only when nothing else is to do.
-            () = async { for _ in 0..200 { tokio::task::yield_now().await } } => {}
-        }
-    }
-}
-
 #[tokio::test]
 async fn a_short_loss_is_noticed_by_nobody_and_nothing_is_missed_or_heard_twice() {
-    let world = World::start().await;
-    let app = world.app(1, |_| ()).await;
-    let relay = Relay::to(&world.url()).await;
-    let bob = app.enter("bob", "r1").await;
-    let mut bobs = Listener::to(&bob);
-    let alice = enter_over(&app, &relay, "alice").await;
-    let mut alices = Listener::to(&alice);
+    let scene = Scene::set().await;
+    let (alice, bob) = (&scene.alice, &scene.bob);
+    let (mut alices, mut bobs) = (Listener::to(alice), Listener::to(bob));
     alice.start_publishing_stream("s1").await.unwrap();
     bob.start_publishing_stream("s2").await.unwrap();
     alice.start_playing_stream("s2").await.unwrap();
@@ -52,14 +68,12 @@ async fn a_short_loss_is_noticed_by_nobody_and_nothing_is_missed_or_heard_twice(
     let (first, _) = alices.next(message).await;
     let session_id = alice.admission().session_id;
 
-    relay.break_down();
-    reaches(&alice, is_reconnecting).await;
+    scene.break_down().await;
     for text in ["two", "three"] {
         bob.send_message(text).await.unwrap();
     }
     bob.set_user_extra("hand").await.unwrap();
-    relay.mend();
-    come_back(&world, &alice).await;
+    scene.come_back().await;
     bob.send_message("four").await.unwrap();
     for (seq, text) in [(1, "two"), (2, "three"), (4, "four")] {
         let heard = alices.next(|event| {
@@ -76,38 +90,26 @@ async fn a_short_loss_is_noticed_by_nobody_and_nothing_is_missed_or_heard_twice(
     alice.stop_publishing_stream("s1").await.unwrap();
     bobs.next(|event| match event {
         Event::UsersLeft { .. } => panic!("nobody left"),
-        Event::StreamsStopped { streams, .. } => Some(assert_eq!(streams[0].stream_id, "s1")),
+        Event::StreamsStopped { streams, .. } => (streams[0].stream_id == "s1").then_some(()),
         _ => None,
     })
     .await;
     alice.logout_room().await;
     alices.rest().await;
-    world.stop().await;
+    scene.world.stop().await;
 }
 
 #[tokio::test]
 async fn after_the_time_that_the_app_allows_the_user_is_gone_and_comes_back_anew() {
-    let world = World::start().await;
-    let app = world.app(1, |_| ()).await;
-    let relay = Relay::to(&world.url()).await;
-    let bob = app.enter("bob", "r1").await;
-    let mut bobs = Listener::to(&bob);
-    let alice = enter_over(&app, &relay, "alice").await;
-    let mut alices = Listener::to(&alice);
+    let scene = Scene::set().await;
+    let (alice, bob) = (&scene.alice, &scene.bob);
+    let (mut alices, mut bobs) = (Listener::to(alice), Listener::to(bob));
     alice.start_publishing_stream("s1").await.unwrap();
     let session_id = alice.admission().session_id;
-    relay.break_down();
-    reaches(&alice, is_reconnecting).await;
-    world.advance(92);
-    bobs.next(|event| match event {
-        Event::StreamsStopped { streams, .. } => Some(assert_eq!(streams[0].stream_id, "s1")),
-        Event::UsersLeft { .. } => panic!("the stream goes first"),
-        _ => None,
-    })
-    .await;
-    bobs.next(|event| matches!(event, Event::UsersLeft { .. }).then_some(())).await;
-    relay.mend();
-    come_back(&world, &alice).await;
+    scene.break_down().await;
+    scene.world.advance(92);
+    bobs.leaving_with("s1").await;
+    scene.come_back().await;
     let anew = |event| match event {
         Event::LoggedIn(admission) if admission.session_id != session_id => Some(()),
         _ => None,
@@ -115,37 +117,36 @@ async fn after_the_time_that_the_app_allows_the_user_is_gone_and_comes_back_anew
     alices.next(anew).await;
     // The stream is started again without being asked for.
     bobs.next(|event| match event {
-        Event::StreamsStarted(streams) => Some(assert_eq!(streams[0].stream_id, "s1")),
+        Event::StreamsStarted(streams) => (streams[0].stream_id == "s1").then_some(()),
         _ => None,
     })
     .await;
-    drop(alice);
+    alice.logout_room().await;
     alices.rest().await;
-    world.stop().await;
+    scene.world.stop().await;
 }
 
 #[tokio::test]
 async fn what_is_too_much_to_be_heard_again_is_told_as_the_difference() {
-    let world = World::start().await;
-    let app = world.app(1, |_| ()).await;
-    let relay = Relay::to(&world.url()).await;
-    let bob = app.enter("bob", "r1").await;
-    let alice = enter_over(&app, &relay, "alice").await;
-    let mut alices = Listener::to(&alice);
-    relay.break_down();
-    reaches(&alice, is_reconnecting).await;
+    let scene = Scene::set().await;
+    let (alice, bob) = (&scene.alice, &scene.bob);
+    let mut alices = Listener::to(alice);
+    let session_id = alice.admission().session_id;
+    scene.break_down().await;
     for round in 0..150 {
         bob.start_publishing_stream("s2").await.unwrap();
         bob.stop_publishing_stream("s2").await.unwrap();
         if round % 20 == 0 {
-            world.advance(1);
+            scene.world.advance(1);
         }
     }
     bob.start_publishing_stream("s3").await.unwrap();
-    relay.mend();
-    come_back(&world, &alice).await;
+    scene.come_back().await;
     let streams = alices.next(|event| match event {
-        Event::LoggedIn(admission) => panic!("the place was kept: {admission:?}"),
+        Event::LoggedIn(admission) => {
+            assert_eq!(admission.session_id, session_id, "the place was kept");
+            None
+        }
         Event::StreamsStarted(streams) => Some(streams),
         _ => None,
     });
@@ -153,24 +154,20 @@ async fn what_is_too_much_to_be_heard_again_is_told_as_the_difference() {
     assert_eq!(alice.streams(), bob.streams());
     bob.send_message("on").await.unwrap();
     alices.next(message).await;
-    world.stop().await;
+    scene.world.stop().await;
 }
 
 #[tokio::test]
 async fn a_place_that_another_login_took_is_not_taken_back() {
-    let world = World::start().await;
-    let app = world.app(1, |_| ()).await;
-    let relay = Relay::to(&world.url()).await;
-    let first = enter_over(&app, &relay, "alice").await;
-    let heard = Listener::to(&first);
-    relay.break_down();
-    reaches(&first, is_reconnecting).await;
-    let second = app.enter("alice", "r1").await;
-    relay.mend();
-    world.advance(1);
-    let last = reaches(&first, RoomState::is_over).await;
+    let scene = Scene::set().await;
+    let heard = Listener::to(&scene.alice);
+    scene.break_down().await;
+    let second = scene.app.enter("alice", "r1").await;
+    scene.relay.mend();
+    scene.world.advance(1);
+    let last = reaches(&scene.alice, RoomState::is_over).await;
     assert!(matches!(&last, RoomState::ReconnectFailed(_)) && last.number() == 1_002_086, "{last:?}");
     heard.rest().await;
     assert!(second.state().is_connected());
-    world.stop().await;
+    scene.world.stop().await;
 }

@@ -28,13 +28,7 @@ async fn a_switch_leaves_the_one_room_and_enters_the_other() {
         });
         assert_eq!(state.await, (expected.0.to_owned(), expected.1));
     }
-    bobs.next(|event| match event {
-        Event::StreamsStopped { streams, .. } => Some(assert_eq!(streams[0].stream_id, "s1")),
-        Event::UsersLeft { .. } => panic!("the stream goes first"),
-        _ => None,
-    })
-    .await;
-    bobs.next(|event| matches!(event, Event::UsersLeft { .. }).then_some(())).await;
+    bobs.leaving_with("s1").await;
     carols
         .next(|event| match event {
             Event::UsersJoined(users) if users[0].user_id == "alice" => Some(()),

@@ -50,6 +50,17 @@ impl Listener {
         timeout(DEADLINE, wait).await.expect("the event comes")
     }
 
+    /// Hears that somebody who published `stream_id` leaves: first the stream goes, then its user.
+    pub async fn leaving_with(&mut self, stream_id: &str) {
+        self.next(|event| match event {
+            Event::StreamsStopped { streams, .. } => (streams[0].stream_id == stream_id).then_some(()),
+            Event::UsersLeft { .. } => panic!("the stream goes first"),
+            _ => None,
+        })
+        .await;
+        self.next(|event| matches!(event, Event::UsersLeft { .. }).then_some(())).await;
+    }
+
     /// Everything up to the end of the stay.
     pub async fn rest(mut self) -> Vec<Event> {
         let wait = async {

@@ -22,6 +22,8 @@ mod mint;
 mod privilege;
 mod rights;
 mod secret;
+#[cfg(feature = "system-rng")]
+mod system_rng;
 mod terms;
 #[cfg(test)]
 mod test_data;
@@ -43,6 +45,8 @@ pub use mint::{Minted, Minter, TokenRequest};
 pub use privilege::{Privilege, Privileges, UnknownPrivilege};
 pub use rights::{Denied, Rights, RightsBuilder, RoomScope, StreamScope};
 pub use secret::{AppSign, ServerSecret};
+#[cfg(feature = "system-rng")]
+pub use system_rng::SystemRng;
 pub use terms::{MediaKind, MediaKinds, OnExpiry, Terms, TermsView, UnknownMediaKind};
 pub use time::{MAX_LIFETIME, UnixSeconds};
 pub use token_id::TokenId;

@@ -40,8 +40,8 @@ pub(crate) fn draw(view: &View<'_>, (columns, rows): (usize, usize)) -> Vec<Stri
         lines.push(String::new());
     }
     lines.push(rule("/help lists commands, Ctrl-C leaves", columns));
-    // The end of what is typed must be seen.
-    let hidden = view.typed.chars().count().saturating_sub(columns - 4);
+    // The end of what is typed must be seen, however wide it is.
+    let hidden = view.typed.chars().count().saturating_sub(columns / 2 - 2);
     lines.push(format!("> {}", view.typed.chars().skip(hidden).collect::<String>()));
     lines
 }
@@ -84,8 +84,26 @@ fn rule(title: &str, width: usize) -> String {
 
 /// Exactly that wide. What others say must not move the cursor, so control characters are shown as dots.
 fn fit(text: &str, width: usize) -> String {
-    let shown: String = text.chars().map(|letter| if letter.is_control() { '.' } else { letter }).take(width).collect();
-    format!("{shown:<width$}")
+    let (mut shown, mut used) = (String::new(), 0);
+    for letter in text.chars().map(|letter| if letter.is_control() { '.' } else { letter }) {
+        let columns = columns_of(letter);
+        if used + columns > width {
+            break;
+        }
+        shown.push(letter);
+        used += columns;
+    }
+    shown + &" ".repeat(width - used)
+}
+
+/// How many columns terminals give a letter: two for most of East Asia and for pictures.
+fn columns_of(letter: char) -> usize {
+    let is_wide = matches!(
+        letter,
+        '\u{1100}'..='\u{115f}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{f900}'..='\u{faff}'
+            | '\u{fe30}'..='\u{fe6f}' | '\u{ff00}'..='\u{ff60}' | '\u{1f300}'..='\u{1faff}' | '\u{20000}'..='\u{3fffd}'
+    );
+    if is_wide { 2 } else { 1 }
 }
 
 fn bold(text: &str) -> String {

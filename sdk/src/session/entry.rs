@@ -9,6 +9,7 @@ use roompass_wire::{
 };
 use token_gen::UnixSeconds;
 use tokio::runtime::Handle;
+use tracing::Instrument;
 
 use super::{Entered, Session, Welcome};
 use crate::{
@@ -73,7 +74,8 @@ impl Session {
         let environment = Arc::clone(&self.options.environment);
         let request = TokenRequest::new(asked.app_id, asked.user.user_id.as_str(), asked.room_id.as_str(), cause);
         let limit = environment.sleep_until(environment.now() + PROVIDER_LIMIT);
-        Some(Box::pin(async move {
+        let span = tracing::debug_span!("token_provider", ?cause);
+        let call = async move {
             let answer = tokio::select! {
                 biased;
                 answer = provider.call(request) => answer,
@@ -90,7 +92,8 @@ impl Session {
                 TokenAnswer::Denied(reason) => Err(Error::Denied { reason }),
                 TokenAnswer::Retry => Err(Error::Provider { fault: "has no token at the moment" }),
             }
-        }))
+        };
+        Some(Box::pin(call.instrument(span)))
     }
 
     /// Passes a provider's token on unless it would change nothing: such an answer must count as a failure, or the
@@ -182,7 +185,8 @@ impl Session {
     }
 
     async fn open(&mut self) -> Result<Connection, Error> {
-        let connection = Connection::open(&self.options, self.server()).await?;
+        let span = tracing::debug_span!("connect", server = self.server().origin());
+        let connection = Connection::open(&self.options, self.server()).instrument(span).await?;
         self.correct_time(connection.hello.server_time);
         Ok(connection)
     }

@@ -1,9 +1,11 @@
 //! One user's stay in one room after another: enters, stays, comes back after a loss, ends.
 //!
-//! `entry` is how a room is entered, `stay` what happens inside, `switch` the way to another room, `reunion` how the way
+//! `entry` is how a room is entered, `stay` what happens inside, `hear` what the server says there,
+//! `switch` the way to another room, `reunion` how the way
 //! back is found. The rules for when to renew and how long to wait are elsewhere, and pure.
 
 mod entry;
+mod hear;
 mod reunion;
 mod settle;
 mod stay;
@@ -11,6 +13,7 @@ mod switch;
 mod wish;
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -154,10 +157,11 @@ enum End {
 
 impl Session {
     /// Stays until the end, over as many connections as it takes. Does what `to_do` says first.
-    async fn run(mut self, mut connection: Connection, mut to_do: Vec<Request>, mut requests: mpsc::Receiver<Request>) {
+    async fn run(mut self, mut connection: Connection, to_do: Vec<Request>, mut requests: mpsc::Receiver<Request>) {
+        let mut to_do = VecDeque::from(to_do);
         let end = loop {
             let connected_at = self.now();
-            let loss = match self.stay(connection, &mut requests, std::mem::take(&mut to_do)).await {
+            let loss = match self.stay(connection, &mut requests, &mut to_do).await {
                 stay::Departure::End(end) => break end,
                 stay::Departure::Lost(loss) => loss,
             };
@@ -169,7 +173,7 @@ impl Session {
             match self.come_back(loss, &mut requests, &mut to_do).await {
                 Ok(entered) => {
                     let first = self.settle(entered.welcome, RoomState::Reconnected);
-                    to_do.splice(..0, first);
+                    to_do = first.into_iter().chain(to_do).collect();
                     connection = entered.connection;
                 }
                 Err(end) => break end,

@@ -1,6 +1,6 @@
 //! Finding the way back after a lost connection: waits, tries, and the limit to both.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::Future, sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 
@@ -12,6 +12,10 @@ use crate::{
     state::RoomState,
 };
 
+/// How soon the next try comes when the app has reason to think that it will succeed.
+const SOON: Duration = Duration::from_secs(1);
+/// From how many on requests are looked through.
+const MOST_HELD: usize = 256;
 /// No server may keep its clients away for longer.
 const LONGEST_ASKED_FOR: Duration = Duration::from_secs(60);
 
@@ -24,7 +28,7 @@ impl Session {
         &mut self,
         loss: Loss,
         requests: &mut mpsc::Receiver<Request>,
-        held: &mut Vec<Request>,
+        held: &mut VecDeque<Request>,
     ) -> Result<Entered, End> {
         let limit = self.options.limits.reconnect;
         let give_up_at = self.now() + limit;
@@ -35,19 +39,37 @@ impl Session {
             place.kept_until = Some(self.options.environment.now() + place.kept_for);
         }
         // A connection may break without the server's fault, and only this server may still hold the place.
-        let asked_for = if loss.error.code().is_some() { self.move_on(&loss.error) } else { Duration::ZERO };
-        let wait = loss.retry_in.unwrap_or_else(|| asked_for + self.reconnects.next(self.chance()));
+        let wait = match loss {
+            Loss { error, retry_in: None } if error.code().is_none() => self.reconnects.next(self.chance()),
+            Loss { error, retry_in } => {
+                let wait = self.move_on(&error);
+                retry_in.unwrap_or(wait)
+            }
+        };
         let mut retry_at = self.now() + wait;
         self.enter_state(RoomState::Reconnecting);
         loop {
-            holding(requests, held, environment.sleep_until(retry_at.min(give_up_at))).await?;
+            while self.now() < retry_at.min(give_up_at) {
+                let waited = holding(requests, held, environment.sleep_until(retry_at.min(give_up_at))).await?;
+                if waited.is_none() {
+                    // The network may be back for many at once.
+                    retry_at = retry_at.min(self.now() + SOON.mul_f64(self.chance()));
+                }
+            }
             if self.now() >= give_up_at {
                 return Err(End::Failed(Error::Timeout { after: limit }));
             }
             self.adopt_renewed_token(held);
             let time_left = give_up_at.saturating_sub(self.now());
-            let attempt = within(&*environment, time_left, self.try_enter(Cause::Relogin));
-            let error = match holding(requests, held, attempt).await? {
+            let outcome = {
+                let mut attempt = std::pin::pin!(within(&*environment, time_left, self.try_enter(Cause::Relogin)));
+                loop {
+                    if let Some(outcome) = holding(requests, held, &mut attempt).await? {
+                        break outcome;
+                    }
+                }
+            };
+            let error = match outcome {
                 Ok(entered) => return Ok(entered),
                 Err(error) => error,
             };
@@ -57,21 +79,25 @@ impl Session {
                 return Err(End::Failed(error));
             }
             tracing::debug!(%error, "not back yet");
-            retry_at = self.now() + self.move_on(&error) + self.reconnects.next(self.chance());
+            retry_at = self.now() + self.move_on(&error);
         }
     }
 
     /// Turns to the next server if another may help, and says how long to stay away.
     fn move_on(&mut self, error: &Error) -> Duration {
+        let chance = self.chance();
         if error.is_about_the_server() && self.options.servers.len() > 1 {
             self.try_next_server();
-            return Duration::ZERO;
+            return self.reconnects.next(chance);
         }
-        error.retry_after().unwrap_or_default().min(LONGEST_ASKED_FOR)
+        match error.retry_after() {
+            Some(asked) => self.reconnects.next_after(asked.min(LONGEST_ASKED_FOR), chance),
+            None => self.reconnects.next(chance),
+        }
     }
 
     /// Logs in with the latest token that the app handed over while there was no connection.
-    fn adopt_renewed_token(&mut self, held: &[Request]) {
+    fn adopt_renewed_token(&mut self, held: &VecDeque<Request>) {
         let renewed = held.iter().rev().find_map(|request| match &request.wish {
             Wish::Renew(token) => Some(token),
             _ => None,
@@ -85,30 +111,30 @@ impl Session {
     }
 }
 
-/// Runs `work` and holds what the app asks for meanwhile.
+/// Runs `work` and holds what the app asks for meanwhile. Nothing, if the app wants the connection tried now.
 async fn holding<T>(
     requests: &mut mpsc::Receiver<Request>,
-    held: &mut Vec<Request>,
+    held: &mut VecDeque<Request>,
     work: impl Future<Output = T>,
-) -> Result<T, End> {
+) -> Result<Option<T>, End> {
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
             biased;
-            done = &mut work => return Ok(done),
-            request = requests.recv() => hold(request, held)?,
-        }
-    }
-}
-
-/// Keeps a request for later; leaving is not for later.
-fn hold(request: Option<Request>, held: &mut Vec<Request>) -> Result<(), End> {
-    match request {
-        None => Err(End::Left(None)),
-        Some(Request { wish: Wish::Logout, reply }) => Err(End::Left(reply)),
-        Some(request) => {
-            held.push(request);
-            Ok(())
+            done = &mut work => return Ok(Some(done)),
+            request = requests.recv() => match request {
+                // Leaving is not for later.
+                None => return Err(End::Left(None)),
+                Some(Request { wish: Wish::Logout, reply }) => return Err(End::Left(reply)),
+                Some(Request { wish: Wish::Check, .. }) => return Ok(None),
+                Some(request) => {
+                    if held.len() >= MOST_HELD {
+                        // Those that nobody waits for any more.
+                        held.retain(|held| held.reply.as_ref().is_some_and(|reply| !reply.is_closed()));
+                    }
+                    held.push_back(request);
+                }
+            },
         }
     }
 }

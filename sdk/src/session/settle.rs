@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 
 use super::{Place, Request, Session, Welcome, Wish};
 use crate::{
+    credentials::RoomToken,
     event::{Admission, Event},
     state::RoomState,
 };
@@ -102,7 +103,9 @@ impl Session {
     pub(super) fn plan_renewal(&mut self, expire_at: Option<UnixSeconds>) {
         match expire_at {
             Some(expire_at) if self.renews_by_itself() => {
-                self.renewal.accepted(self.now(), self.left_until(expire_at), self.chance());
+                let left = self.left_until(expire_at);
+                let life = self.token.as_ref().and_then(RoomToken::life).unwrap_or(left);
+                self.renewal.accepted(self.now(), left, life, self.chance());
             }
             _ => self.renewal.stop(),
         }

@@ -1,24 +1,17 @@
 //! Inside the room, on one connection: requests out, answers and news in, renewals when they are due.
 
-use std::time::Duration;
+use std::{collections::VecDeque, time::Duration};
 
-use roompass_wire::{
-    ErrorCode,
-    gateway::{ErrorMessage, ServerMessage, TokenRenewed, TokenWillExpire},
-};
-use token_gen::UnixSeconds;
+use roompass_wire::{ErrorCode, gateway::ErrorMessage};
 use tokio::sync::mpsc;
 
 use super::{End, Request, Session, Switch, Wish, entry::Asking};
-use crate::{
-    connection::Connection, credentials::RoomToken, error::Error, event::Event, provider::Cause,
-    publication::Publication, state::Kick,
-};
+use crate::{connection::Connection, credentials::RoomToken, error::Error, event::Event, pace::Pace, provider::Cause};
 
 /// How long the server may take to answer a ping.
 const PONG_LIMIT: Duration = Duration::from_secs(15);
-/// The longest time for which a server that stops is believed to stay.
-const LONGEST_NOTICE: Duration = Duration::from_secs(300);
+/// The same, when there is reason to doubt that it will.
+const CHECK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Why a connection is no longer used.
 pub(super) enum Departure {
@@ -51,8 +44,10 @@ pub(super) struct Visit {
     pub(super) switching: Option<(Box<Switch>, Request)>,
     last_id: u64,
     last_heard: Duration,
-    pinged_at: Option<Duration>,
-    moving: Option<Moving>,
+    /// When a ping has to be answered.
+    pong_by: Option<Duration>,
+    pace: Pace,
+    pub(super) moving: Option<Moving>,
     leaving: bool,
 }
 
@@ -70,20 +65,21 @@ impl Pending {
 }
 
 /// The server stops: when this client goes elsewhere.
-struct Moving {
+pub(super) struct Moving {
     /// Unless requests wait for their answers.
-    at: Duration,
+    pub(super) at: Duration,
     /// Whatever waits.
-    at_last: Duration,
+    pub(super) at_last: Duration,
 }
 
 impl Session {
-    /// Stays in the room for as long as `connection` and the app want. Does what `to_do` says first.
+    /// Stays in the room for as long as `connection` and the app want. Does what is `to_do` first, and leaves there what
+    /// it did not get to.
     pub(super) async fn stay(
         &mut self,
         connection: Connection,
         requests: &mut mpsc::Receiver<Request>,
-        to_do: Vec<Request>,
+        to_do: &mut VecDeque<Request>,
     ) -> Departure {
         let mut visit = Visit {
             connection,
@@ -93,7 +89,8 @@ impl Session {
             // The login was 2 at most.
             last_id: 2,
             last_heard: self.now(),
-            pinged_at: None,
+            pong_by: None,
+            pace: Pace::default(),
             moving: None,
             leaving: false,
         };
@@ -117,8 +114,12 @@ impl Session {
                 visit.connection.close().await;
                 Departure::End(end)
             }
-            // Not closed: a connection that only breaks keeps its place.
-            Err(loss) => Departure::Lost(loss),
+            Err(loss) => {
+                // The session's own are found anew after the return.
+                to_do.retain(|request| request.reply.is_some());
+                // Not closed: a connection that only breaks keeps its place.
+                Departure::Lost(loss)
+            }
         }
     }
 
@@ -126,17 +127,14 @@ impl Session {
         &mut self,
         visit: &mut Visit,
         requests: &mut mpsc::Receiver<Request>,
-        to_do: Vec<Request>,
+        to_do: &mut VecDeque<Request>,
     ) -> Result<End, Loss> {
-        for request in to_do {
-            self.submit(visit, request).await?;
-        }
         loop {
             let wake = self.options.environment.sleep_until(self.next_wake(visit));
             tokio::select! {
                 message = visit.connection.receive() => {
                     visit.last_heard = self.now();
-                    visit.pinged_at = None;
+                    visit.pong_by = None;
                     match message {
                         Ok(None) => {}
                         Ok(Some(message)) => {
@@ -147,8 +145,8 @@ impl Session {
                         Err(error) => return last_word(error),
                     }
                 }
-                request = requests.recv(), if !visit.leaving => {
-                    let request = request.unwrap_or(Request::own(Wish::Logout));
+                request = next(to_do, requests), if !visit.leaving && visit.pace.ready_at() <= self.now() => {
+                    visit.pace.take(self.now());
                     self.submit(visit, request).await?;
                 }
                 answer = answered(&mut visit.asking) => {
@@ -181,167 +179,14 @@ impl Session {
     /// Sends a request and remembers it until it is answered.
     pub(super) async fn send(&mut self, visit: &mut Visit, request: Request) -> Result<(), Error> {
         visit.last_id += 1;
-        let message = request.wish.message(visit.last_id, &self.asked.room_id);
+        let Some(message) = request.wish.message(visit.last_id, &self.asked.room_id) else {
+            let pong_by = self.now() + CHECK_LIMIT;
+            visit.pong_by = Some(visit.pong_by.map_or(pong_by, |before| before.min(pong_by)));
+            return visit.connection.ping().await;
+        };
         let answer_by = self.now() + self.options.limits.request;
         visit.pending.push(Pending { id: visit.last_id, answer_by, request });
         visit.connection.send(&message).await
-    }
-
-    fn hear(&mut self, visit: &mut Visit, message: ServerMessage) -> Result<Option<End>, Error> {
-        let change = match message {
-            ServerMessage::Ok(reply) => {
-                return Ok(visit.take(reply.id).and_then(|request| self.succeeded(request)));
-            }
-            ServerMessage::Error(error) => return self.hear_error(visit, error),
-            ServerMessage::Kicked(kicked) if kicked.may_reconnect => {
-                return Err(ErrorMessage::new(None, kicked.code).into());
-            }
-            ServerMessage::Kicked(kicked) => return Ok(Some(End::Kicked(kicked.into()))),
-            ServerMessage::RoomUsers(change) => self.picture().roster.change_users(change)?,
-            ServerMessage::RoomStreams(change) => self.picture().roster.change_streams(change)?,
-            ServerMessage::RoomExtra(change) => self.picture().roster.change_room_extra(change)?,
-            ServerMessage::UserExtra(change) => self.picture().roster.change_user_extra(change)?,
-            ServerMessage::RoomMessage(message) => self.picture().roster.hear(message)?,
-            other => {
-                self.hear_news(visit, other);
-                None
-            }
-        };
-        change.into_iter().for_each(|event| self.tell(event));
-        Ok(None)
-    }
-
-    /// Takes what concerns this user alone.
-    fn hear_news(&mut self, visit: &mut Visit, message: ServerMessage) {
-        match message {
-            ServerMessage::LoggedIn(logged_in) => {
-                if let Some(request) = visit.take(logged_in.id) {
-                    visit.asking = None;
-                    self.switched(request, logged_in);
-                }
-            }
-            ServerMessage::TokenRenewed(renewed) => self.renewed(visit, renewed),
-            ServerMessage::TokenWillExpire(warning) => self.warned(&warning),
-            ServerMessage::TokenExpired(expired) => {
-                self.tell(Event::TokenExpired { expire_at: UnixSeconds::new(expired.expire_at) });
-            }
-            ServerMessage::Signal(signal) => self.tell(Event::Signal(signal)),
-            ServerMessage::ServerMessage(message) => self.tell(Event::ServerMessage(message)),
-            ServerMessage::PrivilegesChanged(changed) => {
-                {
-                    let mut picture = self.picture();
-                    picture.admission.privileges.clone_from(&changed.privileges);
-                    picture.admission.rights = changed.rights.clone();
-                }
-                self.tell(Event::PrivilegesChanged { privileges: changed.privileges, rights: changed.rights });
-            }
-            ServerMessage::PublishStopped(stopped) => {
-                self.publishing.retain(|published| published.stream_id.as_str() != stopped.stream_id);
-                self.tell(Event::PublishStopped { stream_id: stopped.stream_id, code: stopped.code });
-            }
-            ServerMessage::PlayStopped(stopped) => {
-                self.playing.retain(|played| played.as_str() != stopped.stream_id);
-                self.tell(Event::PlayStopped { stream_id: stopped.stream_id, code: stopped.code });
-            }
-            ServerMessage::Reconnect(reconnect) => {
-                let within = Duration::from_secs(reconnect.within_secs).min(LONGEST_NOTICE);
-                let now = self.now();
-                tracing::info!(?within, "the server stops; going elsewhere");
-                visit.moving = Some(Moving { at: now + within.mul_f64(self.chance()), at_last: now + within });
-            }
-            // Nothing else concerns a user who is in the room.
-            _ => {}
-        }
-    }
-
-    fn hear_error(&mut self, visit: &mut Visit, error: ErrorMessage) -> Result<Option<End>, Error> {
-        let Some(id) = error.id else {
-            // The fault is the connection's; the server closes it.
-            let kick = Kick::of(&error);
-            let error = Error::from(error);
-            return if error.is_retryable() { Err(error) } else { Ok(Some(End::Kicked(kick))) };
-        };
-        Ok(visit.take(id).and_then(|request| self.failed(request, error.into())))
-    }
-
-    fn succeeded(&mut self, request: Request) -> Option<End> {
-        match &request.wish {
-            Wish::Publish(publication) => {
-                self.publishing.retain(|published| published.stream_id != publication.stream_id);
-                self.publishing.push(publication.clone());
-            }
-            Wish::SetUserExtra(extra) => self.user_extra = Some(extra.clone()).filter(|extra| !extra.is_empty()),
-            Wish::Play(stream_id) if !self.playing.contains(stream_id) => self.playing.push(stream_id.clone()),
-            Wish::Logout => return Some(End::Left(request.reply)),
-            _ => {}
-        }
-        request.answer(Ok(()));
-        None
-    }
-
-    fn failed(&mut self, request: Request, error: Error) -> Option<End> {
-        if let Wish::Switch(_) = request.wish {
-            return self.not_switched(request, error);
-        }
-        if request.reply.is_some() {
-            request.answer(Err(error));
-            return None;
-        }
-        let code = error.code().unwrap_or(ErrorCode::Unknown);
-        match request.wish {
-            Wish::Publish(_) if code == ErrorCode::AlreadyPublishing => {}
-            Wish::Publish(Publication { stream_id, .. }) => {
-                self.publishing.retain(|published| published.stream_id != stream_id);
-                self.tell(Event::PublishStopped { stream_id: stream_id.into_string(), code });
-            }
-            Wish::Play(stream_id) => {
-                self.playing.retain(|played| *played != stream_id);
-                self.tell(Event::PlayStopped { stream_id: stream_id.into_string(), code });
-            }
-            Wish::Renew(_) => self.renewal_failed(error),
-            _ => tracing::debug!(%error, "could not be done again"),
-        }
-        None
-    }
-
-    fn renewed(&mut self, visit: &mut Visit, renewed: TokenRenewed) {
-        let Some(Request { wish: Wish::Renew(token), reply }) = visit.take(renewed.id) else { return };
-        // If the app renewed by hand, a call under way has become pointless, unless it is for another room.
-        if visit.switching.is_none() {
-            visit.asking = None;
-        }
-        self.token = Some(token);
-        self.token_refused = false;
-        self.renewal.succeeded();
-        self.correct_time(renewed.server_time);
-        let expire_at = UnixSeconds::new(renewed.expire_at);
-        self.plan_renewal(Some(expire_at));
-        let token_ends = self.local_end(Some(expire_at));
-        {
-            let mut picture = self.picture();
-            picture.token_ends = token_ends;
-            picture.admission.expire_at = Some(expire_at);
-            picture.admission.privileges.clone_from(&renewed.privileges);
-            picture.admission.rights = renewed.rights.clone();
-        }
-        tracing::info!(expire_at = expire_at.get(), "the token is renewed");
-        let TokenRenewed { privileges, rights, notice, .. } = renewed;
-        self.tell(Event::TokenRenewed { expire_at, privileges, rights, notice });
-        if let Some(reply) = reply {
-            let _ = reply.send(Ok(()));
-        }
-    }
-
-    fn warned(&mut self, warning: &TokenWillExpire) {
-        self.correct_time(warning.server_time);
-        let left = Duration::from_secs(warning.remain_secs);
-        let token_ends = self.local_end(Some(UnixSeconds::new(warning.expire_at)));
-        self.picture().token_ends = token_ends;
-        if self.renews_by_itself() {
-            self.renewal.warned(self.now(), left, self.chance());
-        } else {
-            self.tell(Event::TokenWillExpire { left, expire_at: UnixSeconds::new(warning.expire_at) });
-        }
     }
 
     async fn take_answer(&mut self, visit: &mut Visit, answer: Result<RoomToken, Error>) -> Result<(), Error> {
@@ -357,7 +202,7 @@ impl Session {
         }
     }
 
-    fn renewal_failed(&mut self, error: Error) {
+    pub(super) fn renewal_failed(&mut self, error: Error) {
         let is_final = matches!(error, Error::Denied { .. }) || error.code() == Some(ErrorCode::AppSignSession);
         let retry_in = if is_final {
             self.renewal.stop();
@@ -371,13 +216,11 @@ impl Session {
 
     /// When something has to be done even if nothing happens.
     fn next_wake(&self, visit: &Visit) -> Duration {
-        let silence = match visit.pinged_at {
-            Some(pinged_at) => pinged_at + PONG_LIMIT,
-            None => visit.last_heard + self.options.limits.keep_alive,
-        };
+        let silence = visit.pong_by.unwrap_or(visit.last_heard + self.options.limits.keep_alive);
         let answer_by = visit.pending.iter().map(|pending| pending.answer_by);
         let moving = visit.moving.as_ref().map(|moving| moving.due_at(&visit.pending));
-        answer_by.chain(self.renewal.due_at()).chain(moving).fold(silence, Duration::min)
+        let paced = Some(visit.pace.ready_at()).filter(|&ready_at| !visit.leaving && ready_at > self.now());
+        answer_by.chain(self.renewal.due_at()).chain(moving).chain(paced).fold(silence, Duration::min)
     }
 
     async fn wake(&mut self, visit: &mut Visit) -> Result<(), Loss> {
@@ -393,10 +236,10 @@ impl Session {
             self.renewal.begun();
             visit.asking = self.ask(self.asked.clone(), Cause::Renewal);
         }
-        match visit.pinged_at {
-            Some(pinged_at) if pinged_at + PONG_LIMIT <= now => Err(Error::Timeout { after: PONG_LIMIT }.into()),
+        match visit.pong_by {
+            Some(pong_by) if pong_by <= now => Err(Error::Timeout { after: PONG_LIMIT }.into()),
             None if visit.last_heard + self.options.limits.keep_alive <= now => {
-                visit.pinged_at = Some(now);
+                visit.pong_by = Some(now + PONG_LIMIT);
                 visit.connection.ping().await.map_err(Loss::from)
             }
             _ => Ok(()),
@@ -405,7 +248,7 @@ impl Session {
 }
 
 impl Visit {
-    fn take(&mut self, id: u64) -> Option<Request> {
+    pub(super) fn take(&mut self, id: u64) -> Option<Request> {
         let index = self.pending.iter().position(|pending| pending.id == id)?;
         Some(self.pending.swap_remove(index).request)
     }
@@ -422,6 +265,14 @@ fn last_word(error: Error) -> Result<End, Loss> {
     match error {
         Error::Refused(refusal) if !refusal.retryable => Ok(End::Kicked((*refusal).into())),
         error => Err(error.into()),
+    }
+}
+
+/// What is to do next: what waits already, then what the app asks for. Without an app, to leave.
+async fn next(to_do: &mut VecDeque<Request>, requests: &mut mpsc::Receiver<Request>) -> Request {
+    match to_do.pop_front() {
+        Some(request) => request,
+        None => requests.recv().await.unwrap_or(Request::own(Wish::Logout)),
     }
 }
 

@@ -22,9 +22,17 @@ pub(crate) enum Wish {
     Renew(RoomToken),
     Switch(Box<Switch>),
     SendMessage(String),
-    SendSignal { user_ids: Vec<UserId>, text: String },
-    SetRoomExtra { key: String, value: String },
+    SendSignal {
+        user_ids: Vec<UserId>,
+        text: String,
+    },
+    SetRoomExtra {
+        key: String,
+        value: String,
+    },
     SetUserExtra(String),
+    /// Whether the connection is good.
+    Check,
     Logout,
 }
 
@@ -48,7 +56,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// The session's own.
-    pub(super) fn own(wish: Wish) -> Self {
+    pub(crate) fn own(wish: Wish) -> Self {
         Self { wish, reply: None }
     }
 
@@ -61,10 +69,11 @@ impl Request {
 }
 
 impl Wish {
-    /// The message that asks for it, from within `room_id`.
-    pub(super) fn message(&self, id: u64, room_id: &RoomId) -> ClientMessage {
+    /// The message that asks for it, from within `room_id`; none for what needs no answer.
+    pub(super) fn message(&self, id: u64, room_id: &RoomId) -> Option<ClientMessage> {
         let stream = |stream_id: &StreamId| StreamRequest { id, stream_id: stream_id.as_str().to_owned() };
-        match self {
+        Some(match self {
+            Self::Check => return None,
             Self::Publish(publication) => ClientMessage::Publish(publication.message(id)),
             Self::StopPublish(stream_id) => ClientMessage::StopPublish(stream(stream_id)),
             Self::Play(stream_id) => ClientMessage::Play(stream(stream_id)),
@@ -91,6 +100,6 @@ impl Wish {
             }
             Self::SetUserExtra(extra) => ClientMessage::SetUserExtra(SetUserExtra { id, extra: extra.clone() }),
             Self::Logout => ClientMessage::Logout(Logout { id }),
-        }
+        })
     }
 }

@@ -227,3 +227,25 @@ async fn a_server_that_no_longer_answers_is_left() {
     peer.environment.advance(Duration::from_secs(15));
     state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
 }
+
+#[tokio::test]
+async fn an_app_that_knows_of_a_wake_has_the_connection_checked_at_once() {
+    let peer = Peer::start().await;
+    let (room, talk) = peer.admit(&client(&peer), 3600).await;
+    room.check_connection();
+    settle().await;
+    // Not reading, the peer does not answer the ping.
+    peer.environment.advance(Duration::from_secs(5));
+    state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
+    drop(talk);
+    // Until here nothing has been tried: the first wait, with chance 0.5, is half a second.
+    peer.environment.advance(Duration::from_millis(500));
+    peer.refuse_upgrade("HTTP/1.1 503 X\r\ncontent-length: 0\r\nretry-after: 50\r\n\r\n").await;
+    settle().await;
+    room.check_connection();
+    settle().await;
+    peer.environment.advance(Duration::from_millis(500));
+    let (mut talk, login) = peer.greet().await;
+    talk.admit(login.id, Some(SERVER_TIME + 3600)).await;
+    state(&room, RoomState::is_connected).await;
+}

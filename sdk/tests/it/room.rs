@@ -236,3 +236,30 @@ async fn a_slow_listener_is_told_how_much_it_missed() {
     assert!(matches!(soon(events.next()).await, Some(Event::UsersJoined(users)) if users[0].user_id == "u46"));
     assert_eq!(room.users().len(), 49);
 }
+
+#[tokio::test]
+async fn requests_are_sent_no_faster_than_the_server_takes_them() {
+    let (room, mut talk, peer) = admitted().await;
+    let room = std::sync::Arc::new(room);
+    let mut plays = tokio::task::JoinSet::new();
+    for number in 0..120 {
+        let room = std::sync::Arc::clone(&room);
+        plays.spawn(async move { room.start_playing_stream(&format!("p{number}")).await });
+    }
+    // As many as may go at once; the rest as time goes on.
+    for _ in 0..80 {
+        let id = talk.receive().await.unwrap().id();
+        talk.ok(id).await;
+    }
+    for _ in 0..40 {
+        let mut next = Box::pin(talk.receive());
+        for _ in 0..10 {
+            assert!(futures_util::poll!(&mut next).is_pending());
+            tokio::task::yield_now().await;
+        }
+        peer.environment.advance(std::time::Duration::from_millis(25));
+        let id = next.await.unwrap().id();
+        talk.ok(id).await;
+    }
+    assert!(soon(plays.join_all()).await.iter().all(Result::is_ok));
+}

@@ -7,6 +7,7 @@ use token_gen::{AppId, Format, Payload, PublicRefusal, ServerSecret, TokenReques
 use super::*;
 use crate::{
     apps::{AppSettings, CbcPolicy, FormatName, uses::REFUSE_AT},
+    audit::Audit,
     clock::ManualClock,
     keys::{Right, Scope},
     sealing::MasterKey,
@@ -40,7 +41,8 @@ impl Office {
         let (directory, keyring) = (Arc::<Directory>::default(), Arc::<Keyring>::default());
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
         let sealer = Sealer::new(&master_key);
-        let admin = Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone());
+        let recorder = Recorder::new(Audit::start(store.clone(), clock.clone()));
+        let admin = Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone(), recorder);
         Self { admin, directory, keyring, clock, store, master_key }
     }
 

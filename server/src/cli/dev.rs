@@ -69,7 +69,7 @@ impl Dev {
         } else {
             say(&demo.tour(data_dir))
         }
-        signals.until_told_to_stop(&running, || ()).await;
+        signals.until_told_to_stop(&running).await;
         running.shutdown().await;
         Ok(())
     }

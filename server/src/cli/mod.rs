@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod audit;
 mod backup;
 mod config;
 mod demo;
@@ -25,6 +26,7 @@ use serde::Serialize;
 
 use crate::{
     app::{Service, StartError},
+    audit::Origin,
     bus::BusUrl,
     clock::SystemClock,
     config::{Callers, Config, ConfigError, Overrides},
@@ -75,7 +77,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in the place of a lost database
     Restore(backup::Restore),
-    /// Look for damage in the database and its secrets
+    /// Show what happened, and prove that nobody rewrote it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Look for damage in the database, its secrets and the audit trail
     Doctor(backup::Doctor),
     /// Become an admin of the console
     #[command(subcommand)]
@@ -103,6 +108,10 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::MasterKey(command) => command.run().await,
         Command::Backup(backup) => backup.run().await,
         Command::Restore(restore) => restore.run().await,
+        Command::Audit(command) => match command.run().await {
+            Ok(verdict) => return verdict,
+            Err(failure) => Err(failure),
+        },
         Command::Doctor(doctor) => match doctor.run().await {
             Ok(verdict) => return verdict,
             Err(failure) => Err(failure),
@@ -213,9 +222,11 @@ impl StoreArgs {
         match self.read()?.store {
             StoreUrl::Sqlite(Location::File(path) | Location::ExistingFile(path)) => Ok(path),
             StoreUrl::Sqlite(Location::Memory) => Err(Failure("store.url: has no file".to_owned())),
-            StoreUrl::Postgres(_) => {
-                Err(Failure("store.url: is PostgreSQL, which has tools of its own: pg_dump and pg_restore".to_owned()))
-            }
+            StoreUrl::Postgres(_) => Err(Failure(
+                "store.url: is PostgreSQL, which has tools of its own: pg_dump, and pg_restore with \
+                 `roompass restore --after-pg-restore`"
+                    .to_owned(),
+            )),
         }
     }
 
@@ -233,7 +244,7 @@ async fn open(config: Config) -> Result<Service, Failure> {
     // A command has no rooms, so it needs no other nodes.
     let config = Config { bus: BusUrl::Local, ..config };
     let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-    Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?)
+    Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?.by(Origin::cli()))
 }
 
 /// `path` as one word of a shell.

@@ -15,6 +15,7 @@ mod socket;
 mod stay;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod waiting;
 mod wheel;
 
@@ -39,13 +40,16 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
     apps::Directory,
+    audit::Audit,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
+    metrics::{Limit, Metrics},
     nodes::Nodes,
     rooms::{Happening, OutboxLimits, RoomEvent},
     single_use::SingleUse,
     tokens::Tokens,
 };
+use origin::Comer;
 use roll::{Lists, Roll};
 use seats::Seats;
 pub use session::{StreamLimits, TextLimits};
@@ -122,18 +126,40 @@ impl Default for GatewayConfig {
     }
 }
 
+/// How many are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Sockets without a login.
+    pub waiting: usize,
+    /// Stays in rooms.
+    pub sessions: usize,
+    /// Rooms with somebody in them.
+    pub rooms: usize,
+    /// Streams being published.
+    pub streams: usize,
+}
+
+/// Who opened a socket.
+#[derive(Debug)]
+struct Visitor {
+    address: IpAddr,
+    comer: Comer,
+}
+
 /// The room gateway of this node.
 pub struct Gateway {
     directory: Arc<Directory>,
     tokens: Arc<Tokens>,
     single_use: SingleUse,
     clock: Arc<dyn Clock>,
+    audit: Arc<Audit>,
     config: GatewayConfig,
     nodes: Arc<Nodes>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
+    metrics: Arc<Metrics>,
     /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
     draining: watch::Sender<Option<UnixSeconds>>,
 }
@@ -146,6 +172,7 @@ impl Gateway {
         single_use: SingleUse,
         nodes: Arc<Nodes>,
         clock: Arc<dyn Clock>,
+        audit: Arc<Audit>,
         config: GatewayConfig,
     ) -> Self {
         let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
@@ -155,13 +182,28 @@ impl Gateway {
             single_use,
             wheel: Wheel::new(Arc::clone(&clock)),
             clock,
+            audit,
             config,
             nodes,
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
+            metrics: Arc::default(),
             draining: watch::Sender::new(None),
         }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Who is here.
+    pub fn occupancy(&self) -> Occupancy {
+        let (rooms, streams) = self.nodes.rooms().count();
+        Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
@@ -212,6 +254,12 @@ impl Gateway {
         Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
+    /// Says no before the upgrade.
+    fn refuse(&self, code: ErrorCode, detail: &str) -> Response {
+        self.metrics.gateway.upgrade_refused(code);
+        refusal(code, detail)
+    }
+
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
         self.nodes.rooms().sweep(now);
@@ -237,25 +285,28 @@ async fn upgrade(
     // Subscribed first, so that a drain either is seen here or reaches the socket.
     let draining = gateway.draining.subscribe();
     if draining.borrow().is_some() {
-        return refuse(ErrorCode::Unavailable, "the server is stopping");
+        return gateway.refuse(ErrorCode::Unavailable, "the server is stopping");
     }
-    if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
-        return refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
-    }
+    let allowed = config.server_origins.iter().chain(&config.allowed_origins);
+    let Some(comer) = origin::comer(&headers, allowed, |origin| gateway.directory.takes_pages_of(origin)) else {
+        return gateway.refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
+    };
     if uri.query().is_some() {
         // A token in an address would end up in somebody's log: nobody shall get used to it.
-        return refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
+        return gateway
+            .refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
     }
     let Ok(ws) = ws else {
-        return refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
+        return gateway.refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
     };
     let ws = ws.protocols([SUBPROTOCOL]);
     if ws.selected_protocol().is_none() {
-        return refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
+        return gateway.refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
     }
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
     let Some(waiting) = gateway.waiting.enter(address) else {
-        return refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
+        gateway.metrics.limited(Limit::Sockets);
+        return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
     };
     ws.read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -264,7 +315,7 @@ async fn upgrade(
         .max_frame_size(config.max_message_bytes)
         .on_upgrade(async move |ws| {
             let _place = place;
-            socket::run(gateway, ws, address, draining, waiting).await;
+            socket::run(gateway, ws, Visitor { address, comer }, draining, waiting).await;
         })
 }
 
@@ -292,8 +343,7 @@ pub(crate) fn log_event(app_id: AppId, event: &RoomEvent) {
     }
 }
 
-/// Says no before the upgrade.
-fn refuse(code: ErrorCode, detail: &str) -> Response {
+fn refusal(code: ErrorCode, detail: &str) -> Response {
     let problem = Problem { detail: Some(detail.to_owned()), ..Problem::new(code) };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, axum::Json(problem)).into_response();

@@ -147,6 +147,11 @@ impl Roll {
         }
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().values().map(HashMap::len).sum()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<AppId, HashMap<SessionId, Entry>>> {
         // No change in here can stop half-way, so a poisoned roll is still a good one.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -42,7 +42,7 @@ pub(super) async fn introspect(
 }
 
 fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
-    let Checked { token_id, secret_id, format, claims, rights } = checked;
+    let Checked { token_id, secret_id, format, claims, rights, .. } = checked;
     ActiveToken {
         active: true,
         token_id: token_id.into(),

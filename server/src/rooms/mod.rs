@@ -147,6 +147,16 @@ impl Rooms {
         self.worlds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
+    /// How many rooms there are, and how many streams in them.
+    pub fn count(&self) -> (usize, usize) {
+        let worlds = self.worlds.read().unwrap_or_else(PoisonError::into_inner);
+        let counts = worlds.values().map(|world| {
+            let world = lock(world);
+            (world.rooms.len(), world.streams.len())
+        });
+        counts.fold((0, 0), |(rooms, streams), (more_rooms, more_streams)| (rooms + more_rooms, streams + more_streams))
+    }
+
     fn world(&self, app_id: AppId) -> Arc<Mutex<World>> {
         let found = self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned();
         found.unwrap_or_else(|| {

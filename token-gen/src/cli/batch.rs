@@ -8,8 +8,7 @@ use std::{
 };
 
 use indicatif::{ProgressBar, ProgressStyle};
-use rand::rngs::SysRng;
-use token_gen::{Minted, Minter, Payload, TokenRequest, UserId};
+use token_gen::{Minted, Minter, Payload, SystemRng, TokenRequest, UserId};
 
 use super::{Failure, clock, mint::MintedJson, output};
 
@@ -28,7 +27,7 @@ impl Job {
     /// Mints for one user, now.
     pub(super) fn mint(&self, user_id: UserId) -> Result<Minted, Failure> {
         let request = TokenRequest { user_id, ttl: self.ttl, payload: self.payload.clone() };
-        Ok(self.minter.mint(&request, clock::now(), &mut SysRng)?)
+        Ok(self.minter.mint(&request, clock::now(), &mut SystemRng)?)
     }
 
     /// Mints for the users `prefix` + 1 … `count`.
@@ -114,7 +113,7 @@ impl Job {
 
     /// Mints `batch`, now, and writes and empties it.
     fn write_batch(&self, batch: &mut Vec<TokenRequest>, out: &mut impl Write) -> Result<(), Failure> {
-        let minted = self.minter.mint_all(batch, clock::now(), &mut SysRng)?;
+        let minted = self.minter.mint_all(batch, clock::now(), &mut SystemRng)?;
         for (request, minted) in batch.drain(..).zip(&minted) {
             if self.json {
                 let line = output::json_line(&MintedJson::new(minted, Some(request.user_id.as_str())))?;

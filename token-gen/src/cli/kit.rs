@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use clap::{Args, Subcommand};
-use rand::rngs::SysRng;
 use serde::Serialize;
 use token_gen::{
-    AppId, KitPolicy, KitToken, Minter, Payload, Privilege, Rights, RoomId, TokenRequest, UserId, UserName,
+    AppId, KitPolicy, KitToken, Minter, Payload, Privilege, Rights, RoomId, SystemRng, TokenRequest, UserId, UserName,
     expire_at_unverified,
 };
 
@@ -107,7 +106,7 @@ impl KitMintArgs {
         let (_, secret) = self.secret.load()?;
         let request = TokenRequest { user_id: self.user_id, ttl: self.form.ttl, payload };
         let minter = Minter::new(self.app_id, &secret).with_format(format);
-        let minted = minter.mint(&request, clock::now(), &mut SysRng)?;
+        let minted = minter.mint(&request, clock::now(), &mut SystemRng)?;
         let kit_token =
             KitToken::compose(&minted.token, self.app_id, &request.user_id, &self.room_id, self.user_name.as_ref());
         if self.json {

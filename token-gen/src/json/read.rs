@@ -212,8 +212,8 @@ impl<'a> Reader<'a> {
     fn number(&mut self) -> Option<Option<i64>> {
         let negative = self.eat(b'-');
         let leads_with_zero = self.peek() == Some(b'0');
-        let magnitude = self.digits()?;
-        if leads_with_zero && magnitude.len() > 1 {
+        let Digits { len, value } = self.digits()?;
+        if leads_with_zero && len > 1 {
             return None;
         }
         let mut integral = !(negative && leads_with_zero);
@@ -226,15 +226,27 @@ impl<'a> Reader<'a> {
             let _ = self.eat(b'+') || self.eat(b'-');
             self.digits()?;
         }
-        Some(if integral { integer(negative, magnitude) } else { None })
+        let magnitude = value.filter(|_| integral);
+        Some(magnitude.and_then(|magnitude| {
+            if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+        }))
     }
 
-    /// One digit or more.
-    fn digits(&mut self) -> Option<&'a [u8]> {
+    /// One digit or more. A token holds four long numbers, so they are read by eights.
+    fn digits(&mut self) -> Option<Digits> {
         let rest = &self.text.as_bytes()[self.at..];
-        let len = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        let (mut len, mut value) = (0, 0u64);
+        // Nineteen digits never overflow; of more, only how many they are is of interest.
+        while let Some(eight) = rest[len..].first_chunk().and_then(|eight| eight_digits(*eight)) {
+            value = value.wrapping_mul(100_000_000).wrapping_add(eight);
+            len += 8;
+        }
+        while let Some(digit) = rest.get(len).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit <= 9) {
+            value = value.wrapping_mul(10).wrapping_add(u64::from(digit));
+            len += 1;
+        }
         self.at += len;
-        (len > 0).then(|| &rest[..len])
+        (len > 0).then_some(Digits { len, value: (len <= 19).then_some(value) })
     }
 
     fn word(&mut self, word: &str) -> Option<()> {
@@ -264,13 +276,25 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The value of `digits`, where it fits.
-fn integer(negative: bool, digits: &[u8]) -> Option<i64> {
-    /// As many digits as can never overflow.
-    const SAFE_DIGITS: usize = 18;
-    let (safe, rest) = digits.split_at(digits.len().min(SAFE_DIGITS));
-    let magnitude = safe.iter().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
-    let magnitude =
-        rest.iter().try_fold(magnitude, |value, digit| value.checked_mul(10)?.checked_add(u64::from(digit - b'0')))?;
-    if negative { 0i64.checked_sub_unsigned(magnitude) } else { i64::try_from(magnitude).ok() }
+/// A run of digits.
+struct Digits {
+    len: usize,
+    /// What they stand for; `None` for twenty and more, which no integer of 64 bits has (a zero cannot lead).
+    value: Option<u64>,
+}
+
+/// The value of eight digits, if that is what they are.
+fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
+    const ZEROS: u64 = u64::from_ne_bytes([b'0'; 8]);
+    const SIXES: u64 = u64::from_ne_bytes([6; 8]);
+    const HIGH_NIBBLES: u64 = u64::from_ne_bytes([0xf0; 8]);
+    let digits = u64::from_le_bytes(bytes) ^ ZEROS;
+    // Ten to fifteen spill into the high nibble once six is added; everything else outside 0..=9 is there already.
+    if (digits | digits.wrapping_add(SIXES)) & HIGH_NIBBLES != 0 {
+        return None;
+    }
+    // Neighbours are joined by twos, then fours, then eights; the first digit is in the lowest byte.
+    let pairs = (digits.wrapping_mul(10) + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs.wrapping_mul(100) + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours.wrapping_mul(10_000) + (fours >> 32)) & 0xffff_ffff)
 }

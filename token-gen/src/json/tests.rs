@@ -25,6 +25,31 @@ fn integers_are_integers_only() {
 }
 
 #[test]
+fn numbers_of_every_length_and_every_byte_within_are_read_as_serde_json_reads_them() {
+    let expected = |text: &str| match serde_json::from_str::<serde_json::Value>(text) {
+        // It reads minus zero as a float, and what it calls an integer may not fit.
+        Ok(value) => Ok(value.as_i64().map_or(Node::Number, Node::Int)),
+        Err(_) => Err(Fault::Syntax),
+    };
+    for len in 1..=24 {
+        for first in ['1', '9'] {
+            let digits: String = [first].into_iter().chain("8070605040302010908070605".chars()).take(len).collect();
+            for text in [digits.clone(), format!("-{digits}"), format!("{digits}.5"), format!("{digits}e1")] {
+                assert_eq!(parse(&text, 8), expected(&text), "{text}");
+            }
+            for at in 0..len {
+                // An exponent can be beyond a float, which is as far as serde_json reads.
+                for byte in (0..=0x7f).map(char::from).filter(|byte| !matches!(byte, 'e' | 'E')) {
+                    let mut text = digits.clone();
+                    text.replace_range(at..=at, byte.encode_utf8(&mut [0; 4]));
+                    assert_eq!(parse(&text, 8), expected(&text), "{text}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn doubles_are_found_at_every_depth_and_after_escapes() {
     let many = |last: &str| {
         let members: String = (0..40).map(|i| format!("\"k{i}\":0,")).collect();

@@ -133,7 +133,8 @@ impl Minter {
     }
 
     /// Mints one token, issued at `now`. `rng` is asked once, for IV and claim nonce together; pass the operating
-    /// system's generator (`rand::rngs::SysRng`), because a copied generator state would repeat a nonce.
+    /// system's generator (`SystemRng` with the feature `system-rng`, or `rand::rngs::SysRng`), because a copied
+    /// generator state would repeat a nonce.
     ///
     /// # Errors
     /// [`TokenError::TtlInvalid`], [`TokenError::PayloadTooLong`], [`TokenError::Token03Content`] and
@@ -150,7 +151,7 @@ impl Minter {
         self.mint_with(request, now, random)
     }
 
-    /// Mints one token for each of `requests`, all issued at `now`: for many at once, where asking the operating system
+    /// Mints one token for each of `requests`, all issued at `now`: for many at once, where a system call
     /// for every token's randomness would cost a third of the time. `rng` is asked once for each
     /// [`Minter::BATCH`] tokens.
     ///

@@ -2,8 +2,7 @@
 
 use std::{collections::HashSet, time::Duration};
 
-use rand::rngs::SysRng;
-use token_gen::{Format, Minter, Payload, Rights, RoomId, TokenRequest, UserId};
+use token_gen::{Format, Minter, Payload, Rights, RoomId, SystemRng, TokenRequest, UserId};
 
 use crate::{
     forge::{app, body_of, lenient, now, secret},
@@ -41,8 +40,8 @@ fn ivs_and_claim_nonces_use_all_256_values_evenly_and_never_repeat() {
             payload: Payload::Rights(rights),
         };
         // Half one by one, half in batches: both ways of minting are on trial.
-        let mut minted = minter.mint_all(&vec![request.clone(); TOKENS / 2], now(), &mut SysRng).unwrap();
-        minted.extend((0..TOKENS / 2).map(|_| minter.mint(&request, now(), &mut SysRng).unwrap()));
+        let mut minted = minter.mint_all(&vec![request.clone(); TOKENS / 2], now(), &mut SystemRng).unwrap();
+        minted.extend((0..TOKENS / 2).map(|_| minter.mint(&request, now(), &mut SystemRng).unwrap()));
 
         let iv_len = if format == Format::Token04Gcm { 12 } else { 16 };
         let ivs: HashSet<Vec<u8>> =

@@ -4,7 +4,7 @@
 
 mod frames;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::WebSocket;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -20,7 +20,7 @@ use token_gen::{AppId, CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
-    Gateway,
+    Gateway, Visitor,
     entry::{self, Edge},
     kept,
     pace::{Heartbeat, Pace},
@@ -28,6 +28,7 @@ use super::{
     session::{self, Departure, Effect, Operation, Request, privileges},
     source_of,
     stay::{self, Stay},
+    trail,
     waiting::Waiting,
 };
 use crate::{
@@ -49,7 +50,7 @@ const LEAVE_MARGIN_SECS: u64 = 3;
 pub(super) async fn run(
     gateway: Arc<Gateway>,
     ws: WebSocket,
-    address: IpAddr,
+    visitor: Visitor,
     draining: watch::Receiver<Option<UnixSeconds>>,
     waiting: Waiting,
 ) {
@@ -60,7 +61,7 @@ pub(super) async fn run(
         heartbeat: Heartbeat::new(config.ping_interval, config.pong_timeout, now),
         gateway,
         ws,
-        address,
+        visitor,
         challenge: [0; CHALLENGE_LEN],
         draining,
         leaves_at: None,
@@ -70,6 +71,7 @@ pub(super) async fn run(
         Ok(stay) => socket.attend(stay).await,
         Err(closing) => closing,
     };
+    socket.gateway.metrics.gateway.closed(closing.reason());
     Box::pin(socket.close(closing)).await;
 }
 
@@ -77,8 +79,7 @@ pub(super) async fn run(
 struct Socket {
     gateway: Arc<Gateway>,
     ws: WebSocket,
-    /// Where it comes from.
-    address: IpAddr,
+    visitor: Visitor,
     /// What was sent with the hello.
     challenge: [u8; CHALLENGE_LEN],
     draining: watch::Receiver<Option<UnixSeconds>>,
@@ -147,7 +148,7 @@ impl Socket {
 
     async fn login(&mut self, login: &Login) -> Result<Box<Stay>, Closing> {
         let edge = Edge {
-            address: self.address,
+            visitor: &self.visitor,
             challenge: &self.challenge,
             session_id: SessionId::new(random()?),
             // 53 bits, so that every language can hold it as a number.
@@ -186,7 +187,7 @@ impl Socket {
                 return Ok(None);
             }
         };
-        stay.comes_from(self.address);
+        stay.comes_from(self.visitor.address);
         let now = self.gateway.clock.now();
         let is_enabled = self.gateway.directory.app(stay.app.app_id()).is_some_and(|app| app.settings().enabled);
         let shut_out = if is_enabled { stay.shut_out(&self.gateway) } else { Some(ErrorCode::AppDisabled) };
@@ -359,7 +360,11 @@ impl Socket {
             ClientMessage::StopPlay(stop) => Request::StopPlay(stop.stream_id),
             ClientMessage::RenewToken(renew) => {
                 let opened = self.open(stay, &renew.token).await;
+                self.gateway.metrics.gateway.renewed(opened.is_ok());
                 log_renewal(stay, &renew.token, &opened);
+                let session_id = stay.session_id.to_string();
+                let who = (stay.app.app_id(), stay.session.room_id(), &*stay.user_id, &*session_id);
+                trail::renewed(&self.gateway.audit, self.visitor.address, who, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::SendMessage(message) => Request::Talk(Operation::Say(message.text)),
@@ -386,7 +391,7 @@ impl Socket {
     /// Opens a token to renew with. One for a single login is used up by this session, if it may replace the present one.
     async fn open(&mut self, stay: &Stay, token: &str) -> Result<SessionToken, Refusal> {
         let now = self.gateway.clock.now();
-        let (room_id, source) = (stay.session.room_id().as_str(), source_of(self.address));
+        let (room_id, source) = (stay.session.room_id().as_str(), source_of(self.visitor.address));
         let attempt = Attempt { user_id: Some(&stay.user_id), room_id: Some(room_id), source: Some(&source) };
         let token = SessionToken::open(&self.gateway.tokens, &stay.app, token, attempt, now)?;
         if token.rights.terms().single_use && stay.session.may_renew(&token).is_ok() {
@@ -419,10 +424,22 @@ impl Socket {
         Ok(())
     }
 
+    fn count(&self, message: &ServerMessage) {
+        match message {
+            ServerMessage::TokenWillExpire(_) => self.gateway.metrics.gateway.warned(),
+            ServerMessage::TokenExpired(_) => self.gateway.metrics.gateway.expired(),
+            _ => {}
+        }
+    }
+
     /// Does what the session decided: first in the rooms, then on this socket.
     async fn perform(&mut self, stay: &mut Stay, effects: Vec<Effect>) -> Result<Option<Departure>, Closing> {
         let (messages, departure) = stay.claim_and_perform(&self.gateway, effects).await;
+        if let Some(Departure::Kicked(code)) = departure {
+            self.gateway.metrics.gateway.kicked(code);
+        }
         for message in &messages {
+            self.count(message);
             match self.send(message).await {
                 Ok(()) => {}
                 // Whether it is heard or not, a session that is over is over.

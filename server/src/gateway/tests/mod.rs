@@ -5,6 +5,7 @@ mod harness;
 mod journey;
 mod log;
 mod modes;
+mod pages;
 mod resume;
 mod rooms;
 mod session;

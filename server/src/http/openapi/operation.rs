@@ -24,13 +24,19 @@ pub(super) const TAGS: &[(&str, &str)] = &[
         "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
               session's token in `X-Roompass-Csrf` and comes from the server's own pages.",
     ),
-    (HEALTH, "For load balancers and people."),
+    (
+        AUDIT,
+        "What was done, by whom, to whom and how it ended: mints and logins within a second, changes before they are \
+              made. Records are in chains of hashes, so that one that was edited is found.",
+    ),
+    (HEALTH, "For load balancers, people, and operators."),
     (DOCUMENTATION, "What you are reading."),
 ];
 pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
 pub(super) const APPS: &str = "Apps and keys";
 pub(super) const ADMINS: &str = "Admins";
+pub(super) const AUDIT: &str = "Audit trail";
 pub(super) const HEALTH: &str = "Health";
 pub(super) const DOCUMENTATION: &str = "Documentation";
 

@@ -2,7 +2,9 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod changes;
+mod issued;
 mod migrations;
 mod nonces;
 mod once;

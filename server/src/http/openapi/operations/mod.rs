@@ -2,6 +2,7 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod documentation;
 mod health;
 mod judging;
@@ -18,6 +19,7 @@ pub(super) fn all() -> Vec<Operation> {
         lifecycle::operations(),
         apps::operations(),
         admins::operations(),
+        audit::operations(),
         health::operations(),
         documentation::operations(),
     ]
