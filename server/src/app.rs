@@ -22,7 +22,7 @@ use crate::{
     config::{AuditSettings, Callers, Config, ConfigError},
     error::{Error, with_causes},
     follower::Follower,
-    gateway::Gateway,
+    gateway::{self, Gateway},
     http::{
         self,
         observe::{self, METRICS_PATH},
@@ -33,9 +33,11 @@ use crate::{
     lifecycle::Lifecycle,
     limits::{Limits, Places},
     metrics::Metrics,
+    nodes::Nodes,
     reload::Reloader,
     requests::Requests,
     revocations::Revocations,
+    rooms::RoomEvent,
     sealing::Sealer,
     single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
@@ -83,6 +85,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
+    /// This node among the others.
+    pub nodes: Arc<Nodes>,
     /// Minting, and judging what is shown.
     pub tokens: Arc<Tokens>,
     /// Every live revocation.
@@ -166,13 +170,28 @@ impl Service {
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
+        let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
+        let told = webhooks.clone();
+        let sink = move |app_id, event: &RoomEvent| {
+            gateway::log_event(app_id, event);
+            told.announce_in_room(app_id, event);
+        };
+        let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone(), Arc::new(sink)));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         let single_use = SingleUse::new(store.clone());
-        let gateway =
-            Gateway::new(directory.clone(), tokens.clone(), single_use, clock.clone(), audit.clone(), gateway_config);
+        let gateway = Gateway::new(
+            directory.clone(),
+            tokens.clone(),
+            single_use,
+            nodes.clone(),
+            clock.clone(),
+            audit.clone(),
+            gateway_config,
+        );
         Ok(Self {
             gateway: Arc::new(gateway.counting_in(metrics.clone()).announcing(webhooks.clone())),
+            nodes,
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -310,6 +329,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         server: tokio::spawn(serve(listener, tls.clone(), router, Arc::clone(&service), stopped.clone(), limits)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
+        meeting: tokio::spawn(meet(Arc::clone(&service))),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
         delivering: tokio::spawn(deliverer.run(stopped.clone())),
@@ -391,6 +411,11 @@ async fn serve(
     }
 }
 
+/// Brings this node's rooms and the others' together, to the end.
+async fn meet(service: Arc<Service>) {
+    tokio::join!(service.nodes.listen(), service.nodes.speak());
+}
+
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     let mut ticks = interval(LAST_USED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -452,6 +477,7 @@ pub struct Running {
     server: JoinHandle<()>,
     chores: JoinHandle<()>,
     following: JoinHandle<()>,
+    meeting: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
     delivering: JoinHandle<()>,
@@ -525,6 +551,9 @@ impl Running {
                 tracing::error!(%error, "the {name} task failed");
             }
         }
+        // Only now, so that the others hear of every stay that has ended.
+        self.meeting.abort();
+        self.service.nodes.bus().close().await;
         self.service.audit.close().await;
         // Last, so that the end can be watched.
         if let Some(watched) = self.watched {

@@ -16,7 +16,8 @@
 //! | [`single_use`] | tokens that let their user in once | sockets, rooms |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
 //! | [`operator`] | the operator's hand in live rooms | HTTP, sockets |
-//! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
+//! | [`rooms`] | who is in which room, as this node knows it | sockets, tokens, the store |
+//! | [`nodes`] | rooms across nodes | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
@@ -29,6 +30,7 @@
 //! | [`webhooks`] | telling apps' backends what happens | HTTP routes, sockets |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
+//! | [`bus`] | what nodes tell each other | what it means |
 //! | [`tls`] | certificates and the handshake | HTTP |
 //! | [`metrics`] | what operators see in numbers | HTTP |
 //! | [`clock`] | the one clock | |
@@ -40,6 +42,7 @@ pub mod app;
 pub mod apps;
 pub mod audit;
 pub mod bans;
+pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -55,6 +58,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod login;
 pub mod metrics;
+pub mod nodes;
 pub mod operator;
 mod private_file;
 pub mod reload;

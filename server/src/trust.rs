@@ -1,13 +1,43 @@
-//! TLS as a client: whose certificates are believed. The certificate must be trusted and bear the name asked for.
+//! TLS to other machines' services with rustls: the certificate must be trusted and bear the name that was asked for.
+//! Knows no protocol.
 
-use std::sync::Arc;
+use std::{io, sync::Arc};
 
 use rustls::{
     ClientConfig, RootCertStore,
     crypto::{CryptoProvider, aws_lc_rs},
-    pki_types::{CertificateDer, pem::PemObject},
+    pki_types::{CertificateDer, ServerName, pem::PemObject},
 };
 use rustls_platform_verifier::Verifier;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsConnector, client::TlsStream};
+
+/// Whose certificates are believed.
+#[derive(Clone)]
+pub(crate) struct Trust(TlsConnector);
+
+impl Trust {
+    /// Trusts the certificates of `trusted`, in PEM, or without it those of the operating system.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub(crate) fn new(trusted: Option<&[u8]>) -> Result<Self, String> {
+        client_config(trusted).map(|config| Self(TlsConnector::from(Arc::new(config))))
+    }
+
+    /// Shakes hands over `stream` with the machine named `host`.
+    ///
+    /// # Errors
+    /// Of the name, of the stream, and of the certificate.
+    pub(crate) async fn connect<S: AsyncRead + AsyncWrite + Unpin>(
+        &self,
+        host: &str,
+        stream: S,
+    ) -> io::Result<TlsStream<S>> {
+        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
+        self.0.connect(name, stream).await
+    }
+}
 
 /// Trusts the certificates of `trusted`, in PEM, or without it those of the operating system.
 ///

@@ -164,8 +164,7 @@ impl Admin {
         let mut record = self.endpoint(app_id, endpoint_id).await?;
         let until = (!overlap.is_zero()).then(|| self.clock.now().saturating_add(overlap));
         let present = self.sealer.open(key_place(app_id, endpoint_id), &record.signing_key)?;
-        let previous =
-            self.sealer.seal(key_place(app_id, &previous_record_id(endpoint_id)), &present, &mut SysRng)?;
+        let previous = self.sealer.seal(key_place(app_id, &previous_record_id(endpoint_id)), &present, &mut SysRng)?;
         record.previous_key = until.map(|until| (previous, until));
         let (key, sealed) = self.new_signing_key(app_id, endpoint_id)?;
         record.signing_key = sealed;

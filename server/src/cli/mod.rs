@@ -30,6 +30,7 @@ use serde::Serialize;
 use crate::{
     app::{Service, StartError},
     audit::Origin,
+    bus::BusUrl,
     clock::SystemClock,
     config::{Callers, Config, ConfigError, Overrides},
     error::{Error, with_causes},
@@ -251,6 +252,8 @@ impl StoreArgs {
 }
 
 async fn open(config: Config) -> Result<Service, Failure> {
+    // A command has no rooms, so it needs no other nodes.
+    let config = Config { bus: BusUrl::Local, ..config };
     let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
     Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?.by(Origin::cli()))
 }

@@ -159,6 +159,16 @@ sections! {
         /// The certificates that may vouch for PostgreSQL, in PEM; without it, those the system trusts.
         ca_file: Option<PathBuf> = "",
     }
+    /// What brings several nodes together, so that a room is one room on all of them.
+    bus: BusSection {
+        /// `local:` for one node; for several `redis://HOST:PORT`, a socket of this machine as `redis+unix://PATH`, or
+        /// `rediss://USER@HOST:PORT` for TLS with the name proven, without which no other machine is reached.
+        url: String = "\"local:\"",
+        /// A file of mode 0400 or 0600 with the password of Redis.
+        password_file: Option<PathBuf> = "",
+        /// The certificates that may vouch for Redis, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
+    }
     /// The audit trail: what was done, by whom, and how it ended.
     audit: AuditSection {
         /// How many days records are kept: 1 to 3650. Export them before, if they are needed longer.

@@ -11,14 +11,15 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use token_gen::UnixSeconds;
 
 pub use fields::{
-    AuditSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection, ServerSection,
-    StoreSection, TelemetrySection, TlsSection, WebhooksSection,
+    AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection,
+    ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
 pub use load::{Overrides, Source, log_section, serve};
 pub(crate) use load::{parse_origin, read_master_key};
 pub use values::Values;
 
 use crate::{
+    bus::BusUrl,
     gateway::GatewayConfig,
     limits::LimitSettings,
     sealing::MasterKey,
@@ -47,6 +48,8 @@ pub struct Config {
     pub store: StoreUrl,
     /// What seals it.
     pub master_key: MasterKey,
+    /// What brings nodes together.
+    pub bus: BusUrl,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
     /// Where webhook endpoints may be, and how much is kept for them.
@@ -120,6 +123,7 @@ impl Config {
             audit: AuditSettings::default(),
             store: Location::Memory.into(),
             master_key,
+            bus: BusUrl::Local,
             gateway: GatewayConfig::default(),
             webhooks: WebhookSettings::default(),
             dev: false,

@@ -132,14 +132,14 @@ async fn judge_and_enter(
     }
     // The store took its time: what counts is now.
     let now = if claim.is_some() { gateway.clock.now() } else { now };
-    let entered = enter_room(gateway, app, login, names, admission, edge, now);
+    let entered = enter_room(gateway, app, login, names, admission, edge, now).await;
     if let (Err(_), Some((claim, _))) = (&entered, claim) {
         gateway.single_use.release(claim).await;
     }
     entered
 }
 
-fn enter_room(
+async fn enter_room(
     gateway: &Gateway,
     app: Arc<App>,
     login: &Login,
@@ -178,9 +178,11 @@ fn enter_room(
         user_name: sealed_name.and_then(|name| UserName::new(name).ok()).unwrap_or_else(|| user_name.clone()),
         metadata: metadata.clone(),
         auth: grant.auth(),
+        // Once it is in.
+        kept: "".into(),
         outbox: Arc::clone(&outbox),
     };
-    let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer, now).map_err(Refusal::of)?;
+    let (place, snapshot) = gateway.nodes.enter(app.settings(), newcomer, now).await.map_err(Refusal::of)?;
     let seat = gateway.seats.take(app.app_id(), session_id, &resume_key, Arc::clone(&outbox));
     let session = Session::new(room_id.clone(), grant, gateway.config.streams, gateway.config.texts, now);
     let resume_within_secs = app.settings().heartbeat_timeout_secs;
@@ -216,6 +218,7 @@ fn enter_room(
         line,
         seat,
     };
+    stay.keep(gateway);
     Ok((stay, (answer, other_credential.map(|refusal| refusal.exact))))
 }
 

@@ -6,6 +6,7 @@
 mod announce;
 mod entry;
 mod frame;
+mod kept;
 mod operate;
 mod origin;
 mod pace;
@@ -45,7 +46,8 @@ use crate::{
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
     metrics::{Limit, Metrics},
-    rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
+    nodes::Nodes,
+    rooms::{Happening, OutboxLimits, RoomEvent},
     single_use::SingleUse,
     tokens::Tokens,
     webhooks::Webhooks,
@@ -156,7 +158,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     audit: Arc<Audit>,
     config: GatewayConfig,
-    rooms: Rooms,
+    nodes: Arc<Nodes>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
@@ -174,6 +176,7 @@ impl Gateway {
         directory: Arc<Directory>,
         tokens: Arc<Tokens>,
         single_use: SingleUse,
+        nodes: Arc<Nodes>,
         clock: Arc<dyn Clock>,
         audit: Arc<Audit>,
         config: GatewayConfig,
@@ -187,7 +190,7 @@ impl Gateway {
             clock,
             audit,
             config,
-            rooms: Rooms::new(Arc::new(log_event)),
+            nodes,
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
@@ -206,19 +209,14 @@ impl Gateway {
 
     /// Who is here.
     pub fn occupancy(&self) -> Occupancy {
-        let (rooms, streams) = self.rooms.count();
+        let (rooms, streams) = self.nodes.rooms().count();
         Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
     }
 
-    /// The same, which announces what happens in its rooms to `webhooks`.
+    /// The same, which announces refused logins to `webhooks`.
     #[must_use]
     pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
-        let told = Arc::clone(&webhooks);
-        let sink = move |app_id, event: &RoomEvent| {
-            log_event(app_id, event);
-            told.announce_in_room(app_id, event);
-        };
-        Self { rooms: Rooms::new(Arc::new(sink)), webhooks: Some(webhooks), ..self }
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
@@ -237,10 +235,13 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
-            let over = async {
+            let gateway = &self;
+            let over = async move {
                 // Cannot fail: the gateway holds the sender.
-                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
-                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+                let _ = draining.wait_for(Option::is_some).await;
+                // Given up, so that only sockets are waited for: who still has one hears all news.
+                drop(draining);
+                gateway.draining.closed().await;
             };
             let mut over = std::pin::pin!(over);
             loop {
@@ -274,7 +275,7 @@ impl Gateway {
 
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
-        self.rooms.sweep(now);
+        self.nodes.rooms().sweep(now);
     }
 
     /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed: at
@@ -343,8 +344,8 @@ fn source_of(address: IpAddr) -> String {
     }
 }
 
-/// Rooms come and go; who is in them is said by the logins.
-fn log_event(app_id: AppId, event: &RoomEvent) {
+/// Says in the log that rooms come and go; who is in them is said by the logins.
+pub(crate) fn log_event(app_id: AppId, event: &RoomEvent) {
     let RoomEvent { room_id, room_session_id, .. } = event;
     match &event.what {
         Happening::Opened => tracing::info!(%app_id, %room_id, room_session_id, "room opened"),

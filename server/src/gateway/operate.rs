@@ -37,6 +37,11 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    /// Of a session that comes from another node, and does without these already.
+    pub(super) fn withholding(withheld: Vec<WithheldPrivilege>) -> Self {
+        Self { withheld, ..Self::default() }
+    }
+
     /// What the session has to do and has not heard yet.
     pub(super) fn take_orders(&mut self) -> Vec<Order> {
         std::mem::take(&mut self.orders)
@@ -86,7 +91,7 @@ pub struct TokenView {
 impl Gateway {
     /// The rooms of this node.
     pub fn rooms(&self) -> &Rooms {
-        &self.rooms
+        self.nodes.rooms()
     }
 
     /// The sessions of this node that `who` means, in no order.

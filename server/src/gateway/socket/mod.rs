@@ -4,7 +4,7 @@
 
 mod frames;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::ws::WebSocket;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -17,13 +17,14 @@ use roompass_wire::{
     },
     webhook::RefusedOperation,
 };
-use token_gen::{CHALLENGE_LEN, UnixSeconds};
+use token_gen::{AppId, CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
     Gateway, Visitor,
     announce::About,
     entry::{self, Edge},
+    kept,
     pace::{Heartbeat, Pace},
     seats::ResumeKey,
     session::{self, Departure, Effect, Operation, Request},
@@ -34,7 +35,7 @@ use super::{
 };
 use crate::{
     login::{Refusal, SessionToken},
-    rooms::{Delivery, SessionId},
+    rooms::{Delivery, Returned, SessionId},
     single_use::Claim,
     tokens::Attempt,
 };
@@ -42,6 +43,10 @@ use frames::{Closing, Event};
 
 /// How long a connection may take to hand a session over to the next.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
+
+/// How much earlier than they have to clients are told to leave a stopping server, so that the last to go still find
+/// their sessions: clocks here count whole seconds, and coming back takes a moment.
+const LEAVE_MARGIN_SECS: u64 = 3;
 
 /// Serves one connection from the upgrade to its end.
 pub(super) async fn run(
@@ -176,8 +181,8 @@ impl Socket {
     /// Goes on with a session, or tells the client why not.
     async fn resume(&mut self, resume: &Resume) -> Result<Option<Box<Stay>>, Closing> {
         let key = ResumeKey::new(random()?);
-        let mut stay = match called(&self.gateway, resume).await {
-            Ok(stay) => stay,
+        let (mut stay, adopted) = match find(&self.gateway, resume, &key, self.visitor.address).await {
+            Ok(found) => found,
             Err(code) => {
                 tracing::info!(app_id = resume.app_id, %code, "resume refused");
                 self.refuse(Some(resume.id), code).await?;
@@ -188,9 +193,10 @@ impl Socket {
         let now = self.gateway.clock.now();
         let is_enabled = self.gateway.directory.app(stay.app.app_id()).is_some_and(|app| app.settings().enabled);
         let shut_out = if is_enabled { stay.shut_out(&self.gateway) } else { Some(ErrorCode::AppDisabled) };
-        let returned = match shut_out {
-            Some(code) => Err(code),
-            None => {
+        let returned = match (shut_out, adopted) {
+            (Some(code), _) => Err(code),
+            (None, Some(returned)) => Ok(returned),
+            (None, None) => {
                 stay.seat.set_key(&key);
                 stay.session.resumed();
                 stay.place.as_ref().and_then(|place| place.come_back(resume.seq)).ok_or(ErrorCode::ResumeRefused)
@@ -206,6 +212,7 @@ impl Socket {
                 return Ok(None);
             }
         };
+        stay.keep(&self.gateway);
         self.waiting = None;
         tracing::info!(
             app_id = resume.app_id, session_id = %stay.session_id, from_seq = resume.seq, seq = returned.seq, "resumed"
@@ -332,7 +339,10 @@ impl Socket {
             },
             Event::Draining(until) => match until.duration_since(self.gateway.clock.now()).as_secs() {
                 0 => stay.session.end(ErrorCode::KickedInternal),
-                within_secs => vec![Effect::Send(Box::new(ServerMessage::Reconnect(Reconnect { within_secs })))],
+                left => {
+                    let within_secs = left.saturating_sub(LEAVE_MARGIN_SECS).max(left / 2);
+                    vec![Effect::Send(Box::new(ServerMessage::Reconnect(Reconnect { within_secs })))]
+                }
             },
             Event::Delivered(Delivery::Called) => return Err(End::Called),
             Event::Delivered(Delivery::Ended(code)) => stay.end(code),
@@ -443,7 +453,7 @@ impl Socket {
 
     /// Does what the session decided: first in the rooms, then on this socket.
     async fn perform(&mut self, stay: &mut Stay, effects: Vec<Effect>) -> Result<Option<Departure>, Closing> {
-        let (messages, departure) = stay.perform(effects, self.gateway.clock.now());
+        let (messages, departure) = stay.claim_and_perform(&self.gateway, effects).await;
         if let Some(Departure::Kicked(code)) = departure {
             self.gateway.metrics.gateway.kicked(code);
         }
@@ -460,7 +470,31 @@ impl Socket {
     }
 }
 
-/// The session that `resume` names, from whoever holds it.
+/// The session that `resume` names: from whoever holds it here, or else from another node. `key` opens it the next
+/// time.
+async fn find(
+    gateway: &Gateway,
+    resume: &Resume,
+    key: &ResumeKey,
+    address: IpAddr,
+) -> Result<(Box<Stay>, Option<Returned>), ErrorCode> {
+    match called(gateway, resume).await {
+        Ok(stay) => return Ok((stay, None)),
+        Err(ErrorCode::ResumeRefused) if !gateway.nodes.bus().is_alone() => {}
+        Err(code) => return Err(code),
+    }
+    let refused = ErrorCode::ResumeRefused;
+    let app_id = AppId::new(resume.app_id).map_err(|_| refused)?;
+    let session_id = SessionId::parse(&resume.session_id).ok_or(refused)?;
+    let shown = ResumeKey::parse(&resume.resume_key).ok_or(refused)?;
+    let app = gateway.directory.app(app_id).ok_or(refused)?;
+    let patience = Duration::from_secs(app.settings().heartbeat_timeout_secs);
+    let lost = gateway.nodes.lost(app_id, session_id, patience).await.ok_or(refused)?;
+    let adopted = kept::adopt(gateway, (session_id, &shown), lost, key, address).await?;
+    Ok((adopted.0, Some(adopted.1)))
+}
+
+/// The session that `resume` names, from whoever holds it here.
 async fn called(gateway: &Gateway, resume: &Resume) -> Result<Box<Stay>, ErrorCode> {
     let called = gateway.seats.call(resume.app_id, &resume.session_id, &resume.resume_key)?;
     let give_up_at = gateway.clock.now().saturating_add(HAND_OVER_LIMIT);

@@ -253,7 +253,7 @@ async fn a_drain_tells_clients_to_move_and_closes_whoever_stays() {
         test.now()
     };
     let clients = async {
-        assert_eq!(alice.hear().await, json!({ "type": "reconnect", "within_secs": 30 }));
+        assert_eq!(alice.hear().await, json!({ "type": "reconnect", "within_secs": 27 }));
         bob.close().await;
         assert_eq!(alice.hear().await["type"], "room_users");
         test.advance(29);

@@ -5,26 +5,23 @@ use std::{
     future::Future,
     io,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll},
 };
 
-use rustls::pki_types::{InvalidDnsNameError, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_postgres::tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream};
-use tokio_rustls::{TlsConnector, client};
+use tokio_rustls::client;
 
-use crate::{store::StoreError, trust};
+use crate::{store::StoreError, trust::Trust};
 
 /// Makes a connector for each host.
 #[derive(Clone)]
-pub(super) struct Tls(TlsConnector);
+pub(super) struct Tls(Trust);
 
 impl Tls {
     /// Trusts the certificates of `trusted`, or without it those of the operating system.
     pub(super) fn new(trusted: Option<&[u8]>) -> Result<Self, StoreError> {
-        let config = trust::client_config(trusted).map_err(StoreError::Unusable)?;
-        Ok(Self(TlsConnector::from(Arc::new(config))))
+        Trust::new(trusted).map(Self).map_err(StoreError::Unusable)
     }
 }
 
@@ -34,15 +31,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> MakeTlsConnect<S> for T
     type Error = Infallible;
 
     fn make_tls_connect(&mut self, host: &str) -> Result<Handshake, Infallible> {
-        Ok(Handshake { connector: self.0.clone(), name: ServerName::try_from(host.to_owned()) })
+        Ok(Handshake { trust: self.0.clone(), host: host.to_owned() })
     }
 }
 
 /// A handshake with one host, to be made.
 pub(super) struct Handshake {
-    connector: TlsConnector,
+    trust: Trust,
     /// No fault until there is a handshake: a host may be reached without one.
-    name: Result<ServerName<'static>, InvalidDnsNameError>,
+    host: String,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Handshake {
@@ -51,10 +48,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> TlsConnect<S> for Hands
     type Future = Pin<Box<dyn Future<Output = io::Result<Stream<S>>> + Send>>;
 
     fn connect(self, stream: S) -> Self::Future {
-        Box::pin(async move {
-            let name = self.name.map_err(io::Error::other)?;
-            self.connector.connect(name, stream).await.map(Stream)
-        })
+        Box::pin(async move { self.trust.connect(&self.host, stream).await.map(Stream) })
     }
 }
 
