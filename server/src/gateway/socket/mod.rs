@@ -4,7 +4,7 @@
 
 mod frames;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::ws::WebSocket;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -179,7 +179,7 @@ impl Socket {
     /// Goes on with a session, or tells the client why not.
     async fn resume(&mut self, resume: &Resume) -> Result<Option<Box<Stay>>, Closing> {
         let key = ResumeKey::new(random()?);
-        let (mut stay, adopted) = match find(&self.gateway, resume, &key, self.address).await {
+        let (mut stay, adopted) = match find(&self.gateway, resume, &key, self.visitor.address).await {
             Ok(found) => found,
             Err(code) => {
                 tracing::info!(app_id = resume.app_id, %code, "resume refused");
