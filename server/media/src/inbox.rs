@@ -17,6 +17,8 @@ const BATCH: usize = 32;
 struct Waiting {
     commands: VecDeque<Command>,
     datagrams: VecDeque<Datagram>,
+    /// Whether the worker is gone.
+    is_closed: bool,
 }
 
 /// The queue before a worker.
@@ -27,15 +29,24 @@ pub(crate) struct Inbox {
 }
 
 impl Inbox {
+    /// Hands it over; if the worker is gone, drops it, which whoever waits for an answer notices.
     pub(crate) fn command(&self, command: Command) {
-        self.lock().commands.push_back(command);
-        self.arrived.notify_one();
+        let mut waiting = self.lock();
+        if !waiting.is_closed {
+            waiting.commands.push_back(command);
+            self.arrived.notify_one();
+        }
+    }
+
+    /// The worker goes: whatever waits is dropped, and whatever comes.
+    pub(crate) fn close(&self) {
+        *self.lock() = Waiting { is_closed: true, ..Waiting::default() };
     }
 
     /// Whether there was room for it.
     pub(crate) fn datagram(&self, datagram: Datagram) -> bool {
         let mut waiting = self.lock();
-        if waiting.datagrams.len() >= WAITING {
+        if waiting.is_closed || waiting.datagrams.len() >= WAITING {
             return false;
         }
         waiting.datagrams.push_back(datagram);

@@ -8,16 +8,19 @@ const HEADROOM_PERCENT: u64 = 115;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LayerRate<L> {
     pub(crate) layer: L,
+    /// What it takes now.
     pub(crate) bps: u64,
+    /// The most it ever took: tells which layer is the larger one even while the picture stands still.
+    pub(crate) peak_bps: u64,
 }
 
 /// The largest layer that fits into `budget`, else the smallest there is; none, if there is none.
 pub(crate) fn choose<L: Copy + PartialEq>(layers: &[LayerRate<L>], current: Option<L>, budget: u64) -> Option<L> {
     let mut by_size: Vec<_> = layers.to_vec();
-    by_size.sort_by_key(|layer| layer.bps);
-    let current_bps = by_size.iter().find(|layer| Some(layer.layer) == current).map(|layer| layer.bps);
-    let fits = |layer: &&LayerRate<L>| match current_bps {
-        Some(current_bps) if layer.bps > current_bps => layer.bps * HEADROOM_PERCENT / 100 <= budget,
+    by_size.sort_by_key(|layer| layer.peak_bps);
+    let current_peak = by_size.iter().find(|layer| Some(layer.layer) == current).map(|layer| layer.peak_bps);
+    let fits = |layer: &&LayerRate<L>| match current_peak {
+        Some(current_peak) if layer.peak_bps > current_peak => layer.bps * HEADROOM_PERCENT / 100 <= budget,
         _ => layer.bps <= budget,
     };
     by_size.iter().rev().find(fits).or(by_size.first()).map(|layer| layer.layer)
@@ -28,9 +31,9 @@ mod tests {
     use super::*;
 
     const LAYERS: [LayerRate<char>; 3] = [
-        LayerRate { layer: 'h', bps: 1_500_000 },
-        LayerRate { layer: 'l', bps: 150_000 },
-        LayerRate { layer: 'm', bps: 500_000 },
+        LayerRate { layer: 'h', bps: 1_500_000, peak_bps: 1_600_000 },
+        LayerRate { layer: 'l', bps: 150_000, peak_bps: 170_000 },
+        LayerRate { layer: 'm', bps: 500_000, peak_bps: 600_000 },
     ];
 
     #[track_caller]
@@ -52,6 +55,12 @@ mod tests {
         check(Some('m'), 1_725_000, 'h');
         check(Some('h'), 1_500_000, 'h');
         check(Some('h'), 1_400_000, 'm');
+    }
+
+    #[test]
+    fn a_large_layer_that_stands_still_stays_the_large_one() {
+        let still = LAYERS.map(|rate| if rate.layer == 'h' { LayerRate { bps: 10_000, ..rate } } else { rate });
+        assert_eq!(choose(&still, Some('h'), 100_000), Some('h'));
     }
 
     #[test]

@@ -33,6 +33,11 @@ impl Meter {
         self.bytes * 8000 / millis
     }
 
+    /// Whether a whole second has been measured.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.bps > 0
+    }
+
     fn roll(&mut self, now: Instant) {
         let elapsed = now.duration_since(self.since);
         if elapsed >= WINDOW {

@@ -24,6 +24,7 @@ pub(crate) fn run(worker: usize, shared: Shared, inbox: Arc<Inbox>) -> io::Resul
             for command in inbox.take(sfu.deadline(), &mut datagrams) {
                 if matches!(command, Command::Shutdown) {
                     contained(&mut sfu, |sfu| sfu.end_all(Reason::ShuttingDown, Instant::now()));
+                    inbox.close();
                     return;
                 }
                 contained(&mut sfu, |sfu| sfu.command(command, Instant::now()));

@@ -1,6 +1,9 @@
 //! A track that a session publishes.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use str0m::{
     format::PayloadParams,
@@ -10,6 +13,7 @@ use str0m::{
 
 use crate::{
     Kind,
+    layers::LayerRate,
     meter::Meter,
     stats::{PublishedTrack, TrackStats},
 };
@@ -17,7 +21,7 @@ use crate::{
 /// Layers of one picture; browsers send at most three.
 const MOST_LAYERS: usize = 4;
 /// After how long without a packet a layer counts as switched off.
-const LAYER_SILENCE: std::time::Duration = std::time::Duration::from_millis(1500);
+const LAYER_SILENCE: Duration = Duration::from_millis(1500);
 
 /// A track of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +52,7 @@ pub(super) struct Layer {
     pub(super) rid: Option<Rid>,
     pub(super) params: Option<(Pt, PayloadParams)>,
     pub(super) meter: Meter,
+    pub(super) peak_bps: u64,
     pub(super) last_packet: Instant,
     /// Counts the times that packets were held back, after which receivers have to start anew.
     pub(super) epoch: u32,
@@ -89,9 +94,14 @@ impl Published {
     }
 
     /// The layers that arrive, and what each takes.
-    pub(super) fn rates(&mut self, now: Instant) -> Vec<crate::layers::LayerRate<Ssrc>> {
+    pub(super) fn rates(&mut self, now: Instant) -> Vec<LayerRate<Ssrc>> {
         let active = self.layers.iter_mut().filter(|layer| layer.is_active(now));
-        active.map(|layer| crate::layers::LayerRate { layer: layer.ssrc, bps: layer.meter.bps(now) }).collect()
+        let rate = |layer: &mut Layer| {
+            let bps = layer.meter.bps(now);
+            layer.peak_bps = if layer.meter.is_settled() { layer.peak_bps.max(bps) } else { bps };
+            LayerRate { layer: layer.ssrc, bps, peak_bps: layer.peak_bps }
+        };
+        active.map(rate).collect()
     }
 
     pub(super) fn snapshot(&mut self, now: Instant) -> PublishedTrack {
@@ -113,6 +123,7 @@ impl Layer {
             rid,
             params: None,
             meter: Meter::new(now),
+            peak_bps: 0,
             last_packet: now,
             epoch: 0,
             is_broken: false,
