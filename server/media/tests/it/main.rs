@@ -1,8 +1,11 @@
 //! The media plane with real WebRTC peers over loopback: what goes through, and what never does.
 
+mod aiortc;
 mod call;
 mod client;
 mod harness;
 mod hostile;
+mod json;
 mod rights;
 mod transport;
+mod turn;
