@@ -4,8 +4,7 @@ use std::{fmt, time::Duration};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Kicked, LoggedIn, Stream, User},
-    http::PrivilegeName,
+    gateway::{AuthKind, Kicked, LoggedIn, SessionPrivilege, Stream, User},
 };
 use token_gen::UnixSeconds;
 use tokio::sync::broadcast;
@@ -59,7 +58,7 @@ pub enum Event {
         /// When the new one expires.
         expire_at: UnixSeconds,
         /// What the user may do from now on.
-        privileges: Vec<PrivilegeName>,
+        privileges: Vec<SessionPrivilege>,
         /// Something to know about it, such as [`ErrorCode::RenewedWithoutPublish`].
         notice: Option<ErrorCode>,
     },
@@ -134,7 +133,7 @@ pub struct Admission {
     /// Why the other credential, if one was shown, did not count.
     pub other_credential: Option<ErrorCode>,
     /// What the user may do now.
-    pub privileges: Vec<PrivilegeName>,
+    pub privileges: Vec<SessionPrivilege>,
     /// When the token expires; `None` without a token.
     pub expire_at: Option<UnixSeconds>,
 }

@@ -32,7 +32,7 @@ pub use provider::{Cause, FixedToken, TokenAnswer, TokenProvider, TokenRequest};
 pub use room::Room;
 pub use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Stream, User},
+    gateway::{AuthKind, SessionPrivilege, Stream, User},
     http::{CipherName, FormatName, MintRequest, MintResponse, PrivilegeName},
 };
 pub use token_gen::{AppId, AppSign, RoomId, StreamId, UnixSeconds, UserId, UserName};

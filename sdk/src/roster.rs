@@ -44,6 +44,7 @@ impl Roster {
                 Event::UsersJoined(change.users)
             }
             Change::Delete => Event::UsersLeft(change.users),
+            Change::Unknown => return Ok(None),
         }))
     }
 
@@ -59,7 +60,13 @@ impl Roster {
                 Event::StreamsStarted(change.streams)
             }
             Change::Delete => Event::StreamsStopped(change.streams),
+            Change::Unknown => return Ok(None),
         }))
+    }
+
+    /// Takes the number of a change that is not about users or streams, as [`Roster::change_users`].
+    pub(crate) fn pass(&mut self, seq: u64) -> Result<(), Error> {
+        self.is_next(seq).map(|_| ())
     }
 
     fn is_next(&mut self, seq: u64) -> Result<bool, Error> {
@@ -98,12 +105,12 @@ fn says_something(event: &Event) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use roompass_wire::gateway::AuthKind;
+    use roompass_wire::gateway::{AuthKind, SessionRights};
 
     use super::*;
 
     fn user(id: &str) -> User {
-        User { user_id: id.to_owned(), user_name: id.to_owned() }
+        User { user_id: id.to_owned(), user_name: id.to_owned(), ..User::default() }
     }
 
     fn logged_in(seq: u64, users: &[&str]) -> LoggedIn {
@@ -115,16 +122,22 @@ mod tests {
             auth: AuthKind::Token,
             other_credential: None,
             privileges: Vec::new(),
+            rights: SessionRights::default(),
             expire_at: None,
+            metadata: None,
+            resume_key: None,
+            resume_within_secs: 0,
             server_time: 0,
+            room_session_id: String::new(),
             seq,
             users: users.iter().map(|id| user(id)).collect(),
             streams: Vec::new(),
+            room_extra: Vec::new(),
         }
     }
 
     fn change(seq: u64, change: Change, id: &str) -> RoomUsers {
-        RoomUsers { room_id: "lobby".to_owned(), seq, change, users: vec![user(id)] }
+        RoomUsers { room_id: "lobby".to_owned(), seq, change, users: vec![user(id)], reason: None }
     }
 
     fn ids(roster: &Roster) -> Vec<&str> {

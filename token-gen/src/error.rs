@@ -50,6 +50,9 @@ pub enum TokenError {
     /// The user name breaks the rules of [`crate::UserName`].
     #[error("the user name {0}")]
     UserNameInvalid(IdFault),
+    /// Metadata that cannot be carried.
+    #[error("metadata is 1 to 1024 bytes without control characters")]
+    MetadataInvalid,
     /// The server secret is not exactly 32 bytes.
     #[error("the server secret must be exactly 32 bytes, not {found}")]
     SecretLength {
@@ -283,6 +286,7 @@ impl TokenError {
             Self::Randomness => ("randomness", None, Some(-1)),
             Self::StreamIdInvalid(_) => ("stream_id_invalid", None, None),
             Self::UserNameInvalid(_) => ("user_name_invalid", None, None),
+            Self::MetadataInvalid => ("metadata_invalid", None, None),
             Self::AppSignInvalid => ("app_sign_invalid", None, None),
             Self::PayloadTooLong { .. } => ("payload_too_long", None, None),
             Self::TooLong { .. } => ("too_long", Some(Malformed), None),

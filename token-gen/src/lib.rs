@@ -24,6 +24,7 @@ mod rights;
 mod secret;
 #[cfg(feature = "system-rng")]
 mod system_rng;
+mod terms;
 #[cfg(test)]
 mod test_data;
 mod time;
@@ -46,6 +47,7 @@ pub use rights::{Denied, Rights, RightsBuilder, RoomScope, StreamScope};
 pub use secret::{AppSign, ServerSecret};
 #[cfg(feature = "system-rng")]
 pub use system_rng::SystemRng;
+pub use terms::{MediaKind, MediaKinds, OnExpiry, Terms, TermsView, UnknownMediaKind};
 pub use time::{MAX_LIFETIME, UnixSeconds};
 pub use token_id::TokenId;
 pub use unverified::{expire_at_unverified, version_unverified};

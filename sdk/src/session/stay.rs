@@ -8,7 +8,8 @@ use std::{
 use roompass_wire::{
     ErrorCode,
     gateway::{
-        ClientMessage, ErrorMessage, Logout, RenewToken, ServerMessage, StreamRequest, TokenRenewed, TokenWillExpire,
+        ClientMessage, ErrorMessage, Logout, Publish, RenewToken, ServerMessage, StreamRequest, TokenRenewed,
+        TokenWillExpire,
     },
 };
 use token_gen::{StreamId, UnixSeconds};
@@ -132,7 +133,12 @@ impl Session {
         let id = visit.last_id;
         let stream = |stream_id: &StreamId| StreamRequest { id, stream_id: stream_id.as_str().to_owned() };
         let message = match &request.wish {
-            Wish::Publish(stream_id) => ClientMessage::Publish(stream(stream_id)),
+            Wish::Publish(stream_id) => ClientMessage::Publish(Publish {
+                id,
+                stream_id: stream_id.as_str().to_owned(),
+                media: None,
+                extra: None,
+            }),
             Wish::Play(stream_id) => ClientMessage::Play(stream(stream_id)),
             // A stop counts from when it is asked for: a reconnect must not start the stream again.
             Wish::StopPublish(stream_id) => {
@@ -186,6 +192,9 @@ impl Session {
                 let event = visit.picture().roster.change_streams(change)?;
                 event.into_iter().for_each(|event| self.tell(event));
             }
+            ServerMessage::RoomMessage(message) => visit.picture().roster.pass(message.seq)?,
+            ServerMessage::RoomExtra(change) => visit.picture().roster.pass(change.seq)?,
+            ServerMessage::UserExtra(change) => visit.picture().roster.pass(change.seq)?,
             ServerMessage::PublishStopped(stopped) => {
                 self.publishing.retain(|published| published.as_str() != stopped.stream_id);
                 self.tell(Event::PublishStopped { stream_id: stopped.stream_id, code: stopped.code });

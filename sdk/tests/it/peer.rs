@@ -13,11 +13,11 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use roompass_sdk::{
-    AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, PrivilegeName, Room,
+    AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, Room, SessionPrivilege,
     Stream, User,
 };
 use roompass_wire::gateway::{
-    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, SUBPROTOCOL, ServerMessage, StreamRequest,
+    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, Publish, SUBPROTOCOL, ServerMessage, SessionRights,
     TokenRenewed,
 };
 use tokio::net::{TcpListener, TcpStream};
@@ -48,7 +48,7 @@ pub(crate) fn alice() -> LocalUser {
 }
 
 pub(crate) fn user(user_id: &str) -> User {
-    User { user_id: user_id.to_owned(), user_name: user_id.to_owned() }
+    User { user_id: user_id.to_owned(), user_name: user_id.to_owned(), ..User::default() }
 }
 
 /// Fails the test instead of hanging it.
@@ -197,9 +197,10 @@ impl Talk {
     }
 
     pub(crate) async fn renewed(&mut self, id: u64, expire_at: i64, server_time: i64) {
-        let privileges = vec![PrivilegeName::Login];
-        self.send(&ServerMessage::TokenRenewed(TokenRenewed { id, expire_at, server_time, privileges, notice: None }))
-            .await;
+        let privileges = vec![SessionPrivilege::Login];
+        let rights = SessionRights::default();
+        let renewed = TokenRenewed { id, expire_at, server_time, privileges, rights, notice: None };
+        self.send(&ServerMessage::TokenRenewed(renewed)).await;
     }
 
     /// The next message, or `None` when the client has gone.
@@ -233,7 +234,7 @@ impl Talk {
         }
     }
 
-    pub(crate) async fn expect_publish(&mut self) -> StreamRequest {
+    pub(crate) async fn expect_publish(&mut self) -> Publish {
         match self.receive().await {
             Some(ClientMessage::Publish(request)) => request,
             other => panic!("not a publish: {other:?}"),
@@ -253,11 +254,17 @@ pub(crate) fn logged_in() -> LoggedIn {
         user_id: "alice".to_owned(),
         auth: AuthKind::Token,
         other_credential: None,
-        privileges: vec![PrivilegeName::Login, PrivilegeName::Publish],
+        privileges: vec![SessionPrivilege::Login, SessionPrivilege::Publish],
+        rights: SessionRights::default(),
         expire_at: None,
+        metadata: None,
+        resume_key: None,
+        resume_within_secs: 0,
         server_time: SERVER_TIME,
+        room_session_id: "1".to_owned(),
         seq: 1,
         users: vec![user("alice")],
         streams: Vec::<Stream>::new(),
+        room_extra: Vec::new(),
     }
 }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use roompass_sdk::{
     Cause, Client, ErrorCode, ErrorKind, Event, FixedToken, Room, RoomState, TokenAnswer, TokenRequest,
 };
-use roompass_wire::gateway::{Change, ClientMessage, Kicked, LoggedIn, RoomUsers, ServerMessage};
+use roompass_wire::gateway::{
+    Change, ClientMessage, Kicked, LoggedIn, Publish, RoomUsers, ServerMessage, StreamRequest,
+};
 
 use crate::peer::*;
 
@@ -65,9 +67,12 @@ async fn after_a_loss_the_user_is_back_with_all_streams() {
                 talk.refuse(Some(request.id), ErrorCode::StreamIdTaken).await;
                 resumed.push(request.stream_id);
             }
-            Some(ClientMessage::Publish(request) | ClientMessage::Play(request)) => {
-                talk.ok(request.id).await;
-                resumed.push(request.stream_id);
+            Some(
+                ClientMessage::Publish(Publish { id, stream_id, .. })
+                | ClientMessage::Play(StreamRequest { id, stream_id }),
+            ) => {
+                talk.ok(id).await;
+                resumed.push(stream_id);
             }
             other => panic!("not a stream: {other:?}"),
         }
@@ -131,7 +136,8 @@ async fn a_kick_that_invites_back_is_followed_by_a_return() {
     let (room, mut talk) = peer.admit(&client(&peer), 3600).await;
     let (room_id, message) = ("lobby".to_owned(), String::new());
     let code = ErrorCode::KickedInternal;
-    talk.send(&ServerMessage::Kicked(Kicked { room_id, code, number: 0, message, may_reconnect: true })).await;
+    talk.send(&ServerMessage::Kicked(Kicked { room_id, code, number: 0, message, may_reconnect: true, reason: None }))
+        .await;
     let_it_try(&room, &peer).await;
     let (mut talk, login) = peer.greet().await;
     talk.admit(login.id, Some(SERVER_TIME + 3600)).await;
@@ -143,8 +149,14 @@ async fn a_missed_change_is_healed_by_coming_back() {
     let peer = Peer::start().await;
     let (room, mut talk) = peer.admit(&client(&peer), 3600).await;
     let users = vec![user("carol")];
-    talk.send(&ServerMessage::RoomUsers(RoomUsers { room_id: "lobby".into(), seq: 9, change: Change::Add, users }))
-        .await;
+    talk.send(&ServerMessage::RoomUsers(RoomUsers {
+        room_id: "lobby".into(),
+        seq: 9,
+        change: Change::Add,
+        users,
+        reason: None,
+    }))
+    .await;
     let_it_try(&room, &peer).await;
     let (mut talk, login) = peer.greet().await;
     let users = vec![user("alice"), user("carol")];

@@ -8,12 +8,25 @@ use roompass_wire::gateway::{
 use crate::peer::*;
 
 fn room_users(seq: u64, change: Change, user_id: &str) -> ServerMessage {
-    ServerMessage::RoomUsers(RoomUsers { room_id: "lobby".into(), seq, change, users: vec![user(user_id)] })
+    ServerMessage::RoomUsers(RoomUsers {
+        room_id: "lobby".into(),
+        seq,
+        change,
+        users: vec![user(user_id)],
+        reason: None,
+    })
 }
 
 fn kicked(code: ErrorCode, may_reconnect: bool) -> ServerMessage {
     let number = code.row().number;
-    ServerMessage::Kicked(Kicked { room_id: "lobby".into(), code, number, message: "out".into(), may_reconnect })
+    ServerMessage::Kicked(Kicked {
+        room_id: "lobby".into(),
+        code,
+        number,
+        message: "out".into(),
+        may_reconnect,
+        reason: None,
+    })
 }
 
 async fn admitted() -> (roompass_sdk::Room, Talk, Peer) {
@@ -27,13 +40,14 @@ async fn admitted() -> (roompass_sdk::Room, Talk, Peer) {
 async fn the_first_listener_hears_the_whole_stay_in_order() {
     let (room, mut talk, _peer) = admitted().await;
     talk.send(&room_users(2, Change::Add, "bob")).await;
-    let stream = Stream { stream_id: "s9".into(), user_id: "bob".into() };
+    let stream = Stream { stream_id: "s9".into(), user_id: "bob".into(), ..Stream::default() };
     let streams = vec![stream.clone()];
     talk.send(&ServerMessage::RoomStreams(RoomStreams {
         room_id: "lobby".into(),
         seq: 3,
         change: Change::Add,
         streams,
+        reason: None,
     }))
     .await;
     talk.send(&room_users(4, Change::Delete, "bob")).await;

@@ -86,6 +86,7 @@ catalogue! {
     TokenUserMismatch = "token_user_mismatch", 403, 1002077, false, "The token is of another user", "Mint the token for exactly the user id that logs in.";
     LoginDenied = "login_denied", 403, 1002033, false, "The token does not let this user log in to this room", "Mint a token for this room with the login privilege.";
     RenewedWithoutPublish = "renewed_without_publish", 200, 1002082, false, "The new token lacks the publish right", "Running streams go on; mint with the publish privilege to start another.";
+    TokenUsed = "token_used", 403, 1002033, false, "The token lets its user in once, and has done so", "Mint a new token for each login.";
     AppSignSession = "app_sign_session", 403, 1002033, false, "An AppSign session cannot be renewed with a token", "Log out and log in with the token.";
 
     // Names.
@@ -96,10 +97,16 @@ catalogue! {
 
     // Rooms.
     NotInRoom = "not_in_room", 409, 1000002, false, "Log in to a room first", "Send `login` before anything else.";
+    NotInThatRoom = "not_in_that_room", 409, 1002002, false, "This session is not in the room named", "Name the room that `logged_in` named.";
     AlreadyInRoom = "already_in_room", 409, 1002001, false, "This connection is in a room already", "Log out first, or open another connection.";
     RoomFull = "room_full", 409, 1002034, true, "The room is full", "Try again when somebody has left.";
+    RoomBusy = "room_busy", 429, 1002072, true, "Too many logins to this room at once", "Try again after a short, random wait.";
     Banned = "banned", 403, 1002066, false, "The user is banned", "Ask the operator.";
     LoggedInElsewhere = "logged_in_elsewhere", 409, 1002086, false, "The user is logged in elsewhere", "Log out there first.";
+    ResumeRefused = "resume_refused", 409, 0, false, "There is no such session to go on with", "Log in anew.";
+    UserNotInRoom = "user_not_in_room", 404, 0, false, "A user named is not in the room", "Take the user ids from `logged_in` and `room_users`.";
+    TextTooLong = "text_too_long", 413, 0, false, "The text is longer than it may be", "See the limits in the wire reference.";
+    ExtraLimit = "extra_limit", 409, 0, false, "The room has as many values as it may", "Remove one first.";
 
     // Streams.
     PublishDenied = "publish_denied", 403, 1003025, false, "The token does not let this user publish this stream", "Renew with a token that grants publish and lists the stream.";
@@ -109,7 +116,8 @@ catalogue! {
     PublishTokenExpired = "publish_token_expired", 401, 1003072, false, "Publishing needs a token that has not expired", "Renew the token, then publish again.";
     PlayTokenExpired = "play_token_expired", 401, 1004003, false, "Playing needs a token that has not expired", "Renew the token, then play again.";
     PlayLimit = "play_limit", 409, 1004010, false, "You are playing as many streams as you may", "Stop one first.";
-    PlayDenied = "play_denied", 403, 1004025, false, "This stream may not be played", "Ask the operator.";
+    PlayDenied = "play_denied", 403, 1004025, false, "The token does not let this user play this stream", "Renew with a token that grants play and lists the stream.";
+    StreamForbidden = "stream_forbidden", 403, 1003025, false, "The operator stopped this stream", "Do not publish it again without being asked.";
     NotPublishing = "not_publishing", 409, 1000015, false, "This stream is not being published by you", "Publish it first.";
     NotPlaying = "not_playing", 409, 1004011, false, "This stream is not being played", "Play it first.";
 
@@ -117,6 +125,8 @@ catalogue! {
     Kicked = "kicked", 403, 1002055, false, "Removed from the room by the operator", "Do not come back without being asked.";
     KickedByOtherLogin = "kicked_by_other_login", 409, 1002050, false, "The same user logged in elsewhere", "Only one stay a user: close the other one to come back.";
     KickedTokenExpired = "kicked_token_expired", 401, 1002056, false, "Removed because the token expired", "Fetch a new token and log in again.";
+    KickedStayOver = "kicked_stay_over", 403, 0, false, "Removed because the longest stay that the token allows is over", "Fetch a new token and log in again.";
+    RoomClosed = "room_closed", 403, 1002055, false, "The operator closed the room", "Do not come back without being asked.";
     KickedInternal = "kicked_internal", 503, 1002057, true, "Removed because the server is stopping or failed", "Log in again after a short, random wait.";
 
     // The connection.

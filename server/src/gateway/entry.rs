@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{LoggedIn, Login},
+    gateway::{LoggedIn, Login, SessionRights},
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
@@ -95,11 +95,17 @@ pub(super) fn enter(
         auth: admission.grant.auth(),
         other_credential: admission.other_credential.map(|refusal| refusal.code),
         privileges: privilege_names(&admission.grant),
+        rights: SessionRights::default(),
         expire_at: admission.grant.token().map(|token| token.expire_at.get()),
+        metadata: None,
+        resume_key: None,
+        resume_within_secs: 0,
         server_time: now.get(),
+        room_session_id: String::new(),
         seq: snapshot.seq,
         users: snapshot.users,
         streams: snapshot.streams,
+        room_extra: Vec::new(),
     };
     let session = Session::new(room_id, admission.grant, gateway.config.streams);
     Ok(Entered { app, user_id, session, place, outbox, line, answer })
@@ -159,7 +165,7 @@ fn present(
             let attempt =
                 Attempt { user_id: Some(&login.user_id), room_id: Some(&login.room_id), source: Some(&source) };
             let token = SessionToken::open(&gateway.tokens, app, token, attempt, now)?;
-            token.permit_login(&login.room_id)?;
+            token.permit_login(&login.room_id, now)?;
             Ok(token)
         }),
         // Refused unread: such an app has no use for the answer, and a guesser none for the question.

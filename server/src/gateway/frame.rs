@@ -49,13 +49,13 @@ fn depth(text: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use roompass_wire::gateway::{Logout, StreamRequest};
+    use roompass_wire::gateway::{Logout, Publish};
 
     use super::*;
 
     #[test]
     fn a_message_is_read_whatever_the_order_of_its_members() {
-        let publish = ClientMessage::Publish(StreamRequest { id: 7, stream_id: "s".into() });
+        let publish = ClientMessage::Publish(Publish { id: 7, stream_id: "s".into(), media: None, extra: None });
         assert_eq!(read(r#"{"type":"publish","id":7,"stream_id":"s"}"#, 16), Ok(publish.clone()));
         assert_eq!(read(r#" {"stream_id":"s", "id":7,"type":"publish"} "#, 16), Ok(publish));
         assert_eq!(

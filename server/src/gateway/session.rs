@@ -9,9 +9,9 @@ use std::collections::BTreeSet;
 use roompass_wire::{
     ErrorCode,
     gateway::{
-        ErrorMessage, Kicked, OkReply, ServerMessage, StreamStopped, TokenExpired, TokenRenewed, TokenWillExpire,
+        ErrorMessage, Kicked, OkReply, ServerMessage, SessionPrivilege, SessionRights, StreamStopped, TokenExpired,
+        TokenRenewed, TokenWillExpire,
     },
-    http::PrivilegeName,
 };
 use token_gen::{Privilege, RoomId, StreamId, UnixSeconds};
 
@@ -206,6 +206,7 @@ impl Session {
             number: row.number,
             message: format!("{}. {}", row.title, row.remedy),
             may_reconnect: row.retryable,
+            reason: None,
         });
         self.leave(send(kicked), Departure::Kicked(code))
     }
@@ -292,6 +293,7 @@ impl Session {
             expire_at: self.grant.token().map_or(0, |token| token.expire_at.get()),
             server_time: now.get(),
             privileges: privilege_names(&self.grant),
+            rights: SessionRights::default(),
             notice,
         }))])
     }
@@ -321,10 +323,10 @@ impl Session {
 }
 
 /// The privileges of `grant`, as the wire names them.
-pub(super) fn privilege_names(grant: &Grant) -> Vec<PrivilegeName> {
+pub(super) fn privilege_names(grant: &Grant) -> Vec<SessionPrivilege> {
     let name = |privilege| match privilege {
-        Privilege::Login => PrivilegeName::Login,
-        Privilege::Publish => PrivilegeName::Publish,
+        Privilege::Login => SessionPrivilege::Login,
+        Privilege::Publish => SessionPrivilege::Publish,
     };
     grant.rights().privileges().iter().map(name).collect()
 }

@@ -259,6 +259,12 @@ impl Socket {
                 Request::Renew(opened)
             }
             ClientMessage::Logout(_) => Request::Logout,
+            _ => {
+                return vec![Effect::Send(ServerMessage::Error(ErrorMessage::new(
+                    Some(id),
+                    ErrorCode::MessageInvalid,
+                )))];
+            }
         };
         let mut effects = stay.session.request(stay.app.settings(), id, request, now);
         if let Some(token) = stay.session.grant().token()

@@ -5,9 +5,9 @@ use std::{net::IpAddr, sync::Arc};
 use axum::{Json as Answer, extract::State};
 use roompass_wire::http::{
     ActiveToken, CipherName, ExplainRequest, ExplainResponse, ExplainedClaims, FormatName, IntrospectRequest,
-    IntrospectResponse,
+    IntrospectResponse, ShownTerms,
 };
-use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, UnixSeconds, Version};
+use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, TermsView, UnixSeconds, Version};
 
 use super::{auth::AppCaller, extract::Json, revocations};
 use crate::{
@@ -48,6 +48,7 @@ fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
         token_id: token_id.into(),
         app_id: caller.app_id.get(),
         room_id: match rights.room() {
+            RoomScope::Several(several) => several.first().cloned(),
             RoomScope::Any => None,
             RoomScope::Only(room_id) => Some(room_id.clone()),
         },
@@ -56,6 +57,7 @@ fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
             StreamScope::Any => None,
             StreamScope::Only(stream_ids) => Some(stream_ids.clone()),
         },
+        terms: TermsView::of(&rights).map(shown_terms),
         payload: claims.payload().filter(|payload| !payload.is_empty()).map(str::to_owned),
         format: match format.version() {
             Version::Token03 => FormatName::Token03,
@@ -128,5 +130,24 @@ fn claims(opened: OpenedClaims) -> ExplainedClaims {
         room_id: opened.room_id,
         privileges: opened.privileges.map(|names| names.into_iter().map(str::to_owned).collect()),
         stream_ids: opened.stream_ids,
+        terms: opened.terms.map(shown_terms),
+    }
+}
+
+fn shown_terms(terms: TermsView) -> ShownTerms {
+    ShownTerms {
+        room_ids: terms.room_ids,
+        play: terms.play,
+        play_stream_ids: terms.play_stream_ids,
+        media: terms.media.map(|media| media.into_iter().map(str::to_owned).collect()),
+        login_until: terms.login_until,
+        publish_until: terms.publish_until,
+        play_until: terms.play_until,
+        max_stay_secs: terms.max_stay_secs,
+        on_expiry: terms.on_expiry.map(str::to_owned),
+        grace_secs: terms.grace_secs,
+        single_use: terms.single_use,
+        user_name: terms.user_name,
+        metadata: terms.metadata,
     }
 }

@@ -84,6 +84,7 @@ fn reaches_tokens(scope: &Scope, target: &Target, shown: Option<&Checked>) -> Re
 pub(crate) fn is_of_rooms(scope: &Scope, checked: &Checked) -> bool {
     match checked.rights.room() {
         RoomScope::Only(room_id) => room_id.starts_with(&scope.room_prefix),
+        RoomScope::Several(several) => several.iter().all(|room_id| room_id.starts_with(&scope.room_prefix)),
         RoomScope::Any => scope.room_prefix.is_empty(),
     }
 }

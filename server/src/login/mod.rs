@@ -96,8 +96,9 @@ impl SessionToken {
     ///
     /// # Errors
     /// [`ErrorCode::LoginDenied`] with the rule that says no.
-    pub fn permit_login(&self, room_id: &str) -> Result<(), Refusal> {
-        self.rights.permit_login(room_id).map_err(|denied| self.deny_login(denied))
+    pub fn permit_login(&self, room_id: &str, now: UnixSeconds) -> Result<(), Refusal> {
+        let permitted = self.rights.permit_login(room_id).and_then(|()| self.rights.login_in_time(now));
+        permitted.map_err(|denied| self.deny_login(denied))
     }
 
     /// Whether it is for `room_id` at all: what a renewal needs.

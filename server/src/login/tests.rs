@@ -66,6 +66,7 @@ fn cell(mode: AuthMode, both_credentials: BothCredentials, mix: &str) -> String 
             let by = match grant.auth() {
                 AuthKind::Token => "T",
                 AuthKind::AppSign => "A",
+                AuthKind::Unknown => "?",
             };
             other_credential.map_or(by.to_owned(), |refusal| format!("{by} {}", refusal.code))
         }
@@ -121,7 +122,7 @@ fn an_app_sign_session_gets_what_the_app_grants_and_needs_login() {
 /// Opens `token` for alice in room r1: `ok`, or code, reason and exact reason.
 fn open(settings: AppSettings, token: &str, now: UnixSeconds) -> String {
     let opened = open_with(&app(settings), token, now);
-    match opened.and_then(|token| token.permit_login("r1")) {
+    match opened.and_then(|token| token.permit_login("r1", now)) {
         Ok(()) => "ok".to_owned(),
         Err(Refusal { code, reason, exact }) => format!("{code} {} {exact}", reason.unwrap_or("-")),
     }

@@ -192,7 +192,7 @@ impl World {
             self.end(session_id, ErrorCode::KickedByOtherLogin);
         }
         let Newcomer { session_id, room_id, user_id, user_name, auth, outbox } = newcomer;
-        let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string() };
+        let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string(), ..User::default() };
         let room = self.rooms.entry(room_id.clone()).or_default();
         room.announce_users(&room_id, Change::Add, &user);
         let joined = room.seq;
@@ -209,7 +209,11 @@ impl World {
             return Err(ErrorCode::StreamIdTaken);
         }
         let room = self.rooms.get_mut(&stay.room_id).ok_or(ErrorCode::NotInRoom)?;
-        let stream = Stream { stream_id: stream_id.as_str().to_owned(), user_id: stay.user_id.as_str().to_owned() };
+        let stream = Stream {
+            stream_id: stream_id.as_str().to_owned(),
+            user_id: stay.user_id.as_str().to_owned(),
+            ..Stream::default()
+        };
         self.streams.insert(stream.stream_id.clone(), session_id);
         room.announce_streams(&stay.room_id, Change::Add, vec![stream.clone()]);
         room.streams.insert(room.seq, stream);
@@ -290,13 +294,19 @@ impl Room {
         self.seq += 1;
         let room_id = room_id.as_str().to_owned();
         let users = vec![user.clone()];
-        self.announce(&ServerMessage::RoomUsers(RoomUsers { room_id, seq: self.seq, change, users }));
+        self.announce(&ServerMessage::RoomUsers(RoomUsers { room_id, seq: self.seq, change, users, reason: None }));
     }
 
     fn announce_streams(&mut self, room_id: &RoomId, change: Change, streams: Vec<Stream>) {
         self.seq += 1;
         let room_id = room_id.as_str().to_owned();
-        self.announce(&ServerMessage::RoomStreams(RoomStreams { room_id, seq: self.seq, change, streams }));
+        self.announce(&ServerMessage::RoomStreams(RoomStreams {
+            room_id,
+            seq: self.seq,
+            change,
+            streams,
+            reason: None,
+        }));
     }
 
     fn announce(&self, message: &ServerMessage) {

@@ -166,7 +166,8 @@ impl Tokens {
         let own_rights = claims.rights();
         let own_room = own_rights.as_ref().ok().and_then(Option::as_ref).and_then(|rights| match rights.room() {
             RoomScope::Only(room_id) => Some(&**room_id),
-            RoomScope::Any => None,
+            // Which of them counts is where it is shown.
+            RoomScope::Several(_) | RoomScope::Any => None,
         });
         let room_id = own_room.or(attempt.room_id);
         let subject = Subject { token_id, user_id: &claims.user_id, room_id, issued_at: claims.issued_at };
@@ -209,8 +210,9 @@ impl Checked {
     ///
     /// # Errors
     /// [`Fault::Denied`].
-    pub fn permit_login(&self, room_id: &str) -> Result<(), Refusal> {
-        self.rights.permit_login(room_id).map_err(|denied| self.deny(denied))
+    pub fn permit_login(&self, room_id: &str, now: UnixSeconds) -> Result<(), Refusal> {
+        let permitted = self.rights.permit_login(room_id).and_then(|()| self.rights.login_in_time(now));
+        permitted.map_err(|denied| self.deny(denied))
     }
 
     /// Whether it is for `room_id` at all: what a renewal needs.

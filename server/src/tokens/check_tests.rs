@@ -54,7 +54,7 @@ impl World {
         let app = App::new(self.settings.clone(), app_sign, &active, &[]).with_cbc(&[cbc]);
         let attempt = Attempt { user_id: Some(user_id), room_id: Some(room_id), source: Some("192.0.2.1") };
         let checked = self.tokens.check(&app, token, attempt, now.into())?;
-        checked.permit_login(room_id)?;
+        checked.permit_login(room_id, now.into())?;
         Ok(checked)
     }
 

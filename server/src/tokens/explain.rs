@@ -95,16 +95,18 @@ impl Tokens {
         let shown = check::Attempt { user_id: attempted.user_id, room_id: attempted.room_id, source: attempted.source };
         let checked = self.check(app, token, shown, now).map_err(|refusal| refusal.code())?;
         if let Some(room_id) = attempted.room_id {
-            checked.permit_login(room_id).map_err(|refusal| refusal.code())?;
+            checked.permit_login(room_id, now).map_err(|refusal| refusal.code())?;
         }
         if let Some(stream_id) = attempted.stream_id {
             let own_room = match checked.rights.room() {
                 token_gen::RoomScope::Only(room_id) => room_id,
+                token_gen::RoomScope::Several(several) => several.first().map_or("", String::as_str),
                 token_gen::RoomScope::Any => "",
             };
             let room_id = attempted.room_id.unwrap_or(own_room);
             check::permit_publish(app.settings(), &checked.rights, room_id, stream_id)
                 .map_err(|_| ErrorCode::PublishDenied)?;
+            checked.rights.publish_in_time(now).map_err(|_| ErrorCode::PublishTokenExpired)?;
         }
         Ok(())
     }

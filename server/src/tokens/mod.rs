@@ -4,6 +4,7 @@
 mod cbc;
 mod check;
 mod explain;
+mod terms;
 
 use std::{sync::Arc, time::Duration};
 
@@ -100,13 +101,14 @@ impl Tokens {
             return Err(Error::AppDisabled);
         }
         let user_id = UserId::new(&*request.user_id).map_err(|error| Error::of_field("user_id", &error))?;
-        let room_id = request.room_id.as_deref().map(|room_id| room_in_reach(&caller.scope, room_id)).transpose()?;
-        let payload = payload(&app, &caller.scope, request, room_id.as_ref())?;
+        let room_id =
+            request.room_id.as_deref().map(|room_id| room_in_reach(&caller.scope, "room_id", room_id)).transpose()?;
+        let ttl = ttl(&app, &caller.scope, request.ttl_secs)?;
+        let payload = payload(&app, &caller.scope, request, room_id.as_ref(), (ttl, now))?;
         let (format, format_field) = format(request)?;
         let minter = app
             .minter(format)
             .ok_or_else(|| Error::field(format_field, format!("this app does not use {}", name_of(format))))?;
-        let ttl = ttl(&app, &caller.scope, request.ttl_secs)?;
         let kit_of = kit(request, room_id.as_ref())?;
 
         app.count_mint(format)?;
@@ -115,6 +117,7 @@ impl Tokens {
             let field = match error {
                 TokenError::PayloadTooLong { .. } if request.stream_ids.is_some() => "stream_ids",
                 TokenError::PayloadTooLong { .. } => "payload",
+                TokenError::Token03Content if request.terms.is_some() => "terms",
                 TokenError::Token03Content => "format",
                 _ => "ttl_secs",
             };
@@ -127,18 +130,28 @@ impl Tokens {
     }
 }
 
-fn room_in_reach(scope: &Scope, room_id: &str) -> Result<RoomId, Error> {
-    let room_id = RoomId::new(room_id).map_err(|error| Error::of_field("room_id", &error))?;
+fn room_in_reach(scope: &Scope, field: &'static str, room_id: &str) -> Result<RoomId, Error> {
+    let room_id = RoomId::new(room_id).map_err(|error| Error::of_field(field, &error))?;
     if !room_id.as_str().starts_with(&scope.room_prefix) {
-        return Err(Error::field("room_id", format!("must begin with `{}` for this key", scope.room_prefix)));
+        return Err(Error::field(field, format!("must begin with `{}` for this key", scope.room_prefix)));
     }
     Ok(room_id)
 }
 
-fn payload(app: &App, scope: &Scope, request: &MintRequest, room_id: Option<&RoomId>) -> Result<Payload, Error> {
-    let rights_field = [("privileges", request.privileges.is_some()), ("stream_ids", request.stream_ids.is_some())]
-        .into_iter()
-        .find_map(|(field, present)| present.then_some(field));
+fn payload(
+    app: &App,
+    scope: &Scope,
+    request: &MintRequest,
+    room_id: Option<&RoomId>,
+    life: (Duration, UnixSeconds),
+) -> Result<Payload, Error> {
+    let rights_field = [
+        ("privileges", request.privileges.is_some()),
+        ("stream_ids", request.stream_ids.is_some()),
+        ("terms", request.terms.is_some()),
+    ]
+    .into_iter()
+    .find_map(|(field, present)| present.then_some(field));
     match (room_id, &request.payload) {
         (None, None) => match rights_field {
             Some(field) => Err(Error::field("room_id", format!("is needed with `{field}`: rights are for one room"))),
@@ -149,7 +162,7 @@ fn payload(app: &App, scope: &Scope, request: &MintRequest, room_id: Option<&Roo
             None => free_payload(scope, text),
         },
         (Some(_), Some(_)) => Err(Error::field("payload", "cannot go together with `room_id`")),
-        (Some(room_id), None) => rights(scope, request, room_id).map(Payload::Rights),
+        (Some(room_id), None) => rights(scope, request, room_id, life).map(Payload::Rights),
     }
 }
 
@@ -175,7 +188,12 @@ fn free_payload(scope: &Scope, text: &str) -> Result<Payload, Error> {
     Ok(Payload::Text(text.to_owned()))
 }
 
-fn rights(scope: &Scope, request: &MintRequest, room_id: &RoomId) -> Result<Rights, Error> {
+fn rights(
+    scope: &Scope,
+    request: &MintRequest,
+    room_id: &RoomId,
+    (ttl, now): (Duration, UnixSeconds),
+) -> Result<Rights, Error> {
     let asked: Privileges = match &request.privileges {
         Some(names) if names.is_empty() => {
             return Err(Error::field("privileges", "is empty: name at least one, or leave it out for both"));
@@ -198,6 +216,12 @@ fn rights(scope: &Scope, request: &MintRequest, room_id: &RoomId) -> Result<Righ
             rights =
                 rights.stream(&StreamId::new(&**stream_id).map_err(|error| Error::of_field("stream_ids", &error))?);
         }
+    }
+    if let Some(terms) = &request.terms {
+        rights = terms::add(rights, terms, scope, ttl, now)?;
+    }
+    if let (Some(user_name), None | Some(FormatName::Token04)) = (&request.user_name, request.format) {
+        rights = rights.user_name(&UserName::new(&**user_name).map_err(|error| Error::of_field("user_name", &error))?);
     }
     Ok(rights.build())
 }

@@ -152,3 +152,41 @@ fn a_kit_token_wraps_the_same_token() {
     assert_eq!(kit.token, minted.minted.token);
     assert_eq!((kit.info.user_id.as_str(), kit.info.user_name.as_str()), ("a", "Ann"));
 }
+
+#[test]
+fn terms_are_minted_as_asked_and_each_fault_names_its_own() {
+    let set = set().with(|set| set.scope.room_prefix = "r".to_owned());
+    let asked = r#"{"user_id":"a","room_id":"r1","user_name":"Ann","terms":{"room_ids":["r2"],"play":false,
+        "media":["audio"],"publish_ttl_secs":60,"max_stay_secs":600,"on_expiry":"grace","grace_secs":30,
+        "single_use":true,"metadata":"seat 7"}}"#;
+    let minted = set.mint(asked).unwrap().minted;
+    let claims = set.app().verify(&minted.token, NOW).unwrap().verified.claims;
+    let until = NOW.get() + 60;
+    assert_eq!(
+        claims.payload().unwrap(),
+        format!(
+            r#"{{"room_id":"r1","privilege":{{"1":1,"2":1}},"stream_id_list":null,"roompass":{{"play":0,"media":["audio"],"publish_until":{until},"max_stay_secs":600,"on_expiry":"grace","grace_secs":30,"single_use":1,"room_ids":["r2"],"user_name":"Ann","metadata":"seat 7"}}}}"#
+        )
+    );
+    for (terms, field) in [
+        (r#"{"room_ids":[]}"#, "terms.room_ids"),
+        (r#"{"room_ids":["x"]}"#, "terms.room_ids"),
+        (r#"{"play":false,"play_stream_ids":["s"]}"#, "terms.play"),
+        (r#"{"play_stream_ids":[]}"#, "terms.play_stream_ids"),
+        (r#"{"play_stream_ids":["a b"]}"#, "terms.play_stream_ids"),
+        (r#"{"media":[]}"#, "terms.media"),
+        (r#"{"login_ttl_secs":3601}"#, "terms.login_ttl_secs"),
+        (r#"{"publish_ttl_secs":0}"#, "terms.publish_ttl_secs"),
+        (r#"{"max_stay_secs":2073601}"#, "terms.max_stay_secs"),
+        (r#"{"grace_secs":5}"#, "terms.grace_secs"),
+        (r#"{"on_expiry":"grace"}"#, "terms.grace_secs"),
+        (r#"{"on_expiry":"kick","grace_secs":5}"#, "terms.grace_secs"),
+        (r#"{"metadata":""}"#, "terms.metadata"),
+    ] {
+        let request = format!(r#"{{"user_id":"a","room_id":"r1","terms":{terms}}}"#);
+        assert_eq!(set.refused(&request).0, field, "{terms}");
+    }
+    let set = Set { scope: Scope::default(), ..set };
+    assert_eq!(set.refused(r#"{"user_id":"a","terms":{"single_use":true}}"#).0, "room_id");
+    assert_eq!(set.refused(r#"{"user_id":"a","payload":"x","terms":{}}"#).0, "payload");
+}

@@ -91,6 +91,9 @@ fn print(explanation: &Explanation) -> Result<(), Failure> {
         if let Some(privileges) = &claims.privileges {
             output::row(&mut out, "privileges", &privileges.join(", "))?;
         }
+        if let Some(terms) = &claims.terms {
+            output::row(&mut out, "terms", &output::quoted(&output::json_line(terms)?))?;
+        }
     }
     output::row(&mut out, "token_id", &explanation.token_id)?;
     Ok(())

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use token_gen::{AppId, Format, Minted, Minter, Payload, Privilege, Privileges, Rights, RoomId, StreamId, UserId};
 
-use super::{Done, Failure, batch, output, secret::SecretArgs};
+use super::{Done, Failure, batch, output, secret::SecretArgs, terms::TermsArgs};
 
 const HELP: &str = "\
 Examples:
@@ -15,13 +15,17 @@ Examples:
   token-gen mint --app-id 1234567890 --user-id alice --room-id room1 --privilege login,publish \\
       --stream-id s1
       a privilege token: log in to room1, publish the stream s1 there
+  token-gen mint --app-id 1234567890 --user-id alice --room-id room1 --media audio --max-stay 1h \\
+      --on-expiry kick --single-use
+      for one login; only sound; out after an hour, and when the token expires
   token-gen mint --app-id 1234567890 --user-prefix load- --count 100000 --json > tokens.jsonl
       tokens for the users load-1 to load-100000
   token-gen mint --app-id 1234567890 --users users.txt
       one token for each line of users.txt, in its order
 
 --ttl is in seconds or with units (90, 1h10m, 7days), at most 24 days.
---room-id without --privilege grants both, login and publish; --stream-id needs publish.
+--room-id without --privilege grants both, login and publish; --stream-id needs publish. Playing is
+granted unless --no-play denies it.
 JSON: token, token_id, issued_at, expire_at; for many users each line also has user_id.";
 
 #[derive(Args)]
@@ -46,6 +50,8 @@ pub(super) struct MintArgs {
     users: Option<PathBuf>,
     #[command(flatten)]
     content: ContentArgs,
+    #[command(flatten)]
+    terms: TermsArgs,
     #[command(flatten)]
     form: FormArgs,
     /// Print a line of JSON for each token
@@ -126,7 +132,7 @@ impl<'a> MintedJson<'a> {
 
 impl MintArgs {
     pub(super) fn run(self) -> Result<Done, Failure> {
-        let payload = self.content.payload()?;
+        let payload = self.content.payload(&self.terms)?;
         let format = self.form.format()?;
         let (_, secret) = self.secret.load()?;
         let minter = Minter::new(self.app_id, &secret).with_format(format);
@@ -149,22 +155,30 @@ impl MintArgs {
 }
 
 impl ContentArgs {
-    fn payload(&self) -> Result<Payload, Failure> {
+    fn payload(&self, terms: &TermsArgs) -> Result<Payload, Failure> {
         if let Some(text) = &self.payload {
+            if terms.are_set() {
+                return Err(Failure::usage(
+                    "terms such as --no-play are written into a payload of rights, and --payload gives another one",
+                    "Leave --payload out and add --room-id R, or write the terms into the payload yourself.",
+                ));
+            }
             return text_payload(text);
         }
         let builder = match (&self.room_id, self.any_room) {
             (Some(room_id), _) => Rights::builder(room_id),
             (None, true) => Rights::builder_any_room(),
-            (None, false) if self.privilege.is_empty() && self.stream_id.is_empty() => return Ok(Payload::Identity),
+            (None, false) if self.privilege.is_empty() && self.stream_id.is_empty() && !terms.are_set() => {
+                return Ok(Payload::Identity);
+            }
             (None, false) => {
                 return Err(Failure::usage(
-                    "--privilege and --stream-id are rights in a room, and no room was given",
+                    "--privilege, --stream-id and terms are rights in a room, and no room was given",
                     "Add --room-id R, or --any-room for every room of the app.",
                 ));
             }
         };
-        rights(builder, &self.privilege, &self.stream_id)
+        rights(terms.add_to(builder)?, &self.privilege, &self.stream_id)
     }
 }
 
@@ -226,7 +240,7 @@ impl FormArgs {
 }
 
 /// Plain seconds, or a duration with units.
-fn ttl(text: &str) -> Result<Duration, String> {
+pub(super) fn ttl(text: &str) -> Result<Duration, String> {
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         return text.parse().map(Duration::from_secs).map_err(|_| "too many seconds".to_owned());
     }

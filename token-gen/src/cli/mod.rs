@@ -12,6 +12,7 @@ mod login;
 mod mint;
 mod output;
 mod secret;
+mod terms;
 mod token;
 mod verify;
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, io::Write};
 use clap::Args;
 use serde::Serialize;
 use token_gen::{
-    Admitted, Format, KitInfo, KitPolicy, KnownSecret, Privilege, Rejection, RoomScope, TokenError, TokenId,
+    Admitted, Format, KitInfo, KitPolicy, KnownSecret, Privilege, Rejection, RoomScope, TermsView, TokenError, TokenId,
     UnixSeconds,
 };
 
@@ -27,10 +27,11 @@ Only token04 with AES-GCM is accepted unless --accept says otherwise; tokens tha
 publishing of that stream (without --room-id, in the token's own room).
 
 JSON of a valid token:   valid, format, cipher, app_id, user_id, issued_at, expire_at, nonce,
-                         payload, token_id; of a token03 also room_id, privilege; of a Kit Token kit
+                         payload, token_id; of a token03 also room_id, privilege; of a Kit Token kit;
+                         terms, where the payload sets more than the field's rights
 JSON of a refused token: valid, code, detail, reason. The codes: malformed, wrong_version,
                          bad_ciphertext, expired, app_mismatch, claims_invalid, and denied (with
-                         detail room, login, publish or stream)
+                         detail room, login, publish, stream or until)
 `token-gen explain` with the same options says how to put it right.";
 
 #[derive(Args)]
@@ -113,6 +114,8 @@ struct ValidJson<'a> {
     room_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     privilege: Option<BTreeMap<&'static str, u8>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    terms: Option<TermsView>,
     token_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     kit: Option<KitJson<'a>>,
@@ -160,7 +163,9 @@ impl<'a> ValidJson<'a> {
             room_id: rights.as_ref().map(|rights| match rights.room() {
                 RoomScope::Any => String::new(),
                 RoomScope::Only(room_id) => room_id.clone(),
+                RoomScope::Several(several) => several.first().cloned().unwrap_or_default(),
             }),
+            terms: claims.rights().ok().flatten().and_then(|rights| TermsView::of(&rights)),
             privilege: granted(Privilege::Login)
                 .zip(granted(Privilege::Publish))
                 .map(|(login, publish)| BTreeMap::from([("1", login), ("2", publish)])),
@@ -190,7 +195,12 @@ fn print_valid(admitted: &Admitted, token: &str, now: UnixSeconds) -> Result<(),
     output::row(&mut out, "nonce", &claims.nonce.to_string())?;
     match claims.payload() {
         Some("") => output::row(&mut out, "payload", "none: an identity token")?,
-        Some(payload) => output::row(&mut out, "payload", &output::quoted(payload))?,
+        Some(payload) => {
+            output::row(&mut out, "payload", &output::quoted(payload))?;
+            if let Some(terms) = claims.rights().ok().flatten().and_then(|rights| TermsView::of(&rights)) {
+                output::row(&mut out, "terms", &output::quoted(&output::json_line(&terms)?))?;
+            }
+        }
         None => {
             if let Ok(Some(rights)) = claims.rights() {
                 let granted: Vec<_> = rights.privileges().iter().map(Privilege::as_str).collect();

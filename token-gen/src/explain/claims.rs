@@ -17,6 +17,7 @@ use crate::{
     kit::KitInfo,
     privilege::Privilege,
     rights::{RoomScope, StreamScope},
+    terms::TermsView,
     time::UnixSeconds,
 };
 
@@ -42,6 +43,9 @@ pub struct OpenedClaims {
     pub privileges: Option<Vec<&'static str>>,
     /// The streams it may publish; absent for any.
     pub stream_ids: Option<Vec<String>>,
+    /// What else it sets; absent if nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub terms: Option<TermsView>,
 }
 
 /// Judges what was opened and returns what it says.
@@ -89,14 +93,16 @@ pub(crate) fn judge(
                 claims.room_id = Some(match rights.room() {
                     RoomScope::Any => String::new(),
                     RoomScope::Only(room_id) => room_id.clone(),
+                    RoomScope::Several(several) => several.first().cloned().unwrap_or_default(),
                 });
+                claims.terms = TermsView::of(&rights);
                 claims.privileges = Some(rights.privileges().iter().map(Privilege::as_str).collect());
                 claims.stream_ids = match rights.streams() {
                     StreamScope::Any => None,
                     StreamScope::Only(list) => Some(list.clone()),
                 };
             }
-            rights::judge(&strict, attempt, findings);
+            rights::judge(&strict, attempt, now, findings);
         }
         Err(TokenError::Undecryptable) if findings.len() == before => findings.push(Finding::new(
             "claims_not_json",

@@ -12,6 +12,7 @@ use crate::{
     json::{self, Fault},
     privilege::Privilege,
     rights::{Rights, RoomScope, StreamScope},
+    time::UnixSeconds,
     verify::Limits,
 };
 
@@ -19,13 +20,16 @@ use crate::{
 const EXAMPLE: &str = r#"{"room_id":"room1","privilege":{"1":1,"2":0},"stream_id_list":null}"#;
 
 /// Judges the rights in `claims` for `attempt`.
-pub(crate) fn judge(claims: &Claims, attempt: Attempt<'_>, findings: &mut Vec<Finding>) {
+pub(crate) fn judge(claims: &Claims, attempt: Attempt<'_>, now: UnixSeconds, findings: &mut Vec<Finding>) {
     if attempt.room_id.is_none() && attempt.stream_id.is_none() {
         return;
     }
     match claims.rights() {
         Ok(None) => {}
-        Ok(Some(rights)) => denials(&rights, attempt, findings),
+        Ok(Some(rights)) => {
+            denials(&rights, attempt, findings);
+            ended(&rights, attempt, now, findings);
+        }
         Err(error) => findings.push(malformed(claims.payload().unwrap_or_default(), &error)),
     }
 }
@@ -46,6 +50,17 @@ fn denials(rights: &Rights, attempt: Attempt<'_>, findings: &mut Vec<Finding>) {
             "room_differs",
             format!("The token is for the room {own}, the login is to {room_id}{how}."),
             format!("Log in to {own}, or mint a token whose room_id is {room_id}."),
+        ));
+    }
+    if let (Some(room_id), RoomScope::Several(several)) = (attempt.room_id, rights.room())
+        && !rights.covers_room(room_id)
+    {
+        let shown: Vec<String> = several.iter().take(8).map(|one| format!("{one:?}")).collect();
+        let more = if several.len() > shown.len() { ", …" } else { "" };
+        findings.push(Finding::new(
+            "room_differs",
+            format!("The token is for the rooms {}{more}, the login is to {room_id:?}.", shown.join(", ")),
+            format!("Log in to one of them, or mint a token with {room_id:?} among its rooms."),
         ));
     }
     let granted = rights.privileges();
@@ -80,6 +95,23 @@ fn denials(rights: &Rights, attempt: Attempt<'_>, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Rights that ended before their token.
+fn ended(rights: &Rights, attempt: Attempt<'_>, now: UnixSeconds, findings: &mut Vec<Finding>) {
+    let terms = rights.terms();
+    for (right, is_asked, until) in [
+        ("login", attempt.room_id.is_some(), terms.login_until),
+        ("publish", attempt.stream_id.is_some(), terms.publish_until),
+    ] {
+        if let Some(until) = until.filter(|&until| is_asked && now >= until) {
+            findings.push(Finding::new(
+                "until",
+                format!("The token's right to {right} ended at {until}, before the token."),
+                format!("Mint a new token, or one whose right to {right} lasts longer."),
+            ));
+        }
+    }
+}
+
 /// Why `payload` is not of the privilege form.
 fn malformed(payload: &str, error: &TokenError) -> Finding {
     let parsed = serde_json::from_str::<Value>(payload);
@@ -97,6 +129,10 @@ fn malformed(payload: &str, error: &TokenError) -> Finding {
                     "privilege is an object whose keys \"1\" (login) and \"2\" (publish) hold the number 0 or 1"
                 }
                 "room_id" => "room_id is a string; \"\" means any room",
+                "roompass" => {
+                    "roompass is an object with members that this version knows, each of its form; leave it out, or update \
+                     the reader"
+                }
                 _ => "stream_id_list is an array of strings, or null",
             };
             Finding::new(code, found, format!("In the payload, {form}. Such as: {EXAMPLE}"))

@@ -1,5 +1,6 @@
 //! The strict answer for a whole login: the verifier, then the rights of the token. This alone decides what is valid.
 
+use alloc::string::String;
 use core::{fmt, time::Duration};
 
 use crate::{
@@ -137,15 +138,22 @@ impl<'a> Rules<'a> {
             |reason| Rejection::Refused(Refused::new(reason, admitted.verified.format.cipher() == Cipher::Gcm));
         if let Some(room_id) = attempt.room_id {
             claims.permit_login(room_id).map_err(malformed)?.map_err(Rejection::Denied)?;
+            if let Some(rights) = claims.rights().map_err(malformed)? {
+                rights.login_in_time(now).map_err(Rejection::Denied)?;
+            }
         }
         if let Some(stream_id) = attempt.stream_id {
             let rights = claims.rights().map_err(malformed)?;
             let own_room = match rights.as_ref().map(|rights| rights.room()) {
                 Some(RoomScope::Only(room_id)) => room_id,
+                Some(RoomScope::Several(several)) => several.first().map_or("", String::as_str),
                 _ => "",
             };
             let room_id = attempt.room_id.unwrap_or(own_room);
             claims.permit_publish(room_id, stream_id).map_err(malformed)?.map_err(Rejection::Denied)?;
+            if let Some(rights) = rights {
+                rights.publish_in_time(now).map_err(Rejection::Denied)?;
+            }
         }
         Ok(admitted)
     }

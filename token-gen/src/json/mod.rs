@@ -38,6 +38,11 @@ impl<'a> Object<'a> {
         self.0.iter_mut().find(|(key, _)| key == name).map(|(_, node)| core::mem::replace(node, Node::Null))
     }
 
+    /// The members, in their order.
+    pub(crate) fn into_members(self) -> impl Iterator<Item = (Cow<'a, str>, Node<'a>)> {
+        self.0.into_iter()
+    }
+
     fn has_double(&self) -> bool {
         let members = &self.0;
         if members.len() > SORT_ABOVE {

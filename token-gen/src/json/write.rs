@@ -33,6 +33,18 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// Appends `texts` as an array.
+pub(crate) fn strings<'a>(out: &mut Vec<u8>, texts: impl Iterator<Item = &'a str>) {
+    out.push(b'[');
+    for (at, text) in texts.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        string(out, text);
+    }
+    out.push(b']');
+}
+
 /// Appends `number` in decimal.
 pub(crate) fn integer(out: &mut Vec<u8>, number: impl Into<i64>) {
     out.extend_from_slice(itoa::Buffer::new().format(number.into()).as_bytes());

@@ -225,7 +225,9 @@ impl Minter {
                 let Payload::Rights(rights) = &request.payload else {
                     return Err(TokenError::Token03Content);
                 };
-                let (RoomScope::Only(room_id), StreamScope::Any) = (rights.room(), rights.streams()) else {
+                let (RoomScope::Only(room_id), StreamScope::Any, true) =
+                    (rights.room(), rights.streams(), rights.terms().is_none())
+                else {
                     return Err(TokenError::Token03Content);
                 };
                 writer = Writer::new(self.format, expire_at, iv, TYPICAL_CLAIMS_LEN + room_id.len());

@@ -138,3 +138,74 @@ fn a_reader_that_has_seen_enough_is_no_error() {
     child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it ends");
     assert_eq!((child.wait().expect("it ends").code(), stderr.as_str()), (Some(0), ""));
 }
+
+#[test]
+fn terms_are_sealed_shown_and_enforced() {
+    let args = [
+        "mint",
+        "--app-id",
+        APP,
+        "--user-id",
+        "alice",
+        "--room-id",
+        "r1",
+        "--also-room",
+        "r2",
+        "--no-play",
+        "--media",
+        "audio,data",
+        "--publish-ttl",
+        "60",
+        "--max-stay",
+        "1h",
+        "--grace",
+        "30",
+        "--single-use",
+        "--user-name",
+        "Ann",
+        "--metadata",
+        "seat 7",
+    ];
+    let mint = run(&args);
+    assert_eq!(mint.code, Some(0), "{}", mint.stderr);
+    let verified = verify(mint.line(), &["--room-id", "r2", "--stream-id", "s1"]);
+    let mut terms = verified["terms"].clone();
+    let until = terms.as_object_mut().expect("an object").remove("publish_until");
+    assert_eq!(until.and_then(|until| until.as_i64()), verified["issued_at"].as_i64().map(|at| at + 60));
+    assert_eq!(
+        terms,
+        json!({
+            "room_ids": ["r1", "r2"], "play": false, "media": ["audio", "data"], "max_stay_secs": 3600,
+            "on_expiry": "grace", "grace_secs": 30, "single_use": true, "user_name": "Ann", "metadata": "seat 7"
+        })
+    );
+    let shown = run_with_input(&["verify", "-", "--app-id", APP], mint.line());
+    assert!(shown.stdout.contains("max_stay_secs"), "{}", shown.stdout);
+
+    let later = (verified["issued_at"].as_i64().expect("a number") + 60).to_string();
+    let late = ["explain", "-", "--app-id", APP, "--room-id", "r1", "--stream-id", "s1", "--json", "--at", &later];
+    let late = run_with_input(&late, mint.line()).json();
+    assert_eq!((&late["detail"], &late["findings"][0]["code"]), (&json!("until"), &json!("until")));
+    assert_eq!(late["claims"]["terms"]["single_use"], true);
+}
+
+#[test]
+fn terms_without_a_room_or_out_of_range_are_usage_errors() {
+    for args in [
+        &["--no-play"][..],
+        &["--payload", "{}", "--single-use"],
+        &["--also-room", "r2"],
+        &["--room-id", "r1", "--no-play", "--play-stream-id", "s"],
+        &["--room-id", "r1", "--media", "smell"],
+        &["--room-id", "r1", "--max-stay", "0"],
+        &["--room-id", "r1", "--grace", "2days"],
+        &["--room-id", "r1", "--grace", "5", "--on-expiry", "kick"],
+    ] {
+        let run = run(&[&["mint", "--app-id", APP, "--user-id", "alice"], args].concat());
+        assert_eq!((run.code, run.stdout.as_str()), (Some(64), ""), "{args:?}: {}", run.stderr);
+    }
+    for args in [&["--room-id", "r1", "--metadata", ""][..], &["--room-id", "r1", "--format", "03", "--no-play"]] {
+        let run = run(&[&["mint", "--app-id", APP, "--user-id", "alice"], args].concat());
+        assert!(run.code != Some(0) && run.stdout.is_empty(), "{args:?}: {}", run.stderr);
+    }
+}

@@ -62,7 +62,7 @@ fn mint(index: usize, case: Case) -> Value {
             let granted = |privilege| u8::from(rights.privileges().contains(privilege));
             vector["room_id"] = match rights.room() {
                 token_gen::RoomScope::Only(room_id) => json!(room_id),
-                token_gen::RoomScope::Any => Value::Null,
+                token_gen::RoomScope::Any | token_gen::RoomScope::Several(_) => Value::Null,
             };
             vector["privilege"] = json!({"1": granted(Privilege::Login), "2": granted(Privilege::Publish)});
         }

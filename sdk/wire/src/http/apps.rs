@@ -60,8 +60,17 @@ words! {
     ExpiryRule {
         /// It stays; its next login, publish or play is refused.
         Soft,
+        /// Its own streams are stopped; it stays.
+        StopPublish,
         /// It is removed.
         Strict,
+    }
+    /// When the rights of a renewed token count.
+    RenewalRule {
+        /// From the next operation on; what runs goes on.
+        Keep,
+        /// At once: what the new token does not allow is stopped.
+        Enforce,
     }
     /// What an empty stream list means in a token minted elsewhere.
     EmptyStreamListRule {
@@ -165,7 +174,15 @@ pub struct AppSettings {
     /// What happens to a session at its token's expiry. Default `soft`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_expiry: Option<ExpiryRule>,
-    /// How long before expiry the warning comes, in seconds: 5 to 300, default 30.
+    /// How long after expiry a `strict` app removes the session, in seconds: 0 to 3,600, default 0.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 3600))]
+    pub expiry_grace_secs: Option<u64>,
+    /// When the rights of a renewed token count. Default `keep`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_renew: Option<RenewalRule>,
+    /// How long before expiry the warning comes, in seconds: 5 to 300, default 30; never more than half of a token's
+    /// life.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(minimum = 5, maximum = 300))]
     pub will_expire_lead_secs: Option<u64>,
@@ -194,6 +211,18 @@ pub struct AppSettings {
     /// The most users in one room; 0, the default, is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_room_users: Option<u32>,
+    /// The most logins to one room in one second; 0 is no limit. Default 200.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_logins_per_sec: Option<u32>,
+    /// How long a session whose connection was lost keeps its place, in seconds from the last sign of life: 0 to 600,
+    /// default 90.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 600))]
+    pub heartbeat_timeout_secs: Option<u64>,
+    /// How long a room outlives its last user, in seconds: 0, the default, to 1,800.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 0, maximum = 1800))]
+    pub empty_room_ttl_secs: Option<u64>,
 }
 
 /// Tells `null` from a member that is left out.

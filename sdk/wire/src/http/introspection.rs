@@ -54,6 +54,9 @@ pub struct ActiveToken {
     /// The streams it may publish; absent for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_ids: Option<Vec<String>>,
+    /// What else it sets; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<ShownTerms>,
     /// The payload of a token04, byte for byte.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub payload: Option<String>,
@@ -209,4 +212,52 @@ pub struct ExplainedClaims {
     /// The streams it may publish; absent for any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_ids: Option<Vec<String>>,
+    /// What else it sets; absent if nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<ShownTerms>,
+}
+
+/// What a token sets beyond the two privileges. What is absent is not limited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ShownTerms {
+    /// The rooms it is for, where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_ids: Option<Vec<String>>,
+    /// `false` where playing is denied.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play: Option<bool>,
+    /// The streams it may play.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play_stream_ids: Option<Vec<String>>,
+    /// What its streams may carry.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media: Option<Vec<String>>,
+    /// When the right to log in ends, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub login_until: Option<i64>,
+    /// When the right to publish ends, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publish_until: Option<i64>,
+    /// When the right to play ends, in Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play_until: Option<i64>,
+    /// The longest stay, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_stay_secs: Option<u64>,
+    /// What happens to a session at its expiry: `keep`, `stop_publish`, `kick` or `grace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_expiry: Option<String>,
+    /// The grace time, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grace_secs: Option<u64>,
+    /// `true` where it lets its user in once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_use: Option<bool>,
+    /// The name that others see.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_name: Option<String>,
+    /// What the minter says about the user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metadata: Option<String>,
 }

@@ -93,13 +93,99 @@ pub struct MintRequest {
     /// The cipher; `gcm` if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cipher: Option<CipherName>,
-    /// Display name for the Kit Token.
+    /// Display name: what the others see, whatever the client says, and the name in the Kit Token. Only the Kit Token
+    /// has it where there is no `room_id`, and in token03.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::schema::UserName>))]
     pub user_name: Option<String>,
     /// Whether to wrap the token as a Kit Token too; needs `room_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kit: Option<bool>,
+    /// Further terms; they need `room_id` and a token04.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<TokenTerms>,
+}
+
+/// What a token carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum MediaName {
+    /// Sound.
+    Audio,
+    /// Camera pictures.
+    Video,
+    /// Screen pictures.
+    Screen,
+    /// Anything else.
+    Data,
+}
+
+/// What happens to a session at its token's expiry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum TokenExpiryRule {
+    /// It stays, its streams go on.
+    Keep,
+    /// Its own streams are stopped; it stays.
+    StopPublish,
+    /// It is removed.
+    Kick,
+    /// It is removed after `grace_secs`, unless it was renewed.
+    Grace,
+}
+
+/// Terms of a token beyond the two privileges. What is left out is not limited.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct TokenTerms {
+    /// Further rooms it is for, beside `room_id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<crate::schema::RoomId>>, min_items = 1, max_items = 32))]
+    pub room_ids: Option<Vec<String>>,
+    /// Whether it lets its user play streams; yes, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub play: Option<bool>,
+    /// The streams it may play; an empty list is refused as ambiguous.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<Vec<crate::schema::StreamId>>, min_items = 1))]
+    pub play_stream_ids: Option<Vec<String>>,
+    /// What its streams may carry; an empty list is refused as ambiguous.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_items = 1))]
+    pub media: Option<Vec<MediaName>>,
+    /// How long the right to log in lasts, in seconds; at most as long as the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
+    pub login_ttl_secs: Option<u64>,
+    /// How long the right to publish lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
+    pub publish_ttl_secs: Option<u64>,
+    /// How long the right to play lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
+    pub play_ttl_secs: Option<u64>,
+    /// The longest stay in a room, in seconds from the login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 2_073_600))]
+    pub max_stay_secs: Option<u64>,
+    /// What happens to a session at the token's expiry; what the app says, if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_expiry: Option<TokenExpiryRule>,
+    /// The grace time; goes with `grace`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 86_400))]
+    pub grace_secs: Option<u64>,
+    /// Whether it lets its user in once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_use: Option<bool>,
+    /// Text about the user, for the client and the others: 1 to 1,024 bytes without control characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(min_length = 1, max_length = 1024))]
+    pub metadata: Option<String>,
 }
 
 /// A new token.

@@ -21,6 +21,7 @@ pub(super) fn operations() -> Vec<Operation> {
         room_id: Some("room1".to_owned()),
         privileges: vec![PrivilegeName::Login, PrivilegeName::Publish],
         stream_ids: None,
+        terms: None,
         payload: None,
         format: FormatName::Token04,
         cipher: CipherName::Gcm,
