@@ -14,6 +14,7 @@
 //! | [`tokens`] | the rules of minting and of shown tokens | HTTP, sockets, SQL |
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
+//! | [`media`] | which packets of a stay go through | tokens, packets |
 //! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
@@ -45,6 +46,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod login;
+pub mod media;
 mod private_file;
 pub mod requests;
 pub mod revocations;

@@ -28,21 +28,16 @@ impl MediaConfig {
     /// A node for this machine alone, on free ports: for development and tests.
     pub fn loopback() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self {
-            udp: any,
-            tcp: Some(any),
-            public: vec![],
-            allow_loopback: true,
-            workers: 1,
-            limits: Limits::default(),
-        }
+        Self { udp: any, tcp: Some(any), public: vec![], allow_loopback: true, workers: 1, limits: Limits::default() }
     }
 
     /// The addresses to tell clients, given the one that was bound.
     pub(crate) fn announced(&self, bound: SocketAddr) -> Result<Vec<SocketAddr>, MediaError> {
         let addresses = if self.public.is_empty() { vec![bound.ip()] } else { self.public.clone() };
         if addresses.iter().any(IpAddr::is_unspecified) {
-            return Err(MediaError::Config("the media plane listens on every address: say which public one to tell clients"));
+            return Err(MediaError::Config(
+                "the media plane listens on every address: say which public one to tell clients",
+            ));
         }
         if !self.allow_loopback && addresses.iter().any(IpAddr::is_loopback) {
             return Err(MediaError::Config("a loopback address is told to clients only in development"));

@@ -86,14 +86,19 @@ impl Media {
             counters: Arc::clone(&counters),
             stopping: AtomicBool::new(false),
         });
-        let certificate = crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or(MediaError::Randomness)?;
+        let certificate =
+            crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or(MediaError::Randomness)?;
         let shared = Shared {
             limits: config.limits.clone(),
             udp: udp_told.clone(),
             tcp: tcp_told.clone(),
             certificate,
             routes,
-            departures: Departures { udp: Arc::clone(&udp), tcp: Arc::clone(&connections), counters: Arc::clone(&counters) },
+            departures: Departures {
+                udp: Arc::clone(&udp),
+                tcp: Arc::clone(&connections),
+                counters: Arc::clone(&counters),
+            },
             counters,
         };
         let mut threads = vec![];

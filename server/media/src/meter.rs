@@ -102,9 +102,7 @@ mod tests {
     fn a_cap_lets_its_rate_pass_and_no_more() {
         let start = Instant::now();
         let mut cap = Cap::new(1_000_000, start);
-        let passed = (0..10_000_u64)
-            .filter(|tick| cap.passes(1250, start + Duration::from_millis(*tick)))
-            .count();
+        let passed = (0..10_000_u64).filter(|tick| cap.passes(1250, start + Duration::from_millis(*tick))).count();
         // 10 s at 100 packets a second, and the burst before them.
         assert!((1000..=1030).contains(&passed), "{passed}");
     }

@@ -6,12 +6,7 @@ use std::sync::Arc;
 use str0m::Candidate;
 use tokio::sync::oneshot;
 
-use crate::{
-    Answer, Kinds, MediaError, Offer, Reason, Rights,
-    command::Command,
-    inbox::Inbox,
-    media::Place,
-};
+use crate::{Answer, Kinds, MediaError, Offer, Reason, Rights, command::Command, inbox::Inbox, media::Place};
 
 /// One user's media in one room. Ends when dropped.
 #[derive(Debug)]

@@ -55,6 +55,9 @@ impl Dev {
         };
         let mut config = Config::ephemeral(self.listen, master_key);
         config.dev = true;
+        // Media goes the same way as everything else: over this machine, on a free port.
+        config.media.listen = Some(SocketAddr::new(self.listen.ip(), 0));
+        config.media.allow_loopback = true;
         // The clock of a machine for trying things out may be anything.
         config.accept_clock = true;
         if let Some(data_dir) = data_dir {

@@ -10,6 +10,7 @@ use tracing_subscriber::EnvFilter;
 use super::{
     Callers, Config, ConfigError, FIELDS, Field, LogSection,
     fields::{LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
+    media,
 };
 use crate::{
     gateway::GatewayConfig,
@@ -162,6 +163,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         limits: judge_limits(&sections.limits)?,
         store,
         gateway: GatewayConfig::default(),
+        media: media::judge(&sections.media)?,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
         accept_clock: false,
@@ -412,6 +414,18 @@ mod tests {
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
             (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
             (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
+            (file("[media]\nlisten = \"0.0.0.0:7881\""), &[key], "media.public_addresses: is needed"),
+            (file("[media]\npublic_addresses = [\"rtc\"]"), &[key], "media.public_addresses[0]: invalid IP"),
+            (file("[media]\nworkers = 2000"), &[key], "media.workers: must be 0 to 1024"),
+            (
+                file("[media]\nstun_urls = [\"stun.example.com\"]"),
+                &[key],
+                "media.stun_urls: must be URLs that start with stun:",
+            ),
+            (file("[media]\nturn_urls = [\"turn:\"]"), &[key], "media.turn_urls: must be URLs that start with turn:"),
+            (file("[media]\nturn_urls = [\"turn:t\"]"), &[key], "media.turn_secret_file: is needed"),
+            (file("[media]\nturn_secret_file = \"/nowhere/t\""), &[key], "media.turn_secret_file: /nowhere/t: No such"),
+            (file("[media]\nturn_ttl_secs = 1"), &[key], "media.turn_ttl_secs: must be 60 to 86400"),
             (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
             (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
             (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),

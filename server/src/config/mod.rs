@@ -3,11 +3,13 @@
 
 mod fields;
 mod load;
+mod media;
 
 use std::{fmt, net::SocketAddr};
 
 pub use fields::{
-    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, ServerSection, StoreSection, TlsSection,
+    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MediaSection, ServerSection, StoreSection,
+    TlsSection,
 };
 pub(crate) use load::read_master_key;
 pub use load::{Overrides, log_section, serve};
@@ -15,6 +17,7 @@ pub use load::{Overrides, log_section, serve};
 use crate::{
     gateway::GatewayConfig,
     limits::LimitSettings,
+    media::MediaSettings,
     sealing::MasterKey,
     store::{Location, StoreUrl},
     tls::TlsFiles,
@@ -39,6 +42,8 @@ pub struct Config {
     pub master_key: MasterKey,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
+    /// Where media is forwarded, and how it gets there.
+    pub media: MediaSettings,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
     /// Whether the clock is right even where it is behind the time the store has seen: somebody has looked.
@@ -68,6 +73,7 @@ impl Config {
             store: Location::Memory.into(),
             master_key,
             gateway: GatewayConfig::default(),
+            media: MediaSettings::default(),
             dev: false,
             accept_clock: false,
             callers: Callers::Optional,

@@ -60,7 +60,10 @@ impl Clients {
             let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
             socket.set_nonblocking(true).expect("it can be set");
             let address = socket.local_addr().expect("it is bound");
-            let mut rtc = RtcConfig::new().set_rtp_mode(true).enable_bwe(publishes.map(|_| Bitrate::mbps(8))).build(Instant::now());
+            let mut rtc = RtcConfig::new()
+                .set_rtp_mode(true)
+                .enable_bwe(publishes.map(|_| Bitrate::mbps(8)))
+                .build(Instant::now());
             rtc.add_local_candidate(Candidate::host(address, "udp").expect("a good address"));
             let mut api = rtc.sdp_api();
             let mid = api.add_media(MediaKind::Video, direction, None, None, None);
@@ -154,7 +157,9 @@ impl Shared {
 
 impl Client {
     fn send(&mut self, epoch: Instant, now: Instant) {
-        let Some(pt) = self.rtc.codec_config().find(|params| params.spec().codec == Codec::Vp8).map(|params| params.pt()) else {
+        let Some(pt) =
+            self.rtc.codec_config().find(|params| params.spec().codec == Codec::Vp8).map(|params| params.pt())
+        else {
             return;
         };
         let mut payload = vec![0xaa; PAYLOAD];

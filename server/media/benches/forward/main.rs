@@ -37,7 +37,9 @@ fn main() {
     if std::env::args().any(|argument| argument == "--test") {
         return;
     }
-    println!("1 publisher, {PACKETS_PER_SECOND} packets of 1,000 bytes a second; medians of {ROUNDS} rounds of {ROUND:?}");
+    println!(
+        "1 publisher, {PACKETS_PER_SECOND} packets of 1,000 bytes a second; medians of {ROUNDS} rounds of {ROUND:?}"
+    );
     for receivers in RECEIVERS {
         let (mut ours, mut plain) = (vec![], vec![]);
         for _ in 0..ROUNDS {
@@ -61,9 +63,14 @@ fn main() {
 
 fn measure_ours(receivers: usize) -> Measured {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime can be made");
-    let media = runtime.block_on(Media::start(MediaConfig { tcp: None, ..MediaConfig::loopback() })).expect("it starts");
-    let rights =
-        Rights { publish: Kinds::ALL, publish_streams: Streams::Any, play_streams: Streams::Any, max_publish_bps: None };
+    let media =
+        runtime.block_on(Media::start(MediaConfig { tcp: None, ..MediaConfig::loopback() })).expect("it starts");
+    let rights = Rights {
+        publish: Kinds::ALL,
+        publish_streams: Streams::Any,
+        play_streams: Streams::Any,
+        max_publish_bps: None,
+    };
     let mut sessions: Vec<Session> = vec![];
     let clients = Clients::connect(receivers, PACKETS_PER_SECOND, |sdp, mid, kind| {
         let opening = Opening { room: "bench".into(), user_id: "user".into(), rights: rights.clone() };

@@ -98,7 +98,9 @@ impl Loop {
             let Ok(contents) = (&buffer[..length]).try_into() else { continue };
             let input = Input::Receive(now, Receive { proto: Protocol::Udp, source, destination: address, contents });
             let known = self.by_address.get(&source).copied();
-            let Some(index) = known.or_else(|| self.rtcs.iter().position(|(rtc, _)| rtc.accepts(&input))) else { continue };
+            let Some(index) = known.or_else(|| self.rtcs.iter().position(|(rtc, _)| rtc.accepts(&input))) else {
+                continue;
+            };
             self.by_address.insert(source, index);
             let _ = self.rtcs[index].0.handle_input(input);
             deadlines[index] = self.drain(index, socket);
@@ -123,7 +125,8 @@ impl Loop {
             if !rtc.is_connected() {
                 continue;
             }
-            let Some(params) = self.rtcs[0].0.codec_config().find(|params| params.pt() == packet.header.payload_type).copied()
+            let Some(params) =
+                self.rtcs[0].0.codec_config().find(|params| params.pt() == packet.header.payload_type).copied()
             else {
                 continue;
             };

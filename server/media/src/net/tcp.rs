@@ -39,7 +39,12 @@ impl TcpConnections {
     }
 
     /// Accepts connections until the listener breaks; dropped to stop.
-    pub(crate) async fn accept(self: Arc<Self>, listener: TcpListener, arrivals: Arc<Arrivals>, most: usize) -> io::Error {
+    pub(crate) async fn accept(
+        self: Arc<Self>,
+        listener: TcpListener,
+        arrivals: Arc<Arrivals>,
+        most: usize,
+    ) -> io::Error {
         loop {
             let (stream, client) = match listener.accept().await {
                 Ok(accepted) => accepted,

@@ -14,12 +14,7 @@ use super::{
     peer::Peer,
     played::{Forwarded, Outgoing},
 };
-use crate::{
-    Event, Kind,
-    keyframe::starts_decoding,
-    rewrite::Source,
-    stats::Counters,
-};
+use crate::{Event, Kind, keyframe::starts_decoding, rewrite::Source, stats::Counters};
 
 /// A packet that may be forwarded.
 struct Admitted {
@@ -113,10 +108,15 @@ impl Sfu {
             return;
         }
         let (room, stream_id) = (Arc::clone(&peer.room), Arc::clone(stream_id));
-        let members: Vec<u64> = self.rooms.get(&room).into_iter().flatten().copied().filter(|to| *to != session).collect();
+        let members: Vec<u64> =
+            self.rooms.get(&room).into_iter().flatten().copied().filter(|to| *to != session).collect();
         for to in members {
-            let Some(receiver) = self.peers.get_mut(&to).filter(|receiver| receiver.plays(&stream_id)) else { continue };
-            let Some((id, _)) = receiver.channels.iter().find(|(_, label)| *label == stream_id).cloned() else { continue };
+            let Some(receiver) = self.peers.get_mut(&to).filter(|receiver| receiver.plays(&stream_id)) else {
+                continue;
+            };
+            let Some((id, _)) = receiver.channels.iter().find(|(_, label)| *label == stream_id).cloned() else {
+                continue;
+            };
             let Some(mut channel) = self.rtc_mut(to).and_then(|rtc| rtc.channel(id)) else { continue };
             let counter = match channel.write(message.binary, &message.data) {
                 Ok(true) => &self.shared.counters.forwarded_messages,
@@ -135,7 +135,8 @@ fn admit(peer: &mut Peer, packet: &RtpPacket, counters: &Counters, now: Instant)
     let (mid, rid) = match transport.ssrcs.get(&header.ssrc) {
         Some(known) => *known,
         None => {
-            let stream = transport.rtc.direct_api().stream_rx(&header.ssrc).map(|stream| (stream.mid(), stream.rid()))?;
+            let stream =
+                transport.rtc.direct_api().stream_rx(&header.ssrc).map(|stream| (stream.mid(), stream.rid()))?;
             if transport.ssrcs.len() < super::MOST_SSRCS {
                 transport.ssrcs.insert(header.ssrc, stream);
             }

@@ -104,7 +104,8 @@ impl Sfu {
             .iter()
             .map(|address| Candidate::builder().tcp().host(*address).tcptype(TcpType::Passive).build());
         for candidate in udp.chain(tcp) {
-            let candidate = candidate.map_err(|_| MediaError::Config("an address that no client can reach is announced"))?;
+            let candidate =
+                candidate.map_err(|_| MediaError::Config("an address that no client can reach is announced"))?;
             rtc.add_local_candidate(candidate);
         }
         Ok(Transport {
@@ -139,7 +140,14 @@ impl Peer {
         idle
     }
 
-    fn map_published(&mut self, track: &Track, mid: Mid, kind: Kind, mapped: &mut Vec<Published>, now: Instant) -> Option<Idle> {
+    fn map_published(
+        &mut self,
+        track: &Track,
+        mid: Mid,
+        kind: Kind,
+        mapped: &mut Vec<Published>,
+        now: Instant,
+    ) -> Option<Idle> {
         let line = self.transport.as_ref()?.rtc.media(mid);
         let carries = if kind == Kind::Audio { MediaKind::Audio } else { MediaKind::Video };
         if kind == Kind::Data || !line.is_some_and(|line| line.kind() == carries && line.direction().is_receiving()) {
@@ -149,7 +157,8 @@ impl Peer {
         if mapped.iter().any(|of| of.mid == mid || is_part(of)) {
             return Some(Idle::Repeated);
         }
-        let known = self.published.iter().position(|of| of.mid == mid && of.kind == kind && of.stream_id == track.stream_id);
+        let known =
+            self.published.iter().position(|of| of.mid == mid && of.kind == kind && of.stream_id == track.stream_id);
         mapped.push(match known {
             Some(index) => self.published.swap_remove(index),
             None => Published::new(mid, Arc::clone(&track.stream_id), kind, now),

@@ -107,7 +107,8 @@ impl Peer {
 
     /// Whether packets of `kind` in `stream_id` go through.
     pub(super) fn publishes(&self, stream_id: &str, kind: Kind) -> bool {
-        self.publishing.get(stream_id).is_some_and(|kinds| kinds.contains(kind)) && self.rights.may_publish(stream_id, kind)
+        self.publishing.get(stream_id).is_some_and(|kinds| kinds.contains(kind))
+            && self.rights.may_publish(stream_id, kind)
     }
 
     /// Whether `stream_id` is sent to the client.

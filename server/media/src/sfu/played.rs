@@ -135,12 +135,8 @@ impl Played {
             return Forwarded::TooSlow;
         }
 
-        let place = Place {
-            source,
-            seq: *packet.seq_no,
-            timestamp: packet.header.timestamp,
-            clock_rate: packet.time.denom(),
-        };
+        let place =
+            Place { source, seq: *packet.seq_no, timestamp: packet.header.timestamp, clock_rate: packet.time.denom() };
         if is_start {
             self.rewriter.start(place, now);
             self.layer = Some(ssrc);

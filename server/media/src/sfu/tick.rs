@@ -98,7 +98,8 @@ impl Sfu {
     /// Tells a publisher what it may send, so that an honest one sends no more.
     fn tell_cap(&mut self, session: u64, now: Instant) {
         let Some(peer) = self.peers.get_mut(&session) else { return };
-        let (Some(cap), Some(transport)) = (peer.publish_cap.as_ref().map(crate::meter::Cap::bps), peer.transport.as_mut())
+        let (Some(cap), Some(transport)) =
+            (peer.publish_cap.as_ref().map(crate::meter::Cap::bps), peer.transport.as_mut())
         else {
             return;
         };

@@ -66,7 +66,8 @@ impl Sfu {
         for track in &mut peer.played {
             let from = fed.get(&Listener { session, mid: track.mid }).copied();
             if track.from.is_some() && from.is_none() {
-                let kind = kinds.get(&track.mid).copied().unwrap_or(if track.is_audio { Kind::Audio } else { Kind::Video });
+                let kind =
+                    kinds.get(&track.mid).copied().unwrap_or(if track.is_audio { Kind::Audio } else { Kind::Video });
                 ended.push(Event::PlayEnded { stream_id: Arc::clone(&track.stream_id), kind, reason });
             }
             track.set_from(from);

@@ -98,7 +98,8 @@ async fn a_receiver_gets_the_largest_layer_that_comes() {
     assert_eq!(bob.client.gaps("alice-camera", Kind::Video), 0, "a switch leaves no gap");
 
     let snapshot = media.snapshot().await;
-    let layers: Vec<_> = snapshot.sessions.iter().flat_map(|session| &session.published).map(|track| track.layers).collect();
+    let layers: Vec<_> =
+        snapshot.sessions.iter().flat_map(|session| &session.published).map(|track| track.layers).collect();
     assert_eq!(layers, [2]);
     let played = snapshot.sessions.iter().flat_map(|session| &session.played).next().unwrap();
     assert_eq!(played.layer.as_deref(), Some("m"));

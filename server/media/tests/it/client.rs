@@ -298,7 +298,12 @@ fn run(state: &Mutex<State>, mut socket: Socket) {
             state.drive(&mut socket);
             state.reads
         };
-        let packets = if reads { socket.receive() } else { std::thread::yield_now(); vec![] };
+        let packets = if reads {
+            socket.receive()
+        } else {
+            std::thread::yield_now();
+            vec![]
+        };
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         for (source, bytes) in packets {
             let is_dtls = matches!(bytes.first(), Some(20..64));
@@ -336,7 +341,9 @@ impl State {
         let Self { rtc, sending, kinds, payload_bytes, .. } = self;
         let Sending { mid, rid, size, .. } = sending[index];
         let codec = if kinds[&mid] == Kind::Audio { Codec::Opus } else { Codec::Vp8 };
-        let Some(pt) = rtc.codec_config().find(|params| params.spec().codec == codec).map(|params| params.pt()) else { return };
+        let Some(pt) = rtc.codec_config().find(|params| params.spec().codec == codec).map(|params| params.pt()) else {
+            return;
+        };
         if !rtc.media(mid).is_some_and(|media| media.remote_pts().contains(&pt)) {
             return;
         }
@@ -348,7 +355,8 @@ impl State {
         let seq = track.seq;
         let mut direct = rtc.direct_api();
         let Some(stream) = direct.stream_tx_by_mid(mid, rid) else { return };
-        let write = RtpWrite::new(pt, seq.into(), (seq * 900) as u32, now, payload).marker(true).nackable(codec != Codec::Opus);
+        let write =
+            RtpWrite::new(pt, seq.into(), (seq * 900) as u32, now, payload).marker(true).nackable(codec != Codec::Opus);
         stream.write_rtp(write);
         track.seq += 1;
         track.keyframe_due = false;
@@ -373,7 +381,9 @@ impl State {
             }
             Event::ChannelData(data) => self.messages.push((data.id, data.data)),
             Event::KeyframeRequest(request) => {
-                let of = |track: &&mut Sending| track.mid == request.mid && (request.rid.is_none() || track.rid == request.rid);
+                let of = |track: &&mut Sending| {
+                    track.mid == request.mid && (request.rid.is_none() || track.rid == request.rid)
+                };
                 self.sending.iter_mut().filter(of).for_each(|track| track.keyframe_due = true);
             }
             Event::RtpPacket(packet) => {
@@ -430,7 +440,10 @@ impl Socket {
                 let mut buffer = [0; 4096];
                 match stream.read(&mut buffer) {
                     Ok(length) => incoming.extend(&buffer[..length]),
-                    Err(error) => assert!(matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionReset)),
+                    Err(error) => assert!(matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::ConnectionReset
+                    )),
                 }
                 let source = stream.peer_addr().unwrap_or_else(|_| SocketAddr::from(([127, 0, 0, 1], 9)));
                 let mut packets = vec![];

@@ -79,7 +79,8 @@ async fn asking_for_what_one_may_not_play_brings_nothing() {
     let mut alice = Person::enter(&media, "1/room", "alice", everything());
     let mut bob = Person::enter(&media, "1/room", "bob", only_play());
     let mut elsewhere = Person::enter(&media, "2/room", "eve", everything());
-    let mut mallory = Person::enter(&media, "1/room", "mallory", Rights { play_streams: only(&["other"]), ..Rights::NONE });
+    let mut mallory =
+        Person::enter(&media, "1/room", "mallory", Rights { play_streams: only(&["other"]), ..Rights::NONE });
     alice.publish("alice-camera").await;
     bob.play("alice-camera").await;
     // By the gateway's word, without it, and from the room of the same name in another app.

@@ -32,7 +32,9 @@ async fn losing_the_right_to_publish_silences_at_once_for_everybody() {
     for person in [&mut bob, &mut carol] {
         person.hears_end_of_play("alice-camera", Reason::RightLost).await;
     }
-    alice.hears(Event::PublishEnded { stream_id: "alice-camera".into(), kind: Kind::Video, reason: Reason::RightLost }).await;
+    alice
+        .hears(Event::PublishEnded { stream_id: "alice-camera".into(), kind: Kind::Video, reason: Reason::RightLost })
+        .await;
 
     // The right alone brings nothing back: it must be published again.
     alice.session.set_rights(everything());

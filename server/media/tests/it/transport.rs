@@ -30,8 +30,7 @@ async fn a_receiver_that_does_not_read_holds_up_nobody() {
     let media = media().await;
     let mut alice = Person::enter(&media, "1/room", "alice", everything());
     let mut bob = Person::enter(&media, "1/room", "bob", only_play());
-    let mut stuck =
-        Person::enter_with(&media, "1/room", "stuck", only_play(), Client::tcp(media.tcp_addresses()[0]));
+    let mut stuck = Person::enter_with(&media, "1/room", "stuck", only_play(), Client::tcp(media.tcp_addresses()[0]));
     alice.client.set_payload_bytes(1100);
     alice.publish("alice-camera").await;
     for person in [&mut bob, &mut stuck] {

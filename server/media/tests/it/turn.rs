@@ -28,7 +28,10 @@ impl Coturn {
         let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut process = Command::new("turnserver")
             .args("-n --no-cli --no-tls --no-dtls --listening-ip=127.0.0.1 --relay-ip=127.0.0.1".split(' '))
-            .args("--allow-loopback-peers --realm=test.local --use-auth-secret --log-file=stdout --simple-log --verbose".split(' '))
+            .args(
+                "--allow-loopback-peers --realm=test.local --use-auth-secret --log-file=stdout --simple-log --verbose"
+                    .split(' '),
+            )
             .args(secrets.iter().map(|secret| format!("--static-auth-secret={secret}")))
             .arg(format!("--listening-port={port}"))
             .arg(format!("--db={}", directory.path().join("turndb").display()))
