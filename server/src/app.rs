@@ -29,6 +29,7 @@ use crate::{
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
+    single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
@@ -121,7 +122,13 @@ impl Service {
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         Ok(Self {
-            gateway: Arc::new(Gateway::new(directory.clone(), tokens.clone(), clock.clone(), gateway_config)),
+            gateway: Arc::new(Gateway::new(
+                directory.clone(),
+                tokens.clone(),
+                SingleUse::new(store.clone()),
+                clock.clone(),
+                gateway_config,
+            )),
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -151,6 +158,8 @@ impl Service {
     async fn forget_what_has_ended(&self) -> Result<(), Error> {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        while self.store.forget_used_tokens(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        self.gateway.sweep(now);
         self.admins.forget_what_has_ended().await
     }
 }

@@ -13,6 +13,7 @@
 //! | `docs` | the pages under `/docs` as HTML | HTTP, the store |
 //! | [`tokens`] | the rules of minting and of shown tokens | HTTP, sockets, SQL |
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
+//! | [`single_use`] | tokens that let their user in once | sockets, rooms |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
 //! | [`media`] | which packets of a stay go through | tokens, packets |
 //! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
@@ -53,6 +54,7 @@ pub mod revocations;
 pub mod rooms;
 pub mod sealing;
 pub mod signed;
+pub mod single_use;
 pub mod store;
 pub mod telemetry;
 pub mod tls;

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 DEADLINE_SECS = 20
-ANSWERS = {"logged_in", "ok", "token_renewed", "error"}
+ANSWERS = {"logged_in", "resumed", "ok", "token_renewed", "error"}
 
 
 class Refused(Exception):
@@ -50,6 +51,7 @@ class Client:
         self.app_id, self.user_id, self.room_id = app_id, user_id, room_id
         self.origin = origin_of(gateway_url)
         self.events = []
+        self.seq = 0
         self.last_id = 0
         self.socket = connect(gateway_url, subprotocols=["roompass.v1"], compression=None)
         self.hello = self._receive()
@@ -68,7 +70,33 @@ class Client:
                 app_sign, self.origin, self.app_id, self.user_id, self.room_id, challenge, timestamp
             )
             login["app_sign_proof"] = {"timestamp": timestamp, "proof": proof}
-        return self.request("login", **login)
+        return self._in_room(self.request("login", **login))
+
+    def resume(self, lost):
+        """Goes on with the session of a connection that broke: place, streams and rights are as they were (section 2)."""
+        self.room_id = lost.room_id
+        return self._in_room(
+            self.request(
+                "resume", app_id=self.app_id, session_id=lost.session_id, resume_key=lost.resume_key, seq=lost.seq
+            )
+        )
+
+    def switch_room(self, room_id, token):
+        """Leaves the room for another one, on this connection."""
+        return self._in_room(self.request("switch_room", from_room_id=self.room_id, room_id=room_id, token=token))
+
+    def _in_room(self, answer):
+        """Keeps what it takes to come back."""
+        self.room_id, self.session_id, self.resume_key = answer["room_id"], answer["session_id"], answer["resume_key"]
+        # Missed changes follow, unless the state is there instead.
+        if answer["type"] == "logged_in" or "state" in answer:
+            self.seq = answer["seq"]
+        return answer
+
+    def vanish(self):
+        """Lets the connection break, without a word."""
+        self.socket.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.socket.close()
 
     def request(self, type, **members):
         """Sends a message and returns its answer; events that come first wait for `event`."""
@@ -88,6 +116,7 @@ class Client:
         """The next event of this type, passing over others."""
         while True:
             message = self.events.pop(0) if self.events else self._receive()
+            self._count(message)
             if message["type"] == type:
                 return message
 
@@ -103,6 +132,12 @@ class Client:
                 self._receive()
             except ConnectionClosed as closed:
                 return closed.rcvd.code
+
+    def _count(self, message):
+        """Every change of the room has the next number (section 3)."""
+        if "seq" in message:
+            assert message["seq"] == self.seq + 1, f"change {message['seq']} after {self.seq}"
+            self.seq = message["seq"]
 
     def _receive(self):
         return json.loads(self.socket.recv(timeout=DEADLINE_SECS))

@@ -38,8 +38,10 @@ class Backend:
         self.url = f"{server['url']}/v1/apps/{server['app_id']}/tokens"
         self.headers = {"Authorization": f"Bearer {server['backend_key']}", "Content-Type": "application/json"}
 
-    def token(self, user_id, room_id, privileges=("login", "publish"), ttl_secs=600):
+    def token(self, user_id, room_id, privileges=("login", "publish"), ttl_secs=600, terms=None):
         wanted = {"user_id": user_id, "room_id": room_id, "privileges": list(privileges), "ttl_secs": ttl_secs}
+        if terms is not None:
+            wanted["terms"] = terms
         request = urllib.request.Request(self.url, json.dumps(wanted).encode(), self.headers)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return json.load(answer)["token"]
@@ -60,17 +62,17 @@ def journey(server):
     def client(user_id, room_id="room1"):
         return Client(server["gateway_url"], server["app_id"], user_id, room_id)
 
-    # A token of a few seconds: less than the lead is left, so the warning comes at once.
-    short = backend.token("alice", "room1", ttl_secs=10)
+    # A token of a few seconds: the warning comes in the middle of its life.
+    short = backend.token("alice", "room1", ttl_secs=4)
     alice = client("alice")
     entered = alice.login(token=short)
-    expect((entered["auth"], entered["privileges"]), ("token", ["login", "publish"]))
+    expect((entered["auth"], entered["privileges"]), ("token", ["login", "publish", "play"]))
     expect([user["user_id"] for user in entered["users"]], ["alice"])
     kept("login by token")
 
     warning = alice.event("token_will_expire")
     expect((warning["room_id"], warning["expire_at"]), ("room1", entered["expire_at"]))
-    if not 0 < warning["remain_secs"] <= 10:
+    if not 0 < warning["remain_secs"] <= 2:
         raise AssertionError(f"{warning['remain_secs']} s are left")
     kept("warning before expiry")
 
@@ -98,6 +100,33 @@ def journey(server):
     expect(bob.request("stop_play", stream_id="alice-camera")["type"], "ok")
     kept("play")
 
+    expect(bob.request("send_message", text="hello, everybody")["type"], "ok")
+    said = alice.event("room_message")
+    expect((said["user_id"], said["text"]), ("bob", "hello, everybody"))
+    expect(alice.request("send_signal", user_ids=["bob"], text="offer")["type"], "ok")
+    signal = bob.event("signal")
+    expect((signal["user_id"], signal["text"]), ("alice", "offer"))
+    expect(refusal(lambda: bob.request("send_signal", user_ids=["nobody"], text="x")).code, "user_not_in_room")
+    expect(refusal(lambda: bob.request("send_message", text="x" * 4097)).code, "text_too_long")
+    expect(bob.request("set_room_extra", key="topic", value="release")["type"], "ok")
+    expect(alice.event("room_extra")["value"], "release")
+    expect(bob.request("set_user_extra", extra="hand raised")["type"], "ok")
+    expect(alice.event("user_extra")["extra"], "hand raised")
+    kept("messages, signals and values")
+
+    alice.vanish()
+    expect(bob.request("send_message", text="are you there?")["type"], "ok")
+    expect(bob.request("send_signal", user_ids=["alice"], text="still here")["type"], "ok")
+    lost, alice = alice, client("alice")
+    resumed = alice.resume(lost)
+    alice.seq = lost.seq
+    expect((resumed["session_id"], resumed["publishing"]), (lost.session_id, ["alice-camera"]))
+    expect(alice.event("room_message")["text"], "are you there?")
+    expect(alice.event("signal")["text"], "still here")
+    expect(alice.seq, resumed["seq"])
+    expect(refusal(lambda: client("alice").resume(lost)).code, "resume_refused")
+    kept("resume")
+
     listener = client("carol")
     listener.login(token=backend.token("carol", "room1", privileges=["login"]))
     denied = refusal(lambda: listener.request("publish", stream_id="carol-camera"))
@@ -105,6 +134,19 @@ def journey(server):
     again = refusal(lambda: bob.request("renew_token", token=backend.token("bob", "room1")))
     expect(again.code, "app_sign_session")
     kept("refusals inside the room")
+
+    limited = backend.token("gina", "room1", terms={"play": False, "media": ["audio"], "single_use": True})
+    gina = client("gina")
+    entered = gina.login(token=limited)
+    expect((entered["privileges"], entered["rights"]["media"]), (["login", "publish"], ["audio"]))
+    expect(refusal(lambda: gina.request("play", stream_id="alice-camera")).reason, "play")
+    expect(refusal(lambda: gina.request("publish", stream_id="gina-camera")).reason, "media")
+    expect(gina.request("publish", stream_id="gina-voice", media=["audio"])["type"], "ok")
+    expect(refusal(lambda: client("gina").login(token=limited)).code, "token_used")
+    there = gina.switch_room("room2", backend.token("gina", "room2"))
+    expect((there["room_id"], [user["user_id"] for user in there["users"]]), ("room2", ["gina"]))
+    expect(gina.logout(), 1000)
+    kept("terms of a token, and another room")
 
     for refused_login, code in [
         (lambda visitor: visitor.login(token=backend.token("dave", "room2")), "login_denied"),
@@ -119,9 +161,12 @@ def journey(server):
     kept("refusals at the door")
 
     expect(alice.logout(), 1000)
-    expect(bob.event("room_streams")["change"], "delete")
+    gone = bob.event("room_streams")
+    while gone["streams"][0]["stream_id"] != "alice-camera":
+        gone = bob.event("room_streams")
+    expect((gone["change"], gone["reason"]), ("delete", "stopped"))
     left = bob.event("room_users")
-    while left["change"] != "delete":
+    while left["users"][0]["user_id"] != "alice":
         left = bob.event("room_users")
     expect(left["users"][0]["user_id"], "alice")
     expect(bob.logout(), 1000)

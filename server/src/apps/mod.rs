@@ -17,7 +17,7 @@ use token_gen::{
 pub use directory::Directory;
 pub use settings::{
     AppSettings, AuthMode, BothCredentials, CbcPolicy, DuplicateLogin, EmptyStreamList, ExpiryPolicy, FormatName,
-    SdkVersion,
+    RenewalPolicy, SdkVersion,
 };
 use uses::{NoMint, SecretUse, SecretUses};
 

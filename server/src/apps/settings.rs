@@ -34,7 +34,11 @@ pub struct AppSettings {
     pub max_ttl_secs: u64,
     /// What happens to a session whose token expires.
     pub on_expiry: ExpiryPolicy,
-    /// How long before expiry the warning comes, in seconds: 5 … 300, default 30.
+    /// How long after expiry a strict app removes the session, in seconds: 0 … 3,600, default 0.
+    pub expiry_grace_secs: u64,
+    /// When the rights of a renewed token count.
+    pub on_renew: RenewalPolicy,
+    /// How long before expiry the warning comes, in seconds: 5 … 300, default 30; never more than half of a token's life.
     pub will_expire_lead_secs: u64,
     /// Whether an AppSign proof lets anybody in. Default yes; the mode `token_only` refuses it in any case.
     pub app_sign_enabled: bool,
@@ -54,6 +58,13 @@ pub struct AppSettings {
     pub duplicate_login: DuplicateLogin,
     /// The most users in one room; 0 is no limit.
     pub max_room_users: u32,
+    /// The most logins to one room in one second; 0 is no limit. Default 200.
+    pub room_logins_per_sec: u32,
+    /// How long a session whose connection is lost keeps its place, in seconds from the last sign of life: 0 … 600,
+    /// default 90.
+    pub heartbeat_timeout_secs: u64,
+    /// How long a room outlives its last user, in seconds: 0, the default, to 1,800. Rounded up to the next tidying.
+    pub empty_room_ttl_secs: u64,
 }
 
 impl AppSettings {
@@ -71,6 +82,8 @@ impl AppSettings {
             default_ttl_secs: 3600,
             max_ttl_secs: 24 * 3600,
             on_expiry: ExpiryPolicy::Soft,
+            expiry_grace_secs: 0,
+            on_renew: RenewalPolicy::Keep,
             will_expire_lead_secs: 30,
             app_sign_enabled: true,
             app_sign_min_sdk: None,
@@ -80,6 +93,9 @@ impl AppSettings {
             empty_stream_list: EmptyStreamList::None,
             duplicate_login: DuplicateLogin::NewestWins,
             max_room_users: 0,
+            room_logins_per_sec: 200,
+            heartbeat_timeout_secs: 90,
+            empty_room_ttl_secs: 0,
         }
     }
 
@@ -151,6 +167,15 @@ impl AppSettings {
         }
         if !(5..=300).contains(&self.will_expire_lead_secs) {
             return Err(("will_expire_lead_secs", "must be 5 to 300".to_owned()));
+        }
+        for (name, secs, max) in [
+            ("expiry_grace_secs", self.expiry_grace_secs, 3600),
+            ("heartbeat_timeout_secs", self.heartbeat_timeout_secs, 600),
+            ("empty_room_ttl_secs", self.empty_room_ttl_secs, 1800),
+        ] {
+            if secs > max {
+                return Err((name, format!("must be 0 to {max}")));
+            }
         }
         Ok(())
     }
@@ -252,8 +277,20 @@ pub enum BothCredentials {
 pub enum ExpiryPolicy {
     /// It stays, its streams go on; its next login, publish or play is refused.
     Soft,
+    /// Its own streams are stopped; otherwise as soft.
+    StopPublish,
     /// Its streams are stopped and it is removed.
     Strict,
+}
+
+/// When the rights of a renewed token count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RenewalPolicy {
+    /// From the next operation on; what runs goes on.
+    Keep,
+    /// At once: what the new token does not allow is stopped.
+    Enforce,
 }
 
 /// What an empty stream list means in a token minted elsewhere.
@@ -356,5 +393,8 @@ mod tests {
         assert_eq!(check(|settings| settings.default_ttl_secs = 0), Err("default_ttl_secs"));
         assert_eq!(check(|settings| settings.default_ttl_secs = 86_401), Err("default_ttl_secs"));
         assert_eq!(check(|settings| settings.will_expire_lead_secs = 4), Err("will_expire_lead_secs"));
+        assert_eq!(check(|settings| settings.expiry_grace_secs = 3601), Err("expiry_grace_secs"));
+        assert_eq!(check(|settings| settings.heartbeat_timeout_secs = 601), Err("heartbeat_timeout_secs"));
+        assert_eq!(check(|settings| settings.empty_room_ttl_secs = 1801), Err("empty_room_ttl_secs"));
     }
 }

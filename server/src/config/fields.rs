@@ -80,7 +80,8 @@ sections! {
         public_url: Option<String> = "",
         /// Says that a proxy on a trusted network stands in front and terminates TLS.
         behind_tls_proxy: bool = "false",
-        /// How long a stopping server waits for requests and rooms to end, in seconds: 0 to 300.
+        /// How long a stopping server waits for requests and rooms to end, in seconds: 0 to 300. Clients are told to move
+        /// at random moments within the first five sixths of it.
         drain_secs: u64 = "30",
     }
     /// How much may be asked. A request beyond a limit is refused with 429 or 503 and `Retry-After`.

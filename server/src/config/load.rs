@@ -162,7 +162,11 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         drain: Duration::from_secs(sections.server.drain_secs),
         limits: judge_limits(&sections.limits)?,
         store,
-        gateway: GatewayConfig::default(),
+        gateway: GatewayConfig {
+            // What is left is for those who are told to leave at the end.
+            drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
+            ..GatewayConfig::default()
+        },
         media: media::judge(&sections.media)?,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,

@@ -4,111 +4,169 @@ use std::{net::IpAddr, sync::Arc};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{LoggedIn, Login, SessionRights},
+    gateway::{LoggedIn, Login},
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
 use super::{
     Gateway,
-    roll::{Entry, Line, PresentToken},
-    session::{Session, privilege_names},
+    roll::{Entry, PresentToken},
+    seats::ResumeKey,
+    session::{Session, privileges},
     source_of,
+    stay::Stay,
 };
 use crate::{
     apps::App,
-    login::{self, Presented, ProofContext, Refusal, SessionToken},
-    rooms::{Newcomer, Outbox, Place, SessionId},
+    login::{self, Admission, Presented, ProofContext, Refusal, SessionToken},
+    rooms::{Newcomer, Outbox, SessionId},
+    single_use::Claim,
     tokens::Attempt,
 };
 
 /// The longest `sdk` text that goes to the log.
 const MAX_SDK_BYTES: usize = 64;
 
-/// A login that succeeded: the stay it began, and the answer.
-pub(super) struct Entered {
-    pub(super) app: Arc<App>,
-    pub(super) user_id: UserId,
-    pub(super) session: Session,
-    pub(super) place: Place,
-    pub(super) outbox: Arc<Outbox>,
-    pub(super) line: Line,
-    pub(super) answer: LoggedIn,
+/// What the edge gives to a login: randomness, and where it comes from.
+pub(super) struct Edge<'a> {
+    pub(super) address: IpAddr,
+    pub(super) challenge: &'a [u8; CHALLENGE_LEN],
+    pub(super) session_id: SessionId,
+    pub(super) room_session_id: u64,
+    pub(super) resume_key: ResumeKey,
 }
 
 /// Judges `login` and, if it passes, enters the room. Says the result once, in the log.
-pub(super) fn enter(
+pub(super) async fn enter(
     gateway: &Gateway,
     login: &Login,
-    address: IpAddr,
-    challenge: &[u8; CHALLENGE_LEN],
-    session_id: SessionId,
+    edge: Edge<'_>,
     now: UnixSeconds,
-) -> Result<Entered, Refusal> {
-    let Names { user_id, user_name, room_id } = Names::of(login)
+) -> Result<(Stay, LoggedIn), Refusal> {
+    let names = Names::of(login)
         .inspect_err(|refusal| tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused"))?;
     let token_id = login.token.as_deref().map(TokenId::of);
-    let outbox = Arc::new(Outbox::new(gateway.config.outbox));
-
-    let entered = app(gateway, login.app_id).and_then(|app| {
-        let presented = present(gateway, &app, login, challenge, address, now);
-        let admission = login::decide(app.settings(), presented)?;
-        // On the roll before in the room: from here on no revocation and no ban goes unheard.
-        let entry = Entry {
-            user_id: login.user_id.clone(),
-            room_id: login.room_id.clone(),
-            address,
-            token: admission.grant.token().map(PresentToken::from),
-            outbox: Arc::clone(&outbox),
-        };
-        let line = gateway.roll.enter(app.app_id(), session_id, entry);
-        if let Some(code) = line.shut_out(gateway.lists(), now) {
-            return Err(Refusal::of(code));
-        }
-        let newcomer = Newcomer {
-            session_id,
-            room_id: room_id.clone(),
-            user_id: user_id.clone(),
-            user_name,
-            auth: admission.grant.auth(),
-            outbox: Arc::clone(&outbox),
-        };
-        let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer).map_err(Refusal::of)?;
-        Ok((app, admission, line, place, snapshot))
-    });
-    let (app, admission, line, place, snapshot) = entered.inspect_err(|refusal| {
-        tracing::info!(
+    let session_id = edge.session_id;
+    let entered = judge_and_enter(gateway, login, &names, edge, now).await;
+    let Names { user_id, room_id, .. } = &names;
+    match &entered {
+        Ok((stay, answer)) => tracing::info!(
+            app_id = login.app_id, %room_id, %user_id, %session_id,
+            token_id = token_id.map(tracing::field::display), auth = stay.session.grant().auth().as_str(),
+            other_credential = answer.1, sdk = login.sdk.as_deref(), "logged in"
+        ),
+        Err(refusal) => tracing::info!(
             app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
             code = %refusal.code, reason = refusal.exact, "login refused"
-        );
-    })?;
-    tracing::info!(
-        app_id = login.app_id, %room_id, %user_id, %session_id, token_id = token_id.map(tracing::field::display),
-        auth = admission.grant.auth().as_str(), other_credential = admission.other_credential.map(|refusal| refusal.exact),
-        sdk = login.sdk.as_deref(), "logged in"
-    );
+        ),
+    }
+    entered.map(|(stay, (answer, _))| (stay, answer))
+}
 
+/// The answer, and the exact reason why the other credential did not count.
+type Answer = (LoggedIn, Option<&'static str>);
+
+async fn judge_and_enter(
+    gateway: &Gateway,
+    login: &Login,
+    names: &Names,
+    edge: Edge<'_>,
+    now: UnixSeconds,
+) -> Result<(Stay, Answer), Refusal> {
+    let app = app(gateway, login.app_id)?;
+    let presented = present(gateway, &app, login, edge.challenge, edge.address, now);
+    let admission = login::decide(app.settings(), presented)?;
+    let single_use = admission.grant.token().filter(|token| token.rights.terms().single_use);
+    let claim = single_use.map(|token| {
+        let claim = Claim { app_id: app.app_id(), token_id: token.token_id, session_id: edge.session_id };
+        (claim, token.expire_at)
+    });
+    if let Some((claim, expire_at)) = claim {
+        gateway.single_use.claim(claim, expire_at).await.map_err(Refusal::of)?;
+    }
+    // The store took its time: what counts is now.
+    let now = if claim.is_some() { gateway.clock.now() } else { now };
+    let entered = enter_room(gateway, app, login, names, admission, edge, now);
+    if let (Err(_), Some((claim, _))) = (&entered, claim) {
+        gateway.single_use.release(claim).await;
+    }
+    entered
+}
+
+fn enter_room(
+    gateway: &Gateway,
+    app: Arc<App>,
+    login: &Login,
+    names: &Names,
+    Admission { grant, other_credential }: Admission,
+    edge: Edge<'_>,
+    now: UnixSeconds,
+) -> Result<(Stay, Answer), Refusal> {
+    let Edge { address, session_id, room_session_id, resume_key, .. } = edge;
+    let Names { user_id, user_name, room_id } = names;
+    let outbox = Arc::new(Outbox::new(gateway.config.outbox));
+    // On the roll before in the room: from here on no revocation and no ban goes unheard.
+    let entry = Entry {
+        user_id: login.user_id.clone(),
+        room_id: login.room_id.clone(),
+        address,
+        token: grant.token().map(PresentToken::from),
+        outbox: Arc::clone(&outbox),
+    };
+    let line = gateway.roll.enter(app.app_id(), session_id, entry);
+    if let Some(code) = line.shut_out(gateway.lists(), now) {
+        return Err(Refusal::of(code));
+    }
+    let terms = grant.rights().terms();
+    let (sealed_name, metadata) = (terms.user_name.clone(), terms.metadata.clone());
+    let newcomer = Newcomer {
+        session_id,
+        room_id: room_id.clone(),
+        room_session_id,
+        user_id: user_id.clone(),
+        // What the token says of the name counts more than what the client says.
+        user_name: sealed_name.and_then(|name| UserName::new(name).ok()).unwrap_or_else(|| user_name.clone()),
+        metadata: metadata.clone(),
+        auth: grant.auth(),
+        outbox: Arc::clone(&outbox),
+    };
+    let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer, now).map_err(Refusal::of)?;
+    let seat = gateway.seats.take(app.app_id(), session_id, &resume_key, Arc::clone(&outbox));
+    let session = Session::new(room_id.clone(), grant, gateway.config.streams, gateway.config.texts, now);
+    let resume_within_secs = app.settings().heartbeat_timeout_secs;
     let answer = LoggedIn {
         id: login.id,
         session_id: session_id.to_string(),
         room_id: login.room_id.clone(),
         user_id: login.user_id.clone(),
-        auth: admission.grant.auth(),
-        other_credential: admission.other_credential.map(|refusal| refusal.code),
-        privileges: privilege_names(&admission.grant),
-        rights: SessionRights::default(),
-        expire_at: admission.grant.token().map(|token| token.expire_at.get()),
-        metadata: None,
-        resume_key: None,
-        resume_within_secs: 0,
+        auth: session.grant().auth(),
+        other_credential: other_credential.map(|refusal| refusal.code),
+        privileges: privileges(session.grant(), now),
+        rights: session.session_rights(app.settings()),
+        expire_at: session.grant().token().map(|token| token.expire_at.get()),
+        metadata,
+        resume_key: (resume_within_secs > 0).then(|| resume_key.expose()),
+        resume_within_secs,
         server_time: now.get(),
-        room_session_id: String::new(),
+        room_session_id: snapshot.room_session_id.to_string(),
         seq: snapshot.seq,
         users: snapshot.users,
         streams: snapshot.streams,
-        room_extra: Vec::new(),
+        room_extra: snapshot.extra,
     };
-    let session = Session::new(room_id, admission.grant, gateway.config.streams);
-    Ok(Entered { app, user_id, session, place, outbox, line, answer })
+    let stay = Stay {
+        app,
+        user_id: login.user_id.clone(),
+        user_name: login.user_name.clone(),
+        sdk: login.sdk.clone(),
+        session_id,
+        session,
+        place: Some(place),
+        outbox,
+        line,
+        seat,
+    };
+    Ok((stay, (answer, other_credential.map(|refusal| refusal.exact))))
 }
 
 /// The names of a login, checked: from here on they may be logged.

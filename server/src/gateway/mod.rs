@@ -8,11 +8,14 @@ mod frame;
 mod origin;
 mod pace;
 mod roll;
+mod seats;
 mod session;
 mod socket;
+mod stay;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod wheel;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -37,12 +40,16 @@ use crate::{
     apps::Directory,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
-    rooms::{OutboxLimits, Rooms},
+    rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
+    single_use::SingleUse,
     tokens::Tokens,
 };
 use roll::{Lists, Roll};
-pub use session::StreamLimits;
+use seats::Seats;
+pub use session::{StreamLimits, TextLimits};
+use token_gen::{AppId, UnixSeconds};
 use waiting::WaitingRoom;
+use wheel::Wheel;
 
 /// The read buffer of a socket. Allocated for as long as it lives, so it decides what an idle one costs; a longer
 /// message grows it for the moment.
@@ -84,6 +91,10 @@ pub struct GatewayConfig {
     pub outbox: OutboxLimits,
     /// The most streams of one session.
     pub streams: StreamLimits,
+    /// How long texts may be, and how often they may come.
+    pub texts: TextLimits,
+    /// How long clients may take to leave when the server stops. Default none: all are put out at once.
+    pub drain_spread: Duration,
 }
 
 impl Default for GatewayConfig {
@@ -103,6 +114,8 @@ impl Default for GatewayConfig {
             max_waiting_per_source: 50,
             outbox: OutboxLimits::default(),
             streams: StreamLimits::default(),
+            texts: TextLimits::default(),
+            drain_spread: Duration::ZERO,
         }
     }
 }
@@ -111,28 +124,40 @@ impl Default for GatewayConfig {
 pub struct Gateway {
     directory: Arc<Directory>,
     tokens: Arc<Tokens>,
+    single_use: SingleUse,
     clock: Arc<dyn Clock>,
     config: GatewayConfig,
     rooms: Rooms,
     roll: Arc<Roll>,
+    seats: Arc<Seats>,
+    wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
-    /// Set once, when the gateway closes. Every open socket holds a receiver.
-    draining: watch::Sender<bool>,
+    /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
+    draining: watch::Sender<Option<UnixSeconds>>,
 }
 
 impl Gateway {
     /// A gateway without connections.
-    pub fn new(directory: Arc<Directory>, tokens: Arc<Tokens>, clock: Arc<dyn Clock>, config: GatewayConfig) -> Self {
+    pub fn new(
+        directory: Arc<Directory>,
+        tokens: Arc<Tokens>,
+        single_use: SingleUse,
+        clock: Arc<dyn Clock>,
+        config: GatewayConfig,
+    ) -> Self {
         let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
         Self {
             directory,
             tokens,
+            single_use,
+            wheel: Wheel::new(Arc::clone(&clock)),
             clock,
             config,
-            rooms: Rooms::default(),
+            rooms: Rooms::new(Arc::new(log_event)),
             roll: Arc::default(),
+            seats: Arc::default(),
             waiting,
-            draining: watch::Sender::new(false),
+            draining: watch::Sender::new(None),
         }
     }
 
@@ -144,7 +169,7 @@ impl Gateway {
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody
-    /// of an app that is switched off, until the gateway drains. Hears all news from the call on, whenever it is first
+    /// of an app that is switched off, until the gateway has drained. Hears all news from the call on, whenever it is first
     /// polled.
     pub fn follow(self: Arc<Self>) -> impl Future<Output = ()> {
         let mut revoked = self.tokens.revocations().subscribe();
@@ -152,10 +177,15 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
+            let over = async {
+                // Cannot fail: the gateway holds the sender.
+                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+            };
+            let mut over = std::pin::pin!(over);
             loop {
                 let missed = tokio::select! {
-                    // Cannot fail: the gateway holds the sender.
-                    _ = draining.wait_for(|&draining| draining) => return,
+                    () = &mut over => return,
                     news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
                     news = changed.recv() => {
                         news.map(|app_id| self.roll.change(app_id, self.directory.app(app_id).as_deref())).err()
@@ -176,9 +206,15 @@ impl Gateway {
         Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
-    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed.
+    /// Ends the rooms that have been empty for as long as their app keeps them.
+    pub fn sweep(&self, now: UnixSeconds) {
+        self.rooms.sweep(now);
+    }
+
+    /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed: at
+    /// the latest when the time for that is over.
     pub async fn drain(&self) {
-        self.draining.send_replace(true);
+        self.draining.send_replace(Some(self.clock.now().saturating_add(self.config.drain_spread)));
         self.draining.closed().await;
     }
 }
@@ -194,7 +230,7 @@ async fn upgrade(
     let config = &gateway.config;
     // Subscribed first, so that a drain either is seen here or reaches the socket.
     let draining = gateway.draining.subscribe();
-    if *draining.borrow() {
+    if draining.borrow().is_some() {
         return refuse(ErrorCode::Unavailable, "the server is stopping");
     }
     if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
@@ -235,6 +271,18 @@ fn source_of(address: IpAddr) -> String {
             Some(address) => address.to_string(),
             None => format!("{:x?}", &address.segments()[..4]),
         },
+    }
+}
+
+/// Rooms come and go; who is in them is said by the logins.
+fn log_event(app_id: AppId, event: &RoomEvent) {
+    let RoomEvent { room_id, room_session_id, .. } = event;
+    match &event.what {
+        Happening::Opened => tracing::info!(%app_id, %room_id, room_session_id, "room opened"),
+        Happening::Closed { reason } => {
+            tracing::info!(%app_id, %room_id, room_session_id, reason = reason.as_str(), "room closed");
+        }
+        _ => {}
     }
 }
 

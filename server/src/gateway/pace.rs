@@ -36,6 +36,7 @@ impl Pace {
 pub(super) struct Heartbeat {
     ping_interval: Duration,
     pong_timeout: Duration,
+    heard_at: UnixSeconds,
     due_at: UnixSeconds,
     is_asked: bool,
 }
@@ -50,7 +51,7 @@ pub(super) enum Beat {
 
 impl Heartbeat {
     pub(super) fn new(ping_interval: Duration, pong_timeout: Duration, now: UnixSeconds) -> Self {
-        Self { ping_interval, pong_timeout, due_at: now.saturating_add(ping_interval), is_asked: false }
+        Self { ping_interval, pong_timeout, heard_at: now, due_at: now.saturating_add(ping_interval), is_asked: false }
     }
 
     /// When to call [`Heartbeat::beat`] next.
@@ -58,8 +59,14 @@ impl Heartbeat {
         self.due_at
     }
 
+    /// When the client last gave a sign of life.
+    pub(super) fn heard_at(&self) -> UnixSeconds {
+        self.heard_at
+    }
+
     /// Something came from the client: it lives.
     pub(super) fn heard(&mut self, now: UnixSeconds) {
+        self.heard_at = now;
         self.is_asked = false;
         self.due_at = now.saturating_add(self.ping_interval);
     }

@@ -160,6 +160,14 @@ impl Line {
         self.roll.lock().get(&self.app_id)?.get(&self.session_id)?.shut_out(self.app_id, lists, now)
     }
 
+    /// Notes where the user comes from now.
+    pub(super) fn set_address(&self, address: IpAddr) {
+        let mut apps = self.roll.lock();
+        if let Some(entry) = apps.get_mut(&self.app_id).and_then(|app| app.get_mut(&self.session_id)) {
+            entry.address = address;
+        }
+    }
+
     /// Notes the present token. Says whether it is another one than before.
     pub(super) fn set_token(&self, token: &SessionToken) -> bool {
         let present = Some(PresentToken::from(token));

@@ -3,13 +3,21 @@
 //! Apps are separate worlds: the app is the first key of everything. A change and its announcement happen under
 //! one short lock a world, so everybody in a room hears the changes in the order of their numbers; announcing only
 //! puts a text into each member's [`Outbox`] and never waits. Knows neither sockets nor tokens nor a store.
+//!
+//! A node answers for its own members. Each of their changes goes to the [`Sink`]; what other nodes' members do comes
+//! in by [`Rooms::apply_remote`] and is numbered here like everything else.
 
+mod event;
 mod outbox;
 #[cfg(test)]
+mod remote_tests;
+mod room;
+#[cfg(test)]
 mod tests;
+mod world;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
@@ -17,12 +25,17 @@ use std::{
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Change, RoomStreams, RoomUsers, ServerMessage, Stream, User},
+    gateway::{AuthKind, GoneReason, MediaKind},
 };
-use token_gen::{AppId, RoomId, StreamId, UserId, UserName};
+use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId, UserName};
 
-use crate::apps::{AppSettings, DuplicateLogin};
+use crate::apps::AppSettings;
+pub(crate) use event::gone_by;
+pub use event::{Happening, RemoteChange, RoomEvent, Sink};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
+pub use room::Snapshot;
+pub use world::Returned;
+use world::World;
 
 /// Names one stay: 16 random bytes, written as 22 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -32,6 +45,11 @@ impl SessionId {
     /// The id made of these random bytes.
     pub const fn new(random: [u8; 16]) -> Self {
         Self(random)
+    }
+
+    /// Reads what [`SessionId`] prints.
+    pub fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
     }
 }
 
@@ -47,6 +65,10 @@ impl fmt::Debug for SessionId {
     }
 }
 
+/// Another node, by a number that is its for as long as it lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u64);
+
 /// Somebody who may come in: every check but the room's own has passed.
 #[derive(Debug)]
 pub struct Newcomer {
@@ -54,51 +76,99 @@ pub struct Newcomer {
     pub session_id: SessionId,
     /// The room to enter.
     pub room_id: RoomId,
+    /// Names the life of the room, if it begins with this user.
+    pub room_session_id: u64,
     /// Who enters.
     pub user_id: UserId,
     /// What the others see.
     pub user_name: UserName,
+    /// What the token says of the user.
+    pub metadata: Option<String>,
     /// How well the user id is proven.
     pub auth: AuthKind,
     /// Where announcements for this stay go.
     pub outbox: Arc<Outbox>,
 }
 
-/// The room as the newcomer finds it, itself included.
+/// A stream that is about to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Snapshot {
-    /// The number of the latest change, which is this arrival.
-    pub seq: u64,
-    /// Everybody, in joining order.
-    pub users: Vec<User>,
-    /// Every stream, in starting order.
-    pub streams: Vec<Stream>,
+pub struct NewStream {
+    /// Its id.
+    pub stream_id: StreamId,
+    /// What it carries, as far as its publisher said.
+    pub media: Vec<MediaKind>,
+    /// What its publisher says of it.
+    pub extra: Option<String>,
 }
 
 /// Every room of every app on this node.
-#[derive(Debug, Default)]
 pub struct Rooms {
     worlds: RwLock<HashMap<AppId, Arc<Mutex<World>>>>,
+    sink: Sink,
 }
 
 impl Rooms {
+    /// No rooms yet; `sink` hears of every change that begins here.
+    pub fn new(sink: Sink) -> Self {
+        Self { worlds: RwLock::default(), sink }
+    }
+
     /// Lets `newcomer` in, creating the room if need be, and tells the others.
     ///
     /// # Errors
-    /// [`ErrorCode::RoomFull`] and [`ErrorCode::LoggedInElsewhere`]; nobody hears of a refused newcomer.
-    pub fn enter(&self, settings: &AppSettings, newcomer: Newcomer) -> Result<(Place, Snapshot), ErrorCode> {
+    /// [`ErrorCode::RoomBusy`], [`ErrorCode::RoomFull`] and [`ErrorCode::LoggedInElsewhere`]; nobody hears of a refused
+    /// newcomer.
+    pub fn enter(
+        &self,
+        settings: &AppSettings,
+        newcomer: Newcomer,
+        now: UnixSeconds,
+    ) -> Result<(Place, Snapshot), ErrorCode> {
         let world = self.world(settings.app_id);
         let session_id = newcomer.session_id;
-        let snapshot = lock(&world).enter(settings, newcomer)?;
-        Ok((Place { world, session_id }, snapshot))
+        let snapshot = lock(&world).enter(settings, newcomer, now)?;
+        Ok((Place { world, session_id, left: Some((GoneReason::Disconnected, now)) }, snapshot))
+    }
+
+    /// Ends the rooms that have been empty for as long as their app keeps them.
+    pub fn sweep(&self, now: UnixSeconds) {
+        self.worlds().into_iter().for_each(|world| lock(&world).sweep(now));
+    }
+
+    /// Takes in what happened in `room_id` on `node`. A room that begins there has its `room_session_id`.
+    pub fn apply_remote(
+        &self,
+        app_id: AppId,
+        node: NodeId,
+        (room_id, room_session_id): (&RoomId, u64),
+        change: RemoteChange,
+        now: UnixSeconds,
+    ) {
+        lock(&self.world(app_id)).apply_remote(node, room_id, room_session_id, change, now);
+    }
+
+    /// Removes everybody who is connected to `node`, which is gone.
+    pub fn forget_node(&self, node: NodeId, now: UnixSeconds) {
+        self.worlds().into_iter().for_each(|world| lock(&world).forget_node(node, now));
+    }
+
+    fn worlds(&self) -> Vec<Arc<Mutex<World>>> {
+        self.worlds.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     fn world(&self, app_id: AppId) -> Arc<Mutex<World>> {
         let found = self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned();
         found.unwrap_or_else(|| {
             let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
-            Arc::clone(worlds.entry(app_id).or_default())
+            let new = || Arc::new(Mutex::new(World::new(app_id, Arc::clone(&self.sink))));
+            Arc::clone(worlds.entry(app_id).or_insert_with(new))
         })
+    }
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rooms").field("apps", &self.worlds().len()).finish_non_exhaustive()
     }
 }
 
@@ -108,212 +178,87 @@ fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
 }
 
 /// One stay's place in its room. Dropping it leaves the room, so that nothing can leave a ghost behind.
-#[derive(Debug)]
 pub struct Place {
     world: Arc<Mutex<World>>,
     session_id: SessionId,
+    /// Why and when it is left, as far as is known.
+    left: Option<(GoneReason, UnixSeconds)>,
 }
 
 impl Place {
     /// Adds a stream and tells the room.
     ///
     /// # Errors
-    /// [`ErrorCode::StreamIdTaken`] if anybody in the app has it; [`ErrorCode::NotInRoom`] if the stay was ended
-    /// a moment ago and has not heard of it yet.
-    pub fn start_stream(&self, stream_id: &StreamId) -> Result<(), ErrorCode> {
-        lock(&self.world).start_stream(self.session_id, stream_id)
+    /// [`ErrorCode::StreamIdTaken`] if anybody in the app has it; [`ErrorCode::NotInRoom`], here and below, if the stay
+    /// was ended a moment ago and has not heard of it yet.
+    pub fn start_stream(&self, new: NewStream) -> Result<(), ErrorCode> {
+        lock(&self.world).start_stream(self.session_id, new)
     }
 
     /// Removes a stream of this stay and tells the room.
-    pub fn stop_stream(&self, stream_id: &StreamId) {
-        lock(&self.world).stop_stream(self.session_id, stream_id);
+    pub fn stop_stream(&self, stream_id: &StreamId, reason: GoneReason) {
+        lock(&self.world).stop_stream(self.session_id, stream_id, reason);
+    }
+
+    /// Sets a value of the room, or, if it is empty, removes it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::ExtraLimit`].
+    pub fn set_room_extra(&self, key: String, value: String, now: UnixSeconds) -> Result<(), ErrorCode> {
+        lock(&self.world).set_room_extra(self.session_id, key, value, now)
+    }
+
+    /// Sets the value beside the user, or, if it is empty, removes it.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotInRoom`].
+    pub fn set_user_extra(&self, extra: String) -> Result<(), ErrorCode> {
+        lock(&self.world).set_user_extra(self.session_id, extra)
+    }
+
+    /// Says something to everybody in the room.
+    ///
+    /// # Errors
+    /// [`ErrorCode::NotInRoom`].
+    pub fn say(&self, text: &str, now: UnixSeconds) -> Result<(), ErrorCode> {
+        lock(&self.world).say(self.session_id, text, now)
+    }
+
+    /// Says something to users of the room: to all of them, or, if one is not there, to none.
+    ///
+    /// # Errors
+    /// [`ErrorCode::UserNotInRoom`].
+    pub fn signal(&self, user_ids: &[String], text: &str, now: UnixSeconds) -> Result<(), ErrorCode> {
+        lock(&self.world).signal(self.session_id, user_ids, text, now)
+    }
+
+    /// Notes that the stay has no connection.
+    pub(crate) fn go_away(&self) {
+        lock(&self.world).go_away(self.session_id);
+    }
+
+    /// Notes that it has one again, whose client has heard the changes up to `seq`: those it missed are in the outbox
+    /// now. `None` if the stay was ended meanwhile.
+    pub(crate) fn come_back(&self, seq: u64) -> Option<Returned> {
+        lock(&self.world).come_back(self.session_id, seq)
+    }
+
+    /// Leaves the room and says why.
+    pub fn leave(mut self, reason: GoneReason, now: UnixSeconds) {
+        self.left = Some((reason, now));
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        lock(&self.world).leave(self.session_id);
-    }
-}
-
-/// The rooms of one app.
-#[derive(Debug, Default)]
-struct World {
-    rooms: HashMap<RoomId, Room>,
-    stays: HashMap<SessionId, Stay>,
-    /// One stay a user.
-    users: HashMap<UserId, SessionId>,
-    /// One publisher a stream; by the text of the stream id.
-    streams: HashMap<String, SessionId>,
-}
-
-/// Where to find somebody.
-#[derive(Debug)]
-struct Stay {
-    room_id: RoomId,
-    user_id: UserId,
-    auth: AuthKind,
-    /// The key among the members of the room.
-    joined: u64,
-}
-
-#[derive(Debug, Default)]
-struct Room {
-    /// The number of the latest change, from 1.
-    seq: u64,
-    /// By the number of the change with which they came.
-    members: BTreeMap<u64, Member>,
-    /// Likewise.
-    streams: BTreeMap<u64, Stream>,
-}
-
-#[derive(Debug)]
-struct Member {
-    user: User,
-    outbox: Arc<Outbox>,
-}
-
-impl World {
-    fn enter(&mut self, settings: &AppSettings, newcomer: Newcomer) -> Result<Snapshot, ErrorCode> {
-        let earlier = self.users.get(&newcomer.user_id).copied();
-        let earlier_stay = earlier.and_then(|session_id| self.stays.get(&session_id));
-
-        // The place of a stay that would be replaced counts as free.
-        let comes_back = earlier_stay.is_some_and(|stay| stay.room_id == newcomer.room_id);
-        let others = self.rooms.get(&newcomer.room_id).map_or(0, |room| room.members.len() - usize::from(comes_back));
-        if settings.max_room_users != 0 && others >= usize::try_from(settings.max_room_users).unwrap_or(usize::MAX) {
-            return Err(ErrorCode::RoomFull);
-        }
-        if earlier_stay.is_some_and(|stay| !may_replace(settings, newcomer.auth, stay.auth)) {
-            return Err(ErrorCode::LoggedInElsewhere);
-        }
-
-        if let Some(session_id) = earlier {
-            self.end(session_id, ErrorCode::KickedByOtherLogin);
-        }
-        let Newcomer { session_id, room_id, user_id, user_name, auth, outbox } = newcomer;
-        let user = User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string(), ..User::default() };
-        let room = self.rooms.entry(room_id.clone()).or_default();
-        room.announce_users(&room_id, Change::Add, &user);
-        let joined = room.seq;
-        room.members.insert(joined, Member { user, outbox });
-        let snapshot = room.snapshot();
-        self.users.insert(user_id.clone(), session_id);
-        self.stays.insert(session_id, Stay { room_id, user_id, auth, joined });
-        Ok(snapshot)
-    }
-
-    fn start_stream(&mut self, session_id: SessionId, stream_id: &StreamId) -> Result<(), ErrorCode> {
-        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
-        if self.streams.contains_key(stream_id.as_str()) {
-            return Err(ErrorCode::StreamIdTaken);
-        }
-        let room = self.rooms.get_mut(&stay.room_id).ok_or(ErrorCode::NotInRoom)?;
-        let stream = Stream {
-            stream_id: stream_id.as_str().to_owned(),
-            user_id: stay.user_id.as_str().to_owned(),
-            ..Stream::default()
-        };
-        self.streams.insert(stream.stream_id.clone(), session_id);
-        room.announce_streams(&stay.room_id, Change::Add, vec![stream.clone()]);
-        room.streams.insert(room.seq, stream);
-        Ok(())
-    }
-
-    fn stop_stream(&mut self, session_id: SessionId, stream_id: &StreamId) {
-        if self.streams.get(stream_id.as_str()) != Some(&session_id) {
-            return;
-        }
-        self.streams.remove(stream_id.as_str());
-        let Some(stay) = self.stays.get(&session_id) else { return };
-        let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
-        let gone = room.take_streams(|stream| stream.stream_id == stream_id.as_str());
-        room.announce_streams(&stay.room_id, Change::Delete, gone);
-    }
-
-    /// Tells the stay itself, then removes it.
-    fn end(&mut self, session_id: SessionId, code: ErrorCode) {
-        let member = self.stays.get(&session_id).and_then(|stay| {
-            let room = self.rooms.get(&stay.room_id)?;
-            room.members.get(&stay.joined)
-        });
-        if let Some(member) = member {
-            member.outbox.end(code);
-        }
-        self.leave(session_id);
-    }
-
-    /// Removes a stay: the others hear that its streams are gone, then that the user is. Nothing, if it left before.
-    fn leave(&mut self, session_id: SessionId) {
-        let Some(stay) = self.stays.remove(&session_id) else { return };
-        self.users.remove(&stay.user_id);
-        let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
-        let member = room.members.remove(&stay.joined);
-        let gone = room.take_streams(|stream| stream.user_id == stay.user_id.as_str());
-        for stream in &gone {
-            self.streams.remove(&stream.stream_id);
-        }
-        if room.members.is_empty() {
-            self.rooms.remove(&stay.room_id);
-            return;
-        }
-        if !gone.is_empty() {
-            room.announce_streams(&stay.room_id, Change::Delete, gone);
-        }
-        if let Some(member) = member {
-            room.announce_users(&stay.room_id, Change::Delete, &member.user);
+        if let Some((reason, now)) = self.left.take() {
+            lock(&self.world).leave(self.session_id, reason, now);
         }
     }
 }
 
-/// Whether a newcomer puts out the earlier stay of the same user id. A proven user id beats an unproven one
-/// whatever the app set, and never the other way round: else an AppSign would be enough to put anybody out, or to
-/// keep anybody out.
-fn may_replace(settings: &AppSettings, newcomer: AuthKind, earlier: AuthKind) -> bool {
-    match (newcomer, earlier) {
-        (AuthKind::AppSign, AuthKind::Token) => false,
-        (AuthKind::Token, AuthKind::AppSign) => true,
-        _ => settings.duplicate_login == DuplicateLogin::NewestWins,
-    }
-}
-
-impl Room {
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            seq: self.seq,
-            users: self.members.values().map(|member| member.user.clone()).collect(),
-            streams: self.streams.values().cloned().collect(),
-        }
-    }
-
-    fn take_streams(&mut self, is_gone: impl Fn(&Stream) -> bool) -> Vec<Stream> {
-        self.streams.extract_if(.., |_, stream| is_gone(stream)).map(|(_, stream)| stream).collect()
-    }
-
-    fn announce_users(&mut self, room_id: &RoomId, change: Change, user: &User) {
-        self.seq += 1;
-        let room_id = room_id.as_str().to_owned();
-        let users = vec![user.clone()];
-        self.announce(&ServerMessage::RoomUsers(RoomUsers { room_id, seq: self.seq, change, users, reason: None }));
-    }
-
-    fn announce_streams(&mut self, room_id: &RoomId, change: Change, streams: Vec<Stream>) {
-        self.seq += 1;
-        let room_id = room_id.as_str().to_owned();
-        self.announce(&ServerMessage::RoomStreams(RoomStreams {
-            room_id,
-            seq: self.seq,
-            change,
-            streams,
-            reason: None,
-        }));
-    }
-
-    fn announce(&self, message: &ServerMessage) {
-        // Strings and numbers into memory: serde_json has no way to fail here.
-        let text: Arc<str> = serde_json::to_string(message).unwrap_or_default().into();
-        for member in self.members.values() {
-            member.outbox.push(Arc::clone(&text));
-        }
+impl fmt::Debug for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Place").field("session_id", &self.session_id).finish_non_exhaustive()
     }
 }

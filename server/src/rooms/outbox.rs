@@ -34,9 +34,11 @@ pub enum Delivery {
     Ended(ErrorCode),
     /// More came than the queue holds: close the connection.
     Overflow,
+    /// Another connection wants to go on with the session.
+    Called,
 }
 
-/// The queue of one connection.
+/// The queue of one session. It outlives the session's connection.
 #[derive(Debug, Default)]
 pub struct Outbox {
     limits: OutboxLimits,
@@ -47,10 +49,20 @@ pub struct Outbox {
 
 #[derive(Debug, Default)]
 struct State {
-    texts: VecDeque<Arc<str>>,
+    texts: VecDeque<Queued>,
     bytes: usize,
     ended: Option<ErrorCode>,
     overflowed: bool,
+    called: bool,
+    /// Nobody reads: the room's changes are not kept here, the room remembers them itself.
+    away: bool,
+}
+
+#[derive(Debug)]
+struct Queued {
+    text: Arc<str>,
+    /// A change of the room, which can be had again from the room.
+    is_change: bool,
 }
 
 impl Outbox {
@@ -59,19 +71,33 @@ impl Outbox {
         Self { limits, ..Self::default() }
     }
 
-    /// Appends `text`. Beyond the limits the queue is emptied and from then on delivers [`Delivery::Overflow`].
+    /// Appends a change of the room. Beyond the limits the queue is emptied and from then on delivers
+    /// [`Delivery::Overflow`].
     pub fn push(&self, text: Arc<str>) {
+        self.append(Queued { text, is_change: true });
+    }
+
+    /// Appends what only this session hears. It waits for a session whose connection is lost, as far as there is room.
+    pub fn push_direct(&self, text: Arc<str>) {
+        self.append(Queued { text, is_change: false });
+    }
+
+    fn append(&self, queued: Queued) {
         let mut state = self.lock();
-        if state.overflowed || state.ended.is_some() {
+        if state.overflowed || state.ended.is_some() || (state.away && queued.is_change) {
             return;
         }
-        let bytes = state.bytes + text.len();
+        let bytes = state.bytes + queued.text.len();
         if state.texts.len() >= self.limits.max_messages || bytes > self.limits.max_bytes {
-            *state = State { overflowed: true, ..State::default() };
+            if state.away {
+                return;
+            }
+            *state = State { overflowed: true, called: state.called, ..State::default() };
         } else {
             state.bytes = bytes;
-            state.texts.push_back(text);
+            state.texts.push_back(queued);
         }
+        drop(state);
         self.filled.notify_one();
     }
 
@@ -79,6 +105,35 @@ impl Outbox {
     /// after it, and the first code counts.
     pub fn end(&self, code: ErrorCode) {
         self.lock().ended.get_or_insert(code);
+        self.filled.notify_one();
+    }
+
+    /// Asks whoever holds the session to hand it over. Delivered before everything else.
+    pub(crate) fn call(&self) {
+        self.lock().called = true;
+        self.filled.notify_one();
+    }
+
+    /// The connection is gone: changes are no longer kept, what is for this session alone is.
+    pub(crate) fn go_away(&self) {
+        let mut state = self.lock();
+        state.away = true;
+        state.overflowed = false;
+        state.texts.retain(|queued| !queued.is_change);
+        state.texts.shrink_to_fit();
+        state.bytes = state.texts.iter().map(|queued| queued.text.len()).sum();
+    }
+
+    /// There is a connection again: first come the `missed` changes, then what was kept.
+    pub(super) fn come_back(&self, missed: impl DoubleEndedIterator<Item = Arc<str>>) {
+        let mut state = self.lock();
+        state.away = false;
+        state.called = false;
+        for text in missed.rev() {
+            state.bytes += text.len();
+            state.texts.push_front(Queued { text, is_change: true });
+        }
+        drop(state);
         self.filled.notify_one();
     }
 
@@ -92,21 +147,50 @@ impl Outbox {
         }
     }
 
-    /// Returns once the queue has overflowed: for giving up on a write under way.
-    pub async fn overflowed(&self) {
-        while !self.lock().overflowed {
+    /// The next delivery that is no text, once there is one: for a session without a connection.
+    pub(crate) async fn next_order(&self) -> Delivery {
+        loop {
+            {
+                let state = self.lock();
+                if state.called {
+                    return Delivery::Called;
+                }
+                if let Some(code) = state.ended {
+                    return Delivery::Ended(code);
+                }
+            }
+            self.filled.notified().await;
+        }
+    }
+
+    /// Returns once a write under way shall be given up: the queue has overflowed, or another connection calls.
+    pub async fn interrupted(&self) {
+        loop {
+            {
+                let state = self.lock();
+                if state.overflowed || state.called {
+                    return;
+                }
+            }
             self.filled.notified().await;
         }
     }
 
     fn take(&self) -> Option<Delivery> {
         let mut state = self.lock();
+        if state.called {
+            return Some(Delivery::Called);
+        }
         if state.overflowed {
             // "Too slow" says to come back, which is not for those who were put out.
             return Some(state.ended.map_or(Delivery::Overflow, Delivery::Ended));
         }
-        if let Some(text) = state.texts.pop_front() {
+        if let Some(Queued { text, .. }) = state.texts.pop_front() {
             state.bytes -= text.len();
+            if state.texts.is_empty() {
+                // Most of the time nothing waits, and there may be very many sessions.
+                state.texts = VecDeque::new();
+            }
             return Some(Delivery::Text(text));
         }
         state.ended.map(Delivery::Ended)
@@ -154,7 +238,7 @@ mod tests {
             assert_eq!(next(&outbox), Some(Delivery::Overflow));
             outbox.push("d".into());
             assert_eq!(next(&outbox), Some(Delivery::Overflow));
-            assert!(outbox.overflowed().now_or_never().is_some());
+            assert!(outbox.interrupted().now_or_never().is_some());
         }
     }
 
@@ -175,6 +259,25 @@ mod tests {
             outbox.push("aa".into());
             assert_eq!(next(&outbox), Some(Delivery::Text("aa".into())));
         }
-        assert!(outbox.overflowed().now_or_never().is_none());
+        assert!(outbox.interrupted().now_or_never().is_none());
+    }
+
+    #[test]
+    fn a_session_without_a_connection_keeps_what_is_for_it_alone() {
+        let outbox = outbox(3, 100);
+        outbox.push("change 1".into());
+        outbox.push_direct("signal 1".into());
+        outbox.go_away();
+        for text in ["signal 2", "signal 3", "signal 4"] {
+            outbox.push("change 2".into());
+            outbox.push_direct(text.into());
+        }
+        assert!(outbox.next_order().now_or_never().is_none());
+        outbox.call();
+        assert_eq!(outbox.next_order().now_or_never(), Some(Delivery::Called));
+        outbox.come_back(["change 1", "change 2"].map(Arc::from).into_iter());
+        let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
+        let expected = ["change 1", "change 2", "signal 1", "signal 2", "signal 3"];
+        assert_eq!(heard, expected.map(|text| Delivery::Text(text.into())));
     }
 }

@@ -6,8 +6,16 @@ use futures_util::FutureExt;
 use serde_json::Value;
 
 use super::*;
+use crate::apps::DuplicateLogin;
 
-fn settings() -> AppSettings {
+pub(super) const NOW: UnixSeconds = UnixSeconds::new(1_000);
+
+/// Rooms that nobody but their members hears of.
+pub(super) fn rooms() -> Rooms {
+    Rooms::new(Arc::new(|_, _| {}))
+}
+
+pub(super) fn settings() -> AppSettings {
     app(1)
 }
 
@@ -16,15 +24,15 @@ fn app(app_id: u32) -> AppSettings {
 }
 
 /// Somebody in a room, or who was.
-struct Guest {
-    place: Place,
-    snapshot: Snapshot,
-    outbox: Arc<Outbox>,
+pub(super) struct Guest {
+    pub(super) place: Place,
+    pub(super) snapshot: Snapshot,
+    pub(super) outbox: Arc<Outbox>,
 }
 
 impl Guest {
     /// What has arrived since the last time, shortened: `5 +alice`, `6 -s1@alice`, or how the stay ended.
-    fn heard(&self) -> Vec<String> {
+    pub(super) fn heard(&self) -> Vec<String> {
         std::iter::from_fn(|| match self.outbox.next().now_or_never()? {
             Delivery::Text(text) => Some(short(&text)),
             _ => None,
@@ -32,7 +40,7 @@ impl Guest {
         .collect()
     }
 
-    fn ended(&self) -> Option<Delivery> {
+    pub(super) fn ended(&self) -> Option<Delivery> {
         self.outbox.next().now_or_never()
     }
 }
@@ -44,6 +52,19 @@ fn short(text: &str) -> String {
         message[key].as_array().into_iter().flatten().map(|entry| format!("{sign}{}", name(entry))).collect()
     };
     let text_of = |value: &Value| value.as_str().unwrap().to_owned();
+    match message["type"].as_str().unwrap() {
+        "room_message" => {
+            return format!("{} {}: {}", message["seq"], text_of(&message["user_id"]), text_of(&message["text"]));
+        }
+        "room_extra" => {
+            return format!("{} {}={}", message["seq"], text_of(&message["key"]), text_of(&message["value"]));
+        }
+        "user_extra" => {
+            return format!("{} {}*{}", message["seq"], text_of(&message["user_id"]), text_of(&message["extra"]));
+        }
+        "signal" => return format!("{}> {}", text_of(&message["user_id"]), text_of(&message["text"])),
+        _ => {}
+    }
     let mut all = names("users", &|user| text_of(&user["user_id"]));
     all.extend(names("streams", &|stream| {
         format!("{}@{}", text_of(&stream["stream_id"]), text_of(&stream["user_id"]))
@@ -58,40 +79,52 @@ fn next_session_id() -> SessionId {
     SessionId::new(bytes)
 }
 
-fn enter_as(rooms: &Rooms, settings: &AppSettings, who: &str, room: &str, auth: AuthKind) -> Result<Guest, ErrorCode> {
+pub(super) fn enter_as(
+    rooms: &Rooms,
+    settings: &AppSettings,
+    who: &str,
+    room: &str,
+    auth: AuthKind,
+) -> Result<Guest, ErrorCode> {
     let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
     let newcomer = Newcomer {
         session_id: next_session_id(),
         room_id: RoomId::new(room).unwrap(),
         user_id: UserId::new(who).unwrap(),
+        room_session_id: 7,
         user_name: UserName::new(format!("Name of {who}")).unwrap(),
+        metadata: None,
         auth,
         outbox: Arc::clone(&outbox),
     };
-    rooms.enter(settings, newcomer).map(|(place, snapshot)| Guest { place, snapshot, outbox })
+    rooms.enter(settings, newcomer, NOW).map(|(place, snapshot)| Guest { place, snapshot, outbox })
 }
 
-fn enter(rooms: &Rooms, who: &str, room: &str) -> Guest {
+pub(super) fn enter(rooms: &Rooms, who: &str, room: &str) -> Guest {
     enter_as(rooms, &settings(), who, room, AuthKind::Token).unwrap()
 }
 
-fn stream(stream_id: &str) -> StreamId {
-    StreamId::new(stream_id).unwrap()
+pub(super) fn stream(stream_id: &str) -> NewStream {
+    NewStream { stream_id: StreamId::new(stream_id).unwrap(), media: Vec::new(), extra: None }
+}
+
+fn stop(guest: &Guest, stream_id: &str) {
+    guest.place.stop_stream(&StreamId::new(stream_id).unwrap(), GoneReason::Stopped);
 }
 
 #[test]
 fn members_hear_every_change_once_and_numbered_without_gaps() {
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let alice = enter(&rooms, "alice", "r1");
     assert_eq!(alice.snapshot.seq, 1);
     let bob = enter(&rooms, "bob", "r1");
     let elsewhere = enter(&rooms, "eve", "r2");
-    alice.place.start_stream(&stream("s1")).unwrap();
-    alice.place.start_stream(&stream("s2")).unwrap();
+    alice.place.start_stream(stream("s1")).unwrap();
+    alice.place.start_stream(stream("s2")).unwrap();
     let carol = enter(&rooms, "carol", "r1");
-    alice.place.stop_stream(&stream("s1"));
-    bob.place.start_stream(&stream("s3")).unwrap();
-    bob.place.start_stream(&stream("s4")).unwrap();
+    stop(&alice, "s1");
+    bob.place.start_stream(stream("s3")).unwrap();
+    bob.place.start_stream(stream("s4")).unwrap();
     assert_eq!(
         alice.heard(),
         ["2 +bob", "3 +s1@alice", "4 +s2@alice", "5 +carol", "6 -s1@alice", "7 +s3@bob", "8 +s4@bob"]
@@ -108,11 +141,11 @@ fn members_hear_every_change_once_and_numbered_without_gaps() {
 
 #[test]
 fn a_newcomer_finds_users_in_joining_and_streams_in_starting_order() {
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let zoe = enter(&rooms, "zoe", "r1");
     let abe = enter(&rooms, "abe", "r1");
-    abe.place.start_stream(&stream("s9")).unwrap();
-    zoe.place.start_stream(&stream("s1")).unwrap();
+    abe.place.start_stream(stream("s9")).unwrap();
+    zoe.place.start_stream(stream("s1")).unwrap();
     let mia = enter(&rooms, "mia", "r1");
     let users: Vec<_> = mia.snapshot.users.iter().map(|user| (&*user.user_id, &*user.user_name)).collect();
     assert_eq!(users, [("zoe", "Name of zoe"), ("abe", "Name of abe"), ("mia", "Name of mia")]);
@@ -122,7 +155,7 @@ fn a_newcomer_finds_users_in_joining_and_streams_in_starting_order() {
 
 #[test]
 fn a_room_lives_from_its_first_to_its_last_user() {
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let alice = enter(&rooms, "alice", "r1");
     let bob = enter(&rooms, "bob", "r1");
     drop((alice, bob));
@@ -134,41 +167,41 @@ fn a_room_lives_from_its_first_to_its_last_user() {
 
 #[test]
 fn a_stream_id_is_taken_in_the_whole_app_and_free_again_when_its_publisher_goes() {
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let alice = enter(&rooms, "alice", "r1");
     let bob = enter(&rooms, "bob", "r2");
-    alice.place.start_stream(&stream("s1")).unwrap();
-    assert_eq!(bob.place.start_stream(&stream("s1")), Err(ErrorCode::StreamIdTaken));
-    assert_eq!(alice.place.start_stream(&stream("s1")), Err(ErrorCode::StreamIdTaken));
-    assert_eq!(bob.place.start_stream(&stream("S1")), Ok(()));
-    bob.place.stop_stream(&stream("s1"));
-    assert_eq!(bob.place.start_stream(&stream("s1")), Err(ErrorCode::StreamIdTaken));
+    alice.place.start_stream(stream("s1")).unwrap();
+    assert_eq!(bob.place.start_stream(stream("s1")), Err(ErrorCode::StreamIdTaken));
+    assert_eq!(alice.place.start_stream(stream("s1")), Err(ErrorCode::StreamIdTaken));
+    assert_eq!(bob.place.start_stream(stream("S1")), Ok(()));
+    stop(&bob, "s1");
+    assert_eq!(bob.place.start_stream(stream("s1")), Err(ErrorCode::StreamIdTaken));
     drop(alice);
-    assert_eq!(bob.place.start_stream(&stream("s1")), Ok(()));
+    assert_eq!(bob.place.start_stream(stream("s1")), Ok(()));
 }
 
 #[test]
 fn apps_share_nothing() {
     // proves W10
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let [one, two] = [1, 2].map(|app_id| enter_as(&rooms, &app(app_id), "alice", "r1", AuthKind::Token).unwrap());
     assert_eq!((one.snapshot.seq, two.snapshot.seq), (1, 1));
-    one.place.start_stream(&stream("s1")).unwrap();
-    two.place.start_stream(&stream("s1")).unwrap();
+    one.place.start_stream(stream("s1")).unwrap();
+    two.place.start_stream(stream("s1")).unwrap();
     assert_eq!(one.heard(), ["2 +s1@alice"]);
     assert_eq!(one.ended(), None);
 }
 
 #[test]
 fn the_newest_login_wins_and_the_others_hear_both() {
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let first = enter(&rooms, "alice", "r1");
     let bob = enter(&rooms, "bob", "r1");
-    first.place.start_stream(&stream("s1")).unwrap();
+    first.place.start_stream(stream("s1")).unwrap();
     let second = enter(&rooms, "alice", "r1");
     assert_eq!(first.heard(), ["2 +bob", "3 +s1@alice"]);
     assert_eq!(first.ended(), Some(Delivery::Ended(ErrorCode::KickedByOtherLogin)));
-    assert_eq!(first.place.start_stream(&stream("s2")), Err(ErrorCode::NotInRoom));
+    assert_eq!(first.place.start_stream(stream("s2")), Err(ErrorCode::NotInRoom));
     drop(first);
     assert_eq!(bob.heard(), ["3 +s1@alice", "4 -s1@alice", "5 -alice", "6 +alice"]);
     // In another room too.
@@ -191,7 +224,7 @@ fn an_unproven_user_id_never_displaces_or_blocks_a_proven_one() {
         (RefuseNewcomer, AppSign, Token, true),
         (RefuseNewcomer, Token, AppSign, false),
     ] {
-        let rooms = Rooms::default();
+        let rooms = rooms();
         let settings = AppSettings { duplicate_login, ..settings() };
         let first = enter_as(&rooms, &settings, "alice", "r1", earlier).unwrap();
         let second = enter_as(&rooms, &settings, "alice", "r2", later);
@@ -203,7 +236,7 @@ fn an_unproven_user_id_never_displaces_or_blocks_a_proven_one() {
 
 #[test]
 fn a_full_room_takes_nobody_but_those_who_replace_themselves() {
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let settings = AppSettings { max_room_users: 2, ..settings() };
     let enter = |who, room| enter_as(&rooms, &settings, who, room, AuthKind::Token);
     let alice = enter("alice", "r1").unwrap();
@@ -220,12 +253,12 @@ fn a_full_room_takes_nobody_but_those_who_replace_themselves() {
 #[test]
 fn one_member_who_does_not_read_slows_nobody() {
     // proves W4
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let stuck = enter(&rooms, "stuck", "r1");
     let busy = enter(&rooms, "busy", "r1");
     for _ in 0..200 {
-        busy.place.start_stream(&stream("s1")).unwrap();
-        busy.place.stop_stream(&stream("s1"));
+        busy.place.start_stream(stream("s1")).unwrap();
+        stop(&busy, "s1");
         assert_eq!(busy.heard().len(), 2);
     }
     assert_eq!(stuck.ended(), Some(Delivery::Overflow));
@@ -234,7 +267,7 @@ fn one_member_who_does_not_read_slows_nobody() {
 #[test]
 fn many_threads_racing_for_one_user_and_one_stream_leave_one_of_each() {
     // the loser of every race has been told
-    let rooms = Rooms::default();
+    let rooms = rooms();
     let guests: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = (0..8)
             .map(|_| {
@@ -242,7 +275,7 @@ fn many_threads_racing_for_one_user_and_one_stream_leave_one_of_each() {
                     (0..50)
                         .map(|_| {
                             let guest = enter(&rooms, "alice", "r1");
-                            let started = guest.place.start_stream(&stream("s1"));
+                            let started = guest.place.start_stream(stream("s1"));
                             assert!(matches!(started, Ok(()) | Err(ErrorCode::NotInRoom)));
                             guest
                         })

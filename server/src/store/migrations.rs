@@ -13,6 +13,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0006-once.sql"),
     include_str!("../../migrations/sqlite/0007-changes-and-rings.sql"),
     include_str!("../../migrations/sqlite/0008-nonces.sql"),
+    include_str!("../../migrations/sqlite/0012-used-tokens.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -15,6 +15,7 @@ mod ring;
 mod sealed;
 mod sqlite;
 mod url;
+mod used_tokens;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -31,10 +32,13 @@ pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
 pub use url::StoreUrl;
+pub use used_tokens::UsedTokenStore;
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
-pub trait Store: RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore {
+pub trait Store:
+    RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore + UsedTokenStore
+{
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
 

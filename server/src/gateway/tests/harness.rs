@@ -29,6 +29,8 @@ use crate::{
     gateway::{Gateway, GatewayConfig},
     limits::ClientAddress,
     revocations::Revocations,
+    single_use::SingleUse,
+    store::{Location, SqliteStore, Store},
     tokens::Tokens,
 };
 
@@ -64,8 +66,16 @@ impl TestGateway {
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
+        let store = SqliteStore::open(&Location::Memory).unwrap();
+        store.migrate().await.unwrap();
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
-        let gateway = Arc::new(Gateway::new(Arc::clone(&directory), Arc::new(tokens), clock.clone(), config));
+        let gateway = Arc::new(Gateway::new(
+            Arc::clone(&directory),
+            Arc::new(tokens),
+            SingleUse::new(Arc::new(store)),
+            clock.clone(),
+            config,
+        ));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -132,7 +142,7 @@ impl TestGateway {
         self.mint(user_id, Payload::Rights(rights), ttl_secs)
     }
 
-    fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
+    pub(super) fn mint(&self, user_id: &str, payload: Payload, ttl_secs: u64) -> String {
         let request =
             TokenRequest { user_id: UserId::new(user_id).unwrap(), ttl: Duration::from_secs(ttl_secs), payload };
         let minter = Minter::new(AppId::new(APP_ID).unwrap(), &ServerSecret::new(SECRET).unwrap());

@@ -81,6 +81,7 @@ async fn the_log_tells_the_exact_reason_and_no_credential() {
         json!(told),
         json!([
             ["login refused", "token_invalid", "undecryptable", null, null],
+            ["room opened", null, null, null, null],
             ["logged in", null, null, "app_sign", "undecryptable"],
             ["logged in", null, null, "token", null],
             ["renewal", null, "user_mismatch", null, null],
@@ -88,6 +89,6 @@ async fn the_log_tells_the_exact_reason_and_no_credential() {
         ])
     );
     let damaged_id = token_gen::TokenId::of(&damaged).to_string();
-    assert_eq!((&lines[0]["token_id"], &lines[1]["token_id"]), (&json!(damaged_id), &json!(damaged_id)));
-    assert_eq!((&lines[2]["session_id"], &lines[2]["user_id"]), (&lines[4]["session_id"], &lines[4]["user_id"]));
+    assert_eq!((&lines[0]["token_id"], &lines[2]["token_id"]), (&json!(damaged_id), &json!(damaged_id)));
+    assert_eq!((&lines[3]["session_id"], &lines[3]["user_id"]), (&lines[5]["session_id"], &lines[5]["user_id"]));
 }

@@ -3,15 +3,18 @@
 use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
-use roompass_wire::{ErrorCode, gateway::ServerMessage};
+use roompass_wire::{
+    ErrorCode,
+    gateway::{Publish, ServerMessage},
+};
 use token_gen::{
-    AppId, AppSign, Minter, Payload, Privilege, Privileges, Rights, RoomId, ServerSecret, StreamId, TokenRequest,
-    UnixSeconds, UserId,
+    AppId, AppSign, Minter, Payload, Privilege, Privileges, Rights, RightsBuilder, RoomId, ServerSecret, StreamId,
+    TokenRequest, UnixSeconds, UserId,
 };
 
 use crate::{
     apps::{App, AppSettings, ExpiryPolicy, RingSecret},
-    gateway::session::{Departure, Effect, Request, Session, StreamLimits},
+    gateway::session::{Departure, Effect, Request, Session, StreamLimits, TextLimits},
     login::{Grant, SessionToken},
     tokens::{Attempt, Tokens},
 };
@@ -21,9 +24,9 @@ const ISSUED: i64 = 0;
 const START: i64 = 1_800_000_000;
 
 /// One stay of alice in room r1, driven by hand.
-struct Script {
+pub(super) struct Script {
     settings: AppSettings,
-    session: Session,
+    pub(super) session: Session,
     taken: &'static str,
 }
 
@@ -32,11 +35,11 @@ struct Token(i64, u64, &'static str, &'static [Privilege], &'static [&'static st
 
 const BOTH: &[Privilege] = &Privilege::ALL;
 
-fn at(second: i64) -> UnixSeconds {
+pub(super) fn at(second: i64) -> UnixSeconds {
     UnixSeconds::new(START + second)
 }
 
-fn settings() -> AppSettings {
+pub(super) fn settings() -> AppSettings {
     AppSettings::new(AppId::new(7).unwrap(), "demo")
 }
 
@@ -77,7 +80,32 @@ fn open(token: &str, now: i64) -> Result<SessionToken, crate::login::Refusal> {
     )
 }
 
+/// A token for alice with everything in r1, and these terms.
+pub(super) fn token(issued_at: i64, ttl: u64, terms: impl FnOnce(RightsBuilder) -> RightsBuilder) -> String {
+    let rights = Rights::builder(&RoomId::new("r1").unwrap()).allow_all(Privileges::ALL);
+    let request = TokenRequest {
+        user_id: UserId::new("alice").unwrap(),
+        ttl: Duration::from_secs(ttl),
+        payload: Payload::Rights(terms(rights).build()),
+    };
+    let minter = Minter::new(AppId::new(7).unwrap(), &secret());
+    minter.mint(&request, at(issued_at), &mut SysRng).unwrap().token
+}
+
 impl Script {
+    /// A stay by `token`, from the second `now` on.
+    pub(super) fn of_token(settings: AppSettings, token: &str, now: i64) -> Self {
+        Self::with_grant(settings, Grant::Token(open(token, now).unwrap()))
+    }
+
+    /// Publishes what carries `media`.
+    pub(super) fn publish_media(&mut self, second: i64, stream_id: &str, media: &[&str]) -> String {
+        let media = media.iter().map(|kind| serde_json::from_value(serde_json::json!(kind)).unwrap()).collect();
+        let id = u64::try_from(second).unwrap();
+        let publish = Publish { id, stream_id: stream_id.to_owned(), media: Some(media), extra: None };
+        self.request(second, Request::Publish(publish))
+    }
+
     fn new(settings: AppSettings, token: Token) -> Self {
         let grant = Grant::Token(open(&token.mint("alice"), token.0).unwrap());
         Self::with_grant(settings, grant)
@@ -85,21 +113,24 @@ impl Script {
 
     fn with_grant(settings: AppSettings, grant: Grant) -> Self {
         let limits = StreamLimits { max_publishing: 3, max_playing: 2 };
-        Self { settings, session: Session::new(RoomId::new("r1").unwrap(), grant, limits), taken: "taken" }
+        let session = Session::new(RoomId::new("r1").unwrap(), grant, limits, TextLimits::default(), at(0));
+        Self { settings, session, taken: "taken" }
     }
 
     /// A request at `second`; its id is that second.
-    fn request(&mut self, second: i64, request: Request) -> String {
+    pub(super) fn request(&mut self, second: i64, request: Request) -> String {
         let id = u64::try_from(second).unwrap();
         let effects = self.session.request(&self.settings, id, request, at(second));
         self.show(effects)
     }
 
-    fn publish(&mut self, second: i64, stream_id: &str) -> String {
-        self.request(second, Request::Publish(stream_id.to_owned()))
+    pub(super) fn publish(&mut self, second: i64, stream_id: &str) -> String {
+        let id = u64::try_from(second).unwrap();
+        let stream_id = stream_id.to_owned();
+        self.request(second, Request::Publish(Publish { id, stream_id, media: None, extra: None }))
     }
 
-    fn play(&mut self, second: i64, stream_id: &str) -> String {
+    pub(super) fn play(&mut self, second: i64, stream_id: &str) -> String {
         self.request(second, Request::Play(stream_id.to_owned()))
     }
 
@@ -107,16 +138,16 @@ impl Script {
         self.renew_with(second, &token.mint("alice"))
     }
 
-    fn renew_with(&mut self, second: i64, token: &str) -> String {
+    pub(super) fn renew_with(&mut self, second: i64, token: &str) -> String {
         self.request(second, Request::Renew(open(token, second)))
     }
 
-    fn pass(&mut self, second: i64) -> String {
+    pub(super) fn pass(&mut self, second: i64) -> String {
         let effects = self.session.pass_time(&self.settings, at(second));
         self.show(effects)
     }
 
-    fn deadline(&self) -> Option<i64> {
+    pub(super) fn deadline(&self) -> Option<i64> {
         self.session.deadline(&self.settings).map(|deadline| deadline.get() - START)
     }
 
@@ -126,11 +157,13 @@ impl Script {
         for effect in effects {
             shown.push(match effect {
                 Effect::Send(message) => short(&message),
-                Effect::StartStream { id, stream_id } => {
+                Effect::StartStream { id, stream, media } => {
+                    let stream_id = stream.stream_id;
                     let started = if stream_id.as_str() == self.taken { Err(ErrorCode::StreamIdTaken) } else { Ok(()) };
-                    short(&self.session.stream_started(id, stream_id, started))
+                    short(&self.session.stream_started(id, stream_id, media, started))
                 }
-                Effect::StopStream(stream_id) => format!("give back {stream_id}"),
+                Effect::Ask { id, operation } => format!("ask {id} {operation:?}"),
+                Effect::StopStream(stream_id, _) => format!("give back {stream_id}"),
                 Effect::Leave(Departure::LoggedOut) => "leave".to_owned(),
                 Effect::Leave(Departure::Kicked(code)) => format!("leave: {code}"),
             });
@@ -149,6 +182,10 @@ fn short(message: &ServerMessage) -> String {
         ServerMessage::TokenRenewed(renewed) => {
             let notice = renewed.notice.map(|notice| format!(" but {notice}")).unwrap_or_default();
             format!("renewed {} until {}{notice}", renewed.id, renewed.expire_at - START)
+        }
+        ServerMessage::PrivilegesChanged(changed) => {
+            let names: Vec<_> = changed.privileges.iter().map(|privilege| privilege.as_str()).collect();
+            format!("may {}", names.join(" "))
         }
         ServerMessage::TokenWillExpire(warning) => format!("will expire in {}", warning.remain_secs),
         ServerMessage::TokenExpired(expired) => format!("expired at {}", expired.expire_at - START),
@@ -226,13 +263,17 @@ fn an_app_that_turns_strict_ends_sessions_already_expired() {
 
 #[test]
 fn the_warning_comes_once_a_token_at_once_if_late_and_never_after_the_end() {
+    let mut late = Script::new(settings(), Token(ISSUED, 100, "r1", BOTH, &[]));
+    assert_eq!(late.pass(90), "will expire in 10");
+    assert_eq!(late.pass(95), "");
     let mut late = Script::new(settings(), Token(ISSUED, 10, "r1", BOTH, &[]));
-    assert_eq!(late.deadline(), Some(-20));
-    assert_eq!(late.pass(0), "will expire in 10");
-    assert_eq!(late.pass(5), "");
-    assert_eq!(late.renew(9, Token(9, 30, "r1", BOTH, &[])), "renewed 9 until 39, will expire in 30");
-    assert_eq!(late.renew(10, Token(10, 31, "r1", BOTH, &[])), "renewed 10 until 41");
-    assert_eq!(late.pass(11), "will expire in 30");
+    assert_eq!(late.deadline(), Some(5));
+    assert_eq!(late.pass(6), "will expire in 4");
+    // A short one is warned of in the middle of its life.
+    assert_eq!(late.renew(9, Token(9, 30, "r1", BOTH, &[])), "renewed 9 until 39");
+    assert_eq!((late.pass(23), late.pass(24)), (String::new(), "will expire in 15".to_owned()));
+    assert_eq!(late.renew(25, Token(25, 61, "r1", BOTH, &[])), "renewed 25 until 86");
+    assert_eq!((late.pass(55), late.pass(56)), (String::new(), "will expire in 30".to_owned()));
 
     let mut slept = Script::new(settings(), Token(ISSUED, 100, "r1", BOTH, &[]));
     assert_eq!(slept.pass(100), "expired at 100");
@@ -321,7 +362,7 @@ fn every_row_of_the_renewal_table_holds_and_a_refusal_harms_nothing() {
             Token(20, 100, "r1", &[], &[]).mint("alice"),
             "renewed 20 until 120 but renewed_without_publish",
         ),
-        ("earlier end", Token(20, 5, "r1", BOTH, &[]).mint("alice"), "renewed 20 until 25, will expire in 5"),
+        ("earlier end", Token(20, 5, "r1", BOTH, &[]).mint("alice"), "renewed 20 until 25"),
         ("same second", Token(10, 200, "r1", BOTH, &[]).mint("alice"), "renewed 20 until 210"),
         ("same token", first.clone(), "renewed 20 until 110"),
         ("other room", Token(20, 100, "r2", BOTH, &[]).mint("alice"), "error 20 login_denied (room)"),

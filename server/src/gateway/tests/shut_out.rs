@@ -14,7 +14,7 @@ use crate::{
 };
 
 impl TestGateway {
-    fn revoke(&self, target: Target, issued_before: i64) {
+    pub(super) fn revoke(&self, target: Target, issued_before: i64) {
         self.revocations.put(Revocation {
             app_id: AppId::new(APP_ID).unwrap(),
             target,
@@ -38,7 +38,7 @@ impl TestGateway {
     }
 }
 
-fn user(user_id: &str) -> Target {
+pub(super) fn user(user_id: &str) -> Target {
     Target::User(user_id.to_owned())
 }
 

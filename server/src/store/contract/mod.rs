@@ -6,6 +6,7 @@ mod nonces;
 mod once;
 mod revocations;
 mod ring;
+mod used_tokens;
 
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
@@ -15,7 +16,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..31 {
+    for promise in 0..33 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -49,7 +50,9 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             26 => changes::every_change_is_in_the_feed_once_and_in_order(&store).await,
             27 => changes::a_write_that_fails_leaves_no_change(&store).await,
             28 => changes::who_is_too_far_behind_is_told_so(&store).await,
-            29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
+            29 => used_tokens::a_token_is_used_by_one_session(&store).await,
+            30 => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
+            31 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
             _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
         }
     }

@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0006-once.sql"),
     include_str!("../../../migrations/postgres/0007-changes-and-rings.sql"),
     include_str!("../../../migrations/postgres/0008-nonces.sql"),
+    include_str!("../../../migrations/postgres/0012-used-tokens.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

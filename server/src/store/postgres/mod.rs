@@ -12,6 +12,7 @@ mod ring;
 mod sealed;
 mod tls;
 mod url;
+mod used_tokens;
 
 use std::{sync::Arc, time::Duration};
 

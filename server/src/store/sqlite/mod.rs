@@ -8,6 +8,7 @@ mod once;
 mod revocations;
 mod ring;
 mod sealed;
+mod used_tokens;
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},

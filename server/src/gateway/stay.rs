@@ -1,0 +1,208 @@
+//! A session with its place in a room: what a connection holds once it has logged in, and what outlives it.
+
+use std::{net::IpAddr, sync::Arc};
+
+use roompass_wire::{
+    ErrorCode,
+    gateway::{GoneReason, ServerMessage},
+};
+use token_gen::UnixSeconds;
+use tokio::sync::watch;
+
+use super::{
+    Gateway,
+    roll::Line,
+    seats::Seat,
+    session::{self, Departure, Effect, Operation, Session},
+};
+use crate::{
+    apps::App,
+    rooms::{Delivery, Outbox, Place, SessionId, gone_by},
+};
+
+/// A session and everything by which it is known.
+pub(super) struct Stay {
+    pub(super) app: Arc<App>,
+    pub(super) user_id: String,
+    pub(super) user_name: Option<String>,
+    /// What the client calls itself.
+    pub(super) sdk: Option<String>,
+    pub(super) session_id: SessionId,
+    pub(super) session: Session,
+    /// Given up when the session ends, before its end is told: the room never waits for a socket.
+    pub(super) place: Option<Place>,
+    pub(super) outbox: Arc<Outbox>,
+    /// By which the user is found when the token is revoked.
+    pub(super) line: Line,
+    /// By which another connection can go on with it.
+    pub(super) seat: Seat,
+}
+
+impl Stay {
+    /// Does in the rooms what the session decided. What is left is to be told to the client, and perhaps the end.
+    pub(super) fn perform(
+        &mut self,
+        effects: Vec<Effect>,
+        now: UnixSeconds,
+    ) -> (Vec<ServerMessage>, Option<Departure>) {
+        let mut messages = Vec::with_capacity(effects.len());
+        let mut departure = None;
+        for effect in effects {
+            match effect {
+                Effect::Send(message) => messages.push(message),
+                Effect::StartStream { id, stream, media } => {
+                    let stream_id = stream.stream_id.clone();
+                    let started = match &self.place {
+                        Some(place) => place.start_stream(stream),
+                        None => Err(ErrorCode::NotInRoom),
+                    };
+                    messages.push(self.session.stream_started(id, stream_id, media, started));
+                }
+                Effect::Ask { id, operation } => messages.push(session::answer(id, self.ask(operation, now))),
+                Effect::StopStream(stream_id, reason) => {
+                    if let Some(place) = &self.place {
+                        place.stop_stream(&stream_id, reason);
+                    }
+                }
+                Effect::Leave(why) => {
+                    let reason = match why {
+                        Departure::LoggedOut => GoneReason::Stopped,
+                        Departure::Kicked(code) => gone_by(code),
+                    };
+                    self.leave(reason, now);
+                    departure = Some(why);
+                }
+            }
+        }
+        (messages, departure)
+    }
+
+    fn ask(&self, operation: Operation, now: UnixSeconds) -> Result<(), ErrorCode> {
+        let place = self.place.as_ref().ok_or(ErrorCode::NotInRoom)?;
+        match operation {
+            Operation::SetRoomExtra { key, value } => place.set_room_extra(key, value, now),
+            Operation::SetUserExtra(extra) => place.set_user_extra(extra),
+            Operation::Say(text) => place.say(&text, now),
+            Operation::Signal { user_ids, text } => place.signal(&user_ids, &text, now),
+        }
+    }
+
+    /// Leaves the room, if it has not been left.
+    pub(super) fn leave(&mut self, reason: GoneReason, now: UnixSeconds) {
+        if let Some(place) = self.place.take() {
+            place.leave(reason, now);
+        }
+    }
+
+    /// Why the user has to go, if so.
+    pub(super) fn shut_out(&self, gateway: &Gateway) -> Option<ErrorCode> {
+        self.line.shut_out(gateway.lists(), gateway.clock.now())
+    }
+
+    /// Notes where the user comes from now.
+    pub(super) fn comes_from(&self, address: IpAddr) {
+        self.line.set_address(address);
+    }
+
+    /// Gives the session to the connection that has called for it.
+    pub(super) fn hand_over(self: Box<Self>) {
+        if let Some(place) = &self.place {
+            place.go_away();
+        }
+        if let Some(caller) = self.seat.caller() {
+            // If the caller has gone meanwhile, the stay ends with this message.
+            let _ = caller.send(self);
+        }
+    }
+
+    /// Says in the log that the stay is over, and why.
+    pub(super) fn log_leave(&self, reason: &str) {
+        let token_id = self.session.grant().token().map(|token| tracing::field::display(token.token_id));
+        tracing::info!(
+            app_id = %self.app.app_id(), user_id = self.user_id, session_id = %self.session_id, token_id, reason,
+            "left"
+        );
+    }
+}
+
+/// Holds a session without a connection until it is called for, or over: at the latest at `until`.
+pub(super) async fn wait_for_client(
+    gateway: Arc<Gateway>,
+    mut stay: Box<Stay>,
+    until: UnixSeconds,
+    mut draining: watch::Receiver<Option<UnixSeconds>>,
+) {
+    if let Some(place) = &stay.place {
+        place.go_away();
+    }
+    tracing::info!(app_id = %stay.app.app_id(), session_id = %stay.session_id, "connection lost");
+    let code = loop {
+        let now = gateway.clock.now();
+        if now >= until {
+            stay.leave(GoneReason::Timeout, now);
+            return stay.log_leave("heartbeat_timeout");
+        }
+        if let Some(code) = keep_time(&gateway, &mut stay, now) {
+            break code;
+        }
+        let due = stay.session.deadline(stay.app.settings()).map_or(until, |deadline| deadline.min(until));
+        tokio::select! {
+            // Cannot fail: the gateway holds the sender.
+            _ = draining.wait_for(Option::is_some) => {
+                stay.leave(GoneReason::Removed, now);
+                return stay.log_leave(ErrorCode::KickedInternal.as_str());
+            }
+            order = stay.outbox.next_order() => match order {
+                Delivery::Called => return stay.hand_over(),
+                Delivery::Ended(code) => {
+                    let effects = stay.session.end(code);
+                    stay.perform(effects, gateway.clock.now());
+                    break code;
+                }
+                Delivery::Text(_) | Delivery::Overflow => {}
+            },
+            () = gateway.wheel.wait(due) => {}
+        }
+    };
+    stay.log_leave(code.as_str());
+    let Stay { seat, .. } = *stay;
+    remember_end(gateway, seat, code, until, draining).await;
+}
+
+/// Keeps the seat of a session that is over, so that a client that comes back, because it has not heard of it, hears why.
+pub(super) async fn remember_end(
+    gateway: Arc<Gateway>,
+    seat: Seat,
+    code: ErrorCode,
+    until: UnixSeconds,
+    mut draining: watch::Receiver<Option<UnixSeconds>>,
+) {
+    seat.note_end(code);
+    tokio::select! {
+        _ = draining.wait_for(Option::is_some) => {}
+        () = gateway.wheel.wait(until) => {}
+    }
+}
+
+/// Does what has come due. What the client has to hear of it waits for it. Returns how the stay ended, if it did.
+fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<ErrorCode> {
+    let effects = match gateway.directory.app(stay.app.app_id()).filter(|app| app.settings().enabled) {
+        None => stay.session.end(ErrorCode::KickedInternal),
+        Some(app) => {
+            stay.app = app;
+            stay.session.pass_time(stay.app.settings(), now)
+        }
+    };
+    let (messages, departure) = stay.perform(effects, now);
+    for message in messages {
+        // These come anew when the client is back, with numbers of that time.
+        if !matches!(message, ServerMessage::TokenWillExpire(_) | ServerMessage::TokenExpired(_)) {
+            // Strings and numbers into memory: serde_json has no way to fail here.
+            stay.outbox.push_direct(serde_json::to_string(&message).unwrap_or_default().into());
+        }
+    }
+    departure.map(|departure| match departure {
+        Departure::Kicked(code) => code,
+        Departure::LoggedOut => ErrorCode::ResumeRefused,
+    })
+}

@@ -1,0 +1,104 @@
+//! The mode table of the documentation, cell by cell, over sockets.
+
+use serde_json::{Value, json};
+use token_gen::Privilege;
+
+use super::harness::{TestClient, TestGateway, part, settings};
+use crate::apps::{AppSettings, AuthMode, BothCredentials};
+
+const PAGE: &str = include_str!("../../../docs/modes.md");
+const COLUMNS: [(AuthMode, BothCredentials); 4] = [
+    (AuthMode::AppSign, BothCredentials::Either),
+    (AuthMode::TokenPreferred, BothCredentials::Either),
+    (AuthMode::TokenPreferred, BothCredentials::TokenDecides),
+    (AuthMode::TokenOnly, BothCredentials::Either),
+];
+
+/// The rows of the table: proof, token, and what each column expects.
+fn rows() -> Vec<(&'static str, &'static str, Vec<String>)> {
+    let table = PAGE.split("|---|---|---|---|---|---|\n").nth(1).expect("there is a table");
+    let rows = table.lines().take_while(|line| line.starts_with('|'));
+    rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        (cells[0], cells[1], cells[2..].iter().map(|cell| cell.replace('`', "")).collect())
+    })
+    .collect()
+}
+
+async fn present(test: &TestGateway, client: &TestClient, proof: &str, token: &str) -> Value {
+    let mut credentials = json!({});
+    match token {
+        "✓" => credentials["token"] = json!(test.token("alice", 60)),
+        "✗" => credentials["token"] = json!(test.token_with("alice", "r2", &Privilege::ALL, 60)),
+        _ => {}
+    }
+    match proof {
+        "✓" => credentials["app_sign_proof"] = client.proof("alice", "r1"),
+        "✗" => credentials["app_sign_proof"] = client.proof("alice", "r2"),
+        _ => {}
+    }
+    credentials
+}
+
+#[tokio::test]
+async fn every_cell_of_the_documented_table_holds() {
+    // proves T47
+    let rows = rows();
+    assert_eq!(rows.len(), 9);
+    for (proof, token, cells) in rows {
+        assert_eq!(cells.len(), COLUMNS.len());
+        for ((mode, both_credentials), expected) in COLUMNS.into_iter().zip(cells) {
+            let test = TestGateway::start(AppSettings { mode, both_credentials, ..settings() }).await;
+            let mut client = test.connect().await;
+            let credentials = present(&test, &client, proof, token).await;
+            let answer = client.login("alice", "r1", credentials).await;
+            let case = format!("{mode:?} {both_credentials:?} proof {proof} token {token}");
+            let text = |member: &str| answer[member].as_str().unwrap_or_default().to_owned();
+            let heard = match (&*text("auth"), &*text("other_credential")) {
+                ("", _) => text("code"),
+                ("token", "") => "Token".to_owned(),
+                ("token", other) => format!("Token ({other})"),
+                (_, "") => "AppSign".to_owned(),
+                (_, other) => format!("AppSign ({other})"),
+            };
+            assert_eq!(heard, expected.replace("its code", "login_denied"), "{case}");
+            let is_in = answer["type"] == "logged_in";
+            assert_eq!(is_in && answer["expire_at"].is_null(), heard.starts_with("AppSign"), "{case}");
+            if !is_in {
+                assert_eq!(client.hear_close().await.0, 4000, "{case}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_said_beside_the_table_holds_too() {
+    let test = TestGateway::start(settings()).await;
+    // Revoked beside a good proof: refused. Banned beside a good token: refused.
+    let (mut both, token) = (test.connect().await, test.token("alice", 600));
+    test.revoke(super::shut_out::user("alice"), test.now().get());
+    let proof = both.proof("alice", "r1");
+    let answer = both.login("alice", "r1", json!({ "token": token, "app_sign_proof": proof })).await;
+    assert_eq!(part(&answer, &["type", "code"]), json!(["error", "token_revoked"]));
+
+    // The rights of a session by AppSign are the app's, and it does not renew into more.
+    let only_login = token_gen::Privileges::NONE.with(Privilege::Login);
+    test.configure(AppSettings { app_sign_privileges: only_login, ..settings() });
+    let mut unproven = test.connect().await;
+    let proof = unproven.proof("bob", "r1");
+    let answer = unproven.login("bob", "r1", json!({ "app_sign_proof": proof })).await;
+    assert_eq!(part(&answer, &["auth", "privileges", "rights"]), json!(["app_sign", ["login", "play"], {}]));
+    assert_eq!(part(&unproven.publish("s1").await, &["code", "reason"]), json!(["publish_denied", "publish"]));
+    assert_eq!(unproven.renew(&test.token("bob", 600)).await["code"], "app_sign_session");
+
+    // It gives way to a proven user id, and after a change of mode it goes on, but does not come in again.
+    test.configure(AppSettings { mode: AuthMode::TokenOnly, ..settings() });
+    assert_eq!(unproven.ask("play", json!({ "stream_id": "s1" })).await["type"], "ok");
+    let proven = test.enter("bob", 600).await;
+    assert_eq!(unproven.hear().await["code"], "kicked_by_other_login");
+    let mut again = test.connect().await;
+    let proof = again.proof("carol", "r1");
+    let answer = again.login("carol", "r1", json!({ "app_sign_proof": proof })).await;
+    assert_eq!(answer["code"], "app_sign_refused");
+    drop(proven);
+}
