@@ -26,6 +26,7 @@ use crate::{
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
     limits::Limits,
+    media::MediaPlane,
     requests::Requests,
     revocations::Revocations,
     sealing::Sealer,
@@ -64,6 +65,8 @@ pub struct Service {
     pub limits: Limits,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
+    /// What forwards media.
+    pub media: MediaPlane,
     /// Minting, and judging what is shown.
     pub tokens: Arc<Tokens>,
     /// Every live revocation.
@@ -121,16 +124,21 @@ impl Service {
         let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
+        let media = MediaPlane::start(&config.media).await?;
         Ok(Self {
-            gateway: Arc::new(Gateway::new(
-                directory.clone(),
-                tokens.clone(),
-                SingleUse::new(store.clone()),
-                clock.clone(),
-                gateway_config,
-            )),
+            gateway: Arc::new(
+                Gateway::new(
+                    directory.clone(),
+                    tokens.clone(),
+                    SingleUse::new(store.clone()),
+                    clock.clone(),
+                    gateway_config,
+                )
+                .with_media(media.clone()),
+            ),
             requests: Requests::new(store.clone(), sealer),
             clock,
+            media,
             directory,
             keyring,
             store,
@@ -415,6 +423,7 @@ impl Running {
                 tracing::error!(%error, "the {name} task failed");
             }
         }
+        self.service.media.shutdown().await;
         tracing::info!("roompass has stopped");
     }
 }

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     apps::App,
     login::{self, Admission, Presented, ProofContext, Refusal, SessionToken},
+    media::StayMedia,
     rooms::{Newcomer, Outbox, SessionId},
     single_use::Claim,
     tokens::Attempt,
@@ -154,6 +155,7 @@ fn enter_room(
         streams: snapshot.streams,
         room_extra: snapshot.extra,
     };
+    let media = StayMedia::new(&gateway.media, app.app_id(), room_id, &login.user_id);
     let stay = Stay {
         app,
         user_id: login.user_id.clone(),
@@ -161,6 +163,7 @@ fn enter_room(
         sdk: login.sdk.clone(),
         session_id,
         session,
+        media,
         place: Some(place),
         outbox,
         line,

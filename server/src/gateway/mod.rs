@@ -40,6 +40,7 @@ use crate::{
     apps::Directory,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
+    media::MediaPlane,
     rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
     single_use::SingleUse,
     tokens::Tokens,
@@ -128,6 +129,7 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     config: GatewayConfig,
     rooms: Rooms,
+    media: MediaPlane,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
@@ -154,11 +156,18 @@ impl Gateway {
             clock,
             config,
             rooms: Rooms::new(Arc::new(log_event)),
+            media: MediaPlane::default(),
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
             draining: watch::Sender::new(None),
         }
+    }
+
+    /// The same gateway, whose sessions send and receive media through `media`.
+    #[must_use]
+    pub fn with_media(self, media: MediaPlane) -> Self {
+        Self { media, ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
