@@ -2,10 +2,11 @@
 
 use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
+    io,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     thread::JoinHandle,
 };
@@ -80,11 +81,11 @@ impl Media {
         let counters = Arc::new(Counters::default());
         let routes = Arc::new(Routes::default());
         let connections = Arc::new(TcpConnections::default());
+        let inboxes: io::Result<Vec<_>> = (0..workers).map(|_| Inbox::new()).collect();
         let arrivals = Arc::new(Arrivals {
             routes: Arc::clone(&routes),
-            inboxes: (0..workers).map(|_| Arc::default()).collect(),
+            inboxes: inboxes.map_err(listen(config.udp))?,
             counters: Arc::clone(&counters),
-            stopping: AtomicBool::new(false),
         });
         let certificate =
             crypto::from_feature_flags().dtls_provider.generate_certificate().ok_or(MediaError::Randomness)?;
@@ -102,10 +103,11 @@ impl Media {
             counters,
         };
         let mut threads = vec![];
-        for (number, inbox) in arrivals.inboxes.iter().enumerate() {
-            threads.push(worker::run(number, shared.clone(), Arc::clone(inbox)).map_err(listen(config.udp))?);
+        for number in 0..workers {
+            let reads = (number == 0).then(|| Arc::clone(&udp));
+            let worker = worker::run(number, shared.clone(), Arc::clone(&arrivals), reads);
+            threads.push(worker.map_err(listen(config.udp))?);
         }
-        threads.push(udp.read(Arc::clone(&arrivals)).map_err(listen(config.udp))?);
         let accept = |listener| connections.accept(listener, Arc::clone(&arrivals), config.limits.tcp_connections);
         let tcp_task = listener.map(|listener| tokio::spawn(accept(listener)).abort_handle());
         tracing::info!(udp = ?udp_told, tcp = ?tcp_told, workers, "media is forwarded");
@@ -139,11 +141,12 @@ impl Media {
     pub fn open(&self, opening: Opening) -> Result<(Session, mpsc::Receiver<Event>), MediaError> {
         let Some(place) = Place::take(&self.0.sessions, self.0.most_sessions) else { return Err(MediaError::Full) };
         let session = self.0.next_session.fetch_add(1, Ordering::Relaxed);
-        let inbox = Arc::clone(&self.0.arrivals.inboxes[self.worker_of(&opening.room)]);
+        let worker = self.worker_of(&opening.room);
+        let inbox = &self.0.arrivals.inboxes[worker];
         let (events, heard) = mpsc::channel(WAITING_EVENTS);
         let Opening { room, user_id, rights } = opening;
         inbox.command(Command::Open { session, room, user_id, rights, events });
-        Ok((Session::new(session, inbox, place), heard))
+        Ok((Session::new(session, Arc::clone(&self.0.arrivals), worker, place), heard))
     }
 
     /// What the node has counted since it started.
@@ -158,7 +161,7 @@ impl Media {
 
     /// Every session and track with what was measured of it.
     pub async fn snapshot(&self) -> Snapshot {
-        let ask = |inbox: &Arc<Inbox>| {
+        let ask = |inbox: &Inbox| {
             let (reply, answer) = oneshot::channel();
             inbox.command(Command::Snapshot { reply });
             answer
@@ -177,7 +180,6 @@ impl Media {
         for inbox in &self.0.arrivals.inboxes {
             inbox.command(Command::Shutdown);
         }
-        self.0.arrivals.stopping.store(true, Ordering::Relaxed);
         if let Some(task) = &self.0.tcp_task {
             task.abort();
         }

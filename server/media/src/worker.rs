@@ -1,27 +1,40 @@
-//! The thread that owns some of the node's rooms.
+//! The threads that own the node's rooms. The first one reads the UDP socket too: what is for its own rooms is handled on
+//! the spot, what is for another's is handed over.
 
 use std::{
     io,
+    os::fd::AsFd,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread::JoinHandle,
     time::Instant,
 };
 
+use str0m::net::Protocol;
+
 use crate::{
     Reason,
     command::Command,
-    inbox::Inbox,
+    inbox::BATCH,
+    net::{Arrivals, MAX_PACKET, Udp},
     sfu::{Sfu, Shared},
 };
 
-/// Runs the rooms of worker number `worker` until it is told to shut down.
-pub(crate) fn run(worker: usize, shared: Shared, inbox: Arc<Inbox>) -> io::Result<JoinHandle<()>> {
+/// Runs the rooms of worker number `worker`, and reads `udp` if it is given, until it is told to shut down.
+pub(crate) fn run(
+    worker: usize,
+    shared: Shared,
+    arrivals: Arc<Arrivals>,
+    udp: Option<Arc<Udp>>,
+) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name(format!("media-{worker}")).spawn(move || {
+        let inbox = &arrivals.inboxes[worker];
         let mut sfu = Sfu::new(worker, shared, Instant::now());
-        let mut datagrams = vec![];
+        let mut waiting = vec![];
+        let mut buffer = [0; MAX_PACKET];
         loop {
-            for command in inbox.take(sfu.deadline(), &mut datagrams) {
+            let is_readable = inbox.wait(sfu.deadline(), udp.as_deref().map(AsFd::as_fd));
+            for command in inbox.take(&mut waiting) {
                 if matches!(command, Command::Shutdown) {
                     contained(&mut sfu, |sfu| sfu.end_all(Reason::ShuttingDown, Instant::now()));
                     inbox.close();
@@ -29,8 +42,16 @@ pub(crate) fn run(worker: usize, shared: Shared, inbox: Arc<Inbox>) -> io::Resul
                 }
                 contained(&mut sfu, |sfu| sfu.command(command, Instant::now()));
             }
-            for datagram in datagrams.drain(..) {
-                contained(&mut sfu, |sfu| sfu.datagram(&datagram));
+            for datagram in waiting.drain(..) {
+                contained(&mut sfu, |sfu| sfu.datagram(&datagram.borrowed()));
+            }
+            if let Some(udp) = udp.as_deref().filter(|_| is_readable) {
+                for _ in 0..BATCH {
+                    let Some((packet, source)) = udp.receive(&mut buffer) else { break };
+                    if let Some(ours) = arrivals.deliver_at(worker, Protocol::Udp, source, packet) {
+                        contained(&mut sfu, |sfu| sfu.datagram(&ours));
+                    }
+                }
             }
             contained(&mut sfu, |sfu| sfu.advance(Instant::now()));
         }

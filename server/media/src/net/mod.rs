@@ -8,10 +8,7 @@ mod udp;
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     time::Instant,
 };
 
@@ -28,39 +25,71 @@ pub(crate) const MAX_PACKET: usize = 2048;
 
 /// A packet that arrived, and the session it is for.
 #[derive(Debug)]
-pub(crate) struct Datagram {
+pub(crate) struct Datagram<B> {
     pub(crate) session: u64,
     pub(crate) protocol: Protocol,
     pub(crate) source: SocketAddr,
     pub(crate) at: Instant,
-    pub(crate) bytes: Box<[u8]>,
+    pub(crate) bytes: B,
+}
+
+impl Datagram<Box<[u8]>> {
+    pub(crate) fn borrowed(&self) -> Datagram<&[u8]> {
+        let Self { session, protocol, source, at, ref bytes } = *self;
+        Datagram { session, protocol, source, at, bytes }
+    }
 }
 
 /// Hands packets that arrive to the workers.
 #[derive(Debug)]
 pub(crate) struct Arrivals {
     pub(crate) routes: Arc<Routes>,
-    pub(crate) inboxes: Vec<Arc<Inbox>>,
+    pub(crate) inboxes: Vec<Inbox>,
     pub(crate) counters: Arc<Counters>,
-    pub(crate) stopping: AtomicBool,
 }
 
 impl Arrivals {
     /// Hands on a packet; false if it is nobody's.
     pub(crate) fn deliver(&self, protocol: Protocol, source: SocketAddr, bytes: &[u8]) -> bool {
-        let Some(Route { worker, session }) = self.routes.find(source, bytes) else {
-            self.counters.stray_packets.fetch_add(1, Ordering::Relaxed);
-            return false;
-        };
-        let datagram = Datagram { session, protocol, source, at: Instant::now(), bytes: bytes.into() };
-        if !self.inboxes[worker].datagram(datagram) {
-            self.counters.overload_drops.fetch_add(1, Ordering::Relaxed);
-        }
+        let Some((worker, datagram)) = self.address(protocol, source, bytes) else { return false };
+        self.hand_over(worker, datagram);
         true
     }
 
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
+    /// Gives a packet back that is for `worker`, which is who asks, and hands on any other.
+    pub(crate) fn deliver_at<'b>(
+        &self,
+        worker: usize,
+        protocol: Protocol,
+        source: SocketAddr,
+        bytes: &'b [u8],
+    ) -> Option<Datagram<&'b [u8]>> {
+        let (owner, datagram) = self.address(protocol, source, bytes)?;
+        if owner == worker {
+            return Some(datagram);
+        }
+        self.hand_over(owner, datagram);
+        None
+    }
+
+    fn address<'b>(
+        &self,
+        protocol: Protocol,
+        source: SocketAddr,
+        bytes: &'b [u8],
+    ) -> Option<(usize, Datagram<&'b [u8]>)> {
+        let Some(Route { worker, session }) = self.routes.find(source, bytes) else {
+            self.counters.stray_packets.fetch_add(1, Ordering::Relaxed);
+            return None;
+        };
+        Some((worker, Datagram { session, protocol, source, at: Instant::now(), bytes }))
+    }
+
+    fn hand_over(&self, worker: usize, datagram: Datagram<&[u8]>) {
+        let Datagram { session, protocol, source, at, bytes } = datagram;
+        if !self.inboxes[worker].datagram(Datagram { session, protocol, source, at, bytes: bytes.into() }) {
+            self.counters.overload_drops.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 

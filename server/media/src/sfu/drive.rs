@@ -16,8 +16,8 @@ use crate::{
 
 impl Sfu {
     /// Takes in a packet of a client.
-    pub(crate) fn datagram(&mut self, datagram: &Datagram) {
-        let Datagram { session, protocol, source, at: now, ref bytes } = *datagram;
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<&[u8]>) {
+        let Datagram { session, protocol, source, at: now, bytes } = *datagram;
         self.working_for = Some(session);
         let local = self.local_address(protocol, source);
         let route = Route { worker: self.worker, session };
@@ -27,7 +27,7 @@ impl Sfu {
             self.shared.counters.capped_packets.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let (Some(destination), Ok(contents)) = (local, (&**bytes).try_into()) else { return };
+        let (Some(destination), Ok(contents)) = (local, bytes.try_into()) else { return };
         let input = Input::Receive(now, Receive { proto: protocol, source, destination, contents });
         if !transport.rtc.accepts(&input) {
             return;
