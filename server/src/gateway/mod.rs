@@ -16,6 +16,7 @@ mod stay;
 mod tests;
 mod waiting;
 mod wheel;
+mod whip;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -130,6 +131,7 @@ pub struct Gateway {
     config: GatewayConfig,
     rooms: Rooms,
     media: MediaPlane,
+    whip: Arc<whip::Resources>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
@@ -157,6 +159,7 @@ impl Gateway {
             config,
             rooms: Rooms::new(Arc::new(log_event)),
             media: MediaPlane::default(),
+            whip: Arc::default(),
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
@@ -174,7 +177,7 @@ impl Gateway {
     /// source, and all that lack one share one. A [`ConnectionPlace`] is kept for as long as the socket. Set
     /// `TCP_NODELAY` on the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
-        Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
+        Router::new().route(GATEWAY_PATH, get(upgrade)).merge(whip::routes()).with_state(self)
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody

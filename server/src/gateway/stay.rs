@@ -194,7 +194,7 @@ pub(super) async fn remember_end(
 }
 
 /// Does what has come due. What the client has to hear of it waits for it. Returns how the stay ended, if it did.
-fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<ErrorCode> {
+pub(super) fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<ErrorCode> {
     let effects = match gateway.directory.app(stay.app.app_id()).filter(|app| app.settings().enabled) {
         None => stay.session.end(ErrorCode::KickedInternal),
         Some(app) => {

@@ -5,12 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use roompass_media::{Idle, Kind, Kinds, MediaError, Offer, Opening, Reason, Rights, Session, Streams, Track, Use};
+use roompass_media::{
+    Event, Idle, Kind, Kinds, MediaError, Offer, Opening, Reason, Rights, Session, Streams, Track, Use,
+};
 use roompass_wire::{
     ErrorCode,
     gateway::{GoneReason, IdleTrack, MediaAnswer, MediaKind as WireKind, MediaOffer},
 };
 use token_gen::{AppId, MediaKind, MediaKinds, RoomId, StreamId};
+use tokio::sync::mpsc;
 
 use super::MediaPlane;
 
@@ -23,6 +26,7 @@ pub struct StayMedia {
     publishing: BTreeMap<StreamId, MediaKinds>,
     playing: BTreeSet<StreamId>,
     session: Option<Session>,
+    events: Option<mpsc::Receiver<Event>>,
 }
 
 impl StayMedia {
@@ -35,6 +39,7 @@ impl StayMedia {
             publishing: BTreeMap::new(),
             playing: BTreeSet::new(),
             session: None,
+            events: None,
         }
     }
 
@@ -100,6 +105,17 @@ impl StayMedia {
         session.candidate(candidate).map_err(|error| code_of(&error))
     }
 
+    /// What happens next to its packets. The rules of a stay do not depend on it. For ever nothing, before the first offer.
+    pub async fn heard(&mut self) -> Event {
+        if let Some(events) = &mut self.events
+            && let Some(event) = events.recv().await
+        {
+            return event;
+        }
+        self.events = None;
+        std::future::pending().await
+    }
+
     /// The stay is over: nothing goes through any more, and the client's connection is closed.
     pub fn end(&mut self, reason: GoneReason) {
         if let Some(session) = self.session.take() {
@@ -113,15 +129,14 @@ impl StayMedia {
             let media = self.plane.media.as_ref().ok_or(ErrorCode::MediaUnavailable)?;
             let opening =
                 Opening { room: Arc::clone(&self.room), user_id: Arc::clone(&self.user_id), rights: self.rights() };
-            // What is heard of packets is for statistics: the rules of the stay do not depend on it.
-            let (session, _) = media.open(opening).map_err(|error| code_of(&error))?;
+            let (session, events) = media.open(opening).map_err(|error| code_of(&error))?;
             for (stream_id, kinds) in &self.publishing {
                 session.publish(stream_id.as_str(), kinds_of(*kinds));
             }
             for stream_id in &self.playing {
                 session.play(stream_id.as_str());
             }
-            self.session = Some(session);
+            (self.session, self.events) = (Some(session), Some(events));
         }
         self.session.as_ref().ok_or(ErrorCode::Internal)
     }

@@ -4,6 +4,13 @@ use serde::{Deserialize, Serialize};
 
 use super::MediaKind;
 
+/// Publishes a stream with an SDP offer as the body (WHIP, RFC 9725).
+pub const WHIP_PATH: &str = "/v1/apps/{app_id}/rooms/{room_id}/whip/{stream_id}";
+/// Plays a stream with an SDP offer as the body (WHEP).
+pub const WHEP_PATH: &str = "/v1/apps/{app_id}/rooms/{room_id}/whep/{stream_id}";
+/// What either has made: `PATCH` adds candidates, `DELETE` ends it. Its name is a secret of its client.
+pub const MEDIA_PATH: &str = "/v1/media/{media_id}";
+
 /// [`ClientMessage::GetMediaServers`](super::ClientMessage::GetMediaServers).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
