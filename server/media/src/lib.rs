@@ -23,7 +23,7 @@ pub use config::{Limits, MediaConfig};
 pub use error::MediaError;
 pub use event::{Event, Reason};
 pub use media::{Media, Opening};
-pub use offer::{Answer, Idle, IdleTrack, Offer, Track, Use};
+pub use offer::{Answer, Idle, IdleTrack, Offer, Role, Track};
 pub use rights::{Kind, Kinds, Rights, Streams};
 pub use session::Session;
 pub use stats::{PlayedTrack, PublishedTrack, SessionStats, Snapshot, Totals, TrackStats};

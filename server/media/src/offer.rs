@@ -22,12 +22,12 @@ pub struct Track {
     /// The stream.
     pub stream_id: Arc<str>,
     /// Which way it goes.
-    pub use_: Use,
+    pub role: Role,
 }
 
 /// Which way a track goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Use {
+pub enum Role {
     /// From the client, as this kind.
     Publish(Kind),
     /// To the client: the sound or the picture of the stream, by the kind of the line.

@@ -14,8 +14,8 @@ use axum::{
     body::Bytes,
     extract::{DefaultBodyLimit, Path, State},
     http::{
-        HeaderMap, HeaderValue, StatusCode,
-        header::{ACCEPT_PATCH, AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE},
+        HeaderMap, HeaderName, HeaderValue, StatusCode,
+        header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE},
     },
     response::{IntoResponse, Response},
     routing::{delete, post},
@@ -48,6 +48,7 @@ use crate::{
 };
 
 const SDP: HeaderValue = HeaderValue::from_static("application/sdp");
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 const SDP_FRAGMENT: HeaderValue = HeaderValue::from_static("application/trickle-ice-sdpfrag");
 const MAX_SDP_BYTES: usize = 64 * 1024;
 /// How long a client may take to connect, and how long it may be gone.
@@ -254,7 +255,9 @@ async fn hold(
             asked = asks.recv() => match asked {
                 Some(Asked::Candidates(candidates)) => {
                     // One that is of no use does no harm.
-                    candidates.iter().for_each(|candidate| drop(media.candidate(candidate)));
+                    for candidate in candidates {
+                        let _ = media.candidate(&candidate);
+                    }
                 }
                 Some(Asked::End) | None => break (GoneReason::Stopped, "deleted"),
             },

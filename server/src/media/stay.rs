@@ -6,7 +6,7 @@ use std::{
 };
 
 use roompass_media::{
-    Event, Idle, Kind, Kinds, MediaError, Offer, Opening, Reason, Rights, Session, Streams, Track, Use,
+    Event, Idle, Kind, Kinds, MediaError, Offer, Opening, Reason, Rights, Role, Session, Streams, Track,
 };
 use roompass_wire::{
     ErrorCode,
@@ -81,14 +81,14 @@ impl StayMedia {
     /// [`ErrorCode::MediaUnavailable`], [`ErrorCode::MediaFull`], [`ErrorCode::MediaInvalid`].
     pub async fn offer(&mut self, offer: MediaOffer) -> Result<MediaAnswer, ErrorCode> {
         let tracks = offer.tracks.into_iter().map(|track| {
-            let use_ = match track.publish {
-                None => Use::Play,
-                Some(WireKind::Audio) => Use::Publish(Kind::Audio),
-                Some(WireKind::Video) => Use::Publish(Kind::Video),
-                Some(WireKind::Screen) => Use::Publish(Kind::Screen),
+            let role = match track.publish {
+                None => Role::Play,
+                Some(WireKind::Audio) => Role::Publish(Kind::Audio),
+                Some(WireKind::Video) => Role::Publish(Kind::Video),
+                Some(WireKind::Screen) => Role::Publish(Kind::Screen),
                 Some(WireKind::Data | WireKind::Unknown) => return Err(ErrorCode::MediaInvalid),
             };
-            Ok(Track { mid: track.mid, stream_id: track.stream_id.into(), use_ })
+            Ok(Track { mid: track.mid, stream_id: track.stream_id.into(), role })
         });
         let offered = Offer { sdp: offer.sdp, tracks: tracks.collect::<Result<_, _>>()? };
         let answer = self.session()?.offer(offered).await.map_err(|error| code_of(&error))?;

@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use roompass_media::{Kinds, Media, MediaConfig, Offer, Opening, Rights, Session, Streams, Track, Use};
+use roompass_media::{Kinds, Media, MediaConfig, Offer, Opening, Rights, Role, Session, Streams, Track};
 
 use self::{clients::Clients, plain::Plain};
 
@@ -75,12 +75,12 @@ fn measure_ours(receivers: usize) -> Measured {
     let clients = Clients::connect(receivers, PACKETS_PER_SECOND, |sdp, mid, kind| {
         let opening = Opening { room: "bench".into(), user_id: "user".into(), rights: rights.clone() };
         let (session, _) = media.open(opening).expect("there is room");
-        let use_ = kind.map_or(Use::Play, Use::Publish);
+        let role = kind.map_or(Role::Play, Role::Publish);
         match kind {
             Some(_) => session.publish("stream", Kinds::ALL),
             None => session.play("stream"),
         }
-        let track = Track { mid, stream_id: Arc::from("stream"), use_ };
+        let track = Track { mid, stream_id: Arc::from("stream"), role };
         let answer = runtime.block_on(session.offer(Offer { sdp, tracks: vec![track] })).expect("it is answered");
         sessions.push(session);
         answer.sdp

@@ -12,7 +12,7 @@ use str0m::{
 };
 
 use super::{Sfu, peer::Peer, peer::Transport, played::Played, published::Published};
-use crate::{Answer, Idle, IdleTrack, Kind, MediaError, Offer, Reason, Track, Use, net::Route};
+use crate::{Answer, Idle, IdleTrack, Kind, MediaError, Offer, Reason, Role, Track, net::Route};
 
 /// Candidates of one client that are taken in.
 const MOST_CANDIDATES: usize = 64;
@@ -129,9 +129,9 @@ impl Peer {
         let (mut published, mut played) = (vec![], vec![]);
         for track in tracks {
             let mid = Mid::from(track.mid.as_str());
-            let why = match track.use_ {
-                Use::Publish(kind) => self.map_published(track, mid, kind, &mut published, now),
-                Use::Play => self.map_played(track, mid, &mut played, now),
+            let why = match track.role {
+                Role::Publish(kind) => self.map_published(track, mid, kind, &mut published, now),
+                Role::Play => self.map_played(track, mid, &mut played, now),
             };
             idle.extend(why.map(|why| IdleTrack { mid: track.mid.clone(), why }));
         }
@@ -177,12 +177,12 @@ impl Peer {
             return Some(Idle::Repeated);
         }
         let known = self.played.iter().position(|of| of.mid == mid && of.stream_id == track.stream_id);
-        let mut track_ = match known {
+        let mut mapped_track = match known {
             Some(index) => self.played.swap_remove(index),
             None => Played::new(mid, Arc::clone(&track.stream_id), is_audio, now),
         };
-        track_.renegotiated();
-        mapped.push(track_);
+        mapped_track.renegotiated();
+        mapped.push(mapped_track);
         match (self.plays(&track.stream_id), self.rights.may_play(&track.stream_id)) {
             (true, _) => None,
             (false, true) => Some(Idle::NotStarted),

@@ -2,7 +2,7 @@
 
 use std::{env, ffi::OsString, path::Path, process::Stdio};
 
-use roompass_media::{Answer, Kind, Kinds, Offer, Opening, Session, Track, Use};
+use roompass_media::{Answer, Kind, Kinds, Offer, Opening, Role, Session, Track};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     process::{ChildStdin, ChildStdout, Command},
@@ -40,8 +40,8 @@ async fn aiortc_decodes_what_aiortc_publishes() {
         .expect("the packages of .ci/requirements.txt are installed: run `.ci/setup test`");
     let mut answers = peers.stdin.take().unwrap();
     let mut offers = BufReader::new(peers.stdout.take().unwrap()).lines();
-    negotiate(&publisher, &mut offers, &mut answers, Use::Publish).await;
-    negotiate(&player, &mut offers, &mut answers, |_| Use::Play).await;
+    negotiate(&publisher, &mut offers, &mut answers, Role::Publish).await;
+    negotiate(&player, &mut offers, &mut answers, |_| Role::Play).await;
     let decoded = offers.next_line().await.unwrap().expect("it ran to its end");
     assert_eq!(decoded, r#"{"audio": 25, "video": 25}"#);
     assert!(peers.wait().await.unwrap().success());
@@ -52,13 +52,13 @@ async fn negotiate(
     session: &Session,
     offers: &mut Lines<BufReader<ChildStdout>>,
     answers: &mut ChildStdin,
-    use_of: impl Fn(Kind) -> Use,
+    role_of: impl Fn(Kind) -> Role,
 ) {
     let line = offers.next_line().await.unwrap().expect("an offer");
     let offer: json::Offer = serde_json::from_str(&line).unwrap();
     let tracks = offer.lines.into_iter().map(|line| {
         let kind = if line.kind == "audio" { Kind::Audio } else { Kind::Video };
-        Track { mid: line.mid, stream_id: "alice-camera".into(), use_: use_of(kind) }
+        Track { mid: line.mid, stream_id: "alice-camera".into(), role: role_of(kind) }
     });
     let Answer { sdp, idle } = session.offer(Offer { sdp: offer.sdp, tracks: tracks.collect() }).await.unwrap();
     assert_eq!(idle, []);

@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use roompass_media::{Kind, Track, Use};
+use roompass_media::{Kind, Role, Track};
 use str0m::{
     Candidate, Event, Input, Output, Rtc, RtcConfig,
     change::{SdpAnswer, SdpPendingOffer},
@@ -28,18 +28,18 @@ const PACE: Duration = Duration::from_millis(10);
 #[derive(Debug, Clone)]
 pub(crate) struct Line {
     stream_id: Arc<str>,
-    use_: Use,
+    role: Role,
     kind: Kind,
     layers: &'static [&'static str],
 }
 
 impl Line {
     pub(crate) fn publish(stream_id: &str, kind: Kind) -> Self {
-        Self { stream_id: stream_id.into(), use_: Use::Publish(kind), kind, layers: &[] }
+        Self { stream_id: stream_id.into(), role: Role::Publish(kind), kind, layers: &[] }
     }
 
     pub(crate) fn play(stream_id: &str, kind: Kind) -> Self {
-        Self { stream_id: stream_id.into(), use_: Use::Play, kind, layers: &[] }
+        Self { stream_id: stream_id.into(), role: Role::Play, kind, layers: &[] }
     }
 
     /// A picture in several sizes, largest first.
@@ -160,16 +160,16 @@ impl Client {
                 continue;
             }
             let kind = if line.kind == Kind::Audio { MediaKind::Audio } else { MediaKind::Video };
-            let direction = if line.use_ == Use::Play { Direction::RecvOnly } else { Direction::SendOnly };
+            let direction = if line.role == Role::Play { Direction::RecvOnly } else { Direction::SendOnly };
             let mut simulcast = Simulcast::new();
             for layer in line.layers {
                 simulcast.add_send_layer(SimulcastLayer::new(layer));
             }
             let simulcast = (!line.layers.is_empty()).then_some(simulcast);
             let mid = api.add_media(kind, direction, None, None, simulcast);
-            tracks.push(Track { mid: mid.to_string(), stream_id: Arc::clone(&line.stream_id), use_: line.use_ });
+            tracks.push(Track { mid: mid.to_string(), stream_id: Arc::clone(&line.stream_id), role: line.role });
             kinds.insert(mid, line.kind);
-            if line.use_ != Use::Play {
+            if line.role != Role::Play {
                 let rids: Vec<Option<Rid>> = match line.layers {
                     [] => vec![None],
                     layers => layers.iter().map(|layer| Some(Rid::from(*layer))).collect(),

@@ -1,6 +1,6 @@
 //! Clients that claim, send and ask what they have no right to.
 
-use roompass_media::{Idle, Kind, Kinds, Limits, MediaError, Offer, Opening, Rights, Use};
+use roompass_media::{Idle, Kind, Kinds, Limits, MediaError, Offer, Opening, Rights, Role};
 
 use crate::{
     client::Line,
@@ -63,7 +63,7 @@ async fn calling_a_picture_sound_does_not_make_it_one() {
     mallory.session.publish("s", Kinds::ALL);
     let (sdp, mut tracks) = mallory.client.offer(&[Line::publish("s", Kind::Video)]);
     for track in &mut tracks {
-        track.use_ = Use::Publish(Kind::Audio);
+        track.role = Role::Publish(Kind::Audio);
     }
     let answer = mallory.session.offer(Offer { sdp, tracks }).await.unwrap();
     mallory.client.accept(&answer.sdp);

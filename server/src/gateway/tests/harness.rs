@@ -28,6 +28,7 @@ use crate::{
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig},
     limits::ClientAddress,
+    media::{MediaPlane, MediaSettings},
     revocations::Revocations,
     single_use::SingleUse,
     store::{Location, SqliteStore, Store},
@@ -62,6 +63,18 @@ impl TestGateway {
     }
 
     pub(super) async fn start_with(settings: AppSettings, config: GatewayConfig) -> Self {
+        Self::start_on(settings, config, MediaPlane::default()).await
+    }
+
+    /// One that forwards media, over loopback.
+    pub(super) async fn start_with_media(settings: AppSettings) -> Self {
+        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let media = MediaSettings { listen, allow_loopback: true, workers: 1, ..MediaSettings::default() };
+        let media = MediaPlane::start(&media).await.unwrap();
+        Self::start_on(settings, GatewayConfig::default(), media).await
+    }
+
+    async fn start_on(settings: AppSettings, config: GatewayConfig, media: MediaPlane) -> Self {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(START)));
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
@@ -69,13 +82,14 @@ impl TestGateway {
         let store = SqliteStore::open(&Location::Memory).unwrap();
         store.migrate().await.unwrap();
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
-        let gateway = Arc::new(Gateway::new(
+        let gateway = Gateway::new(
             Arc::clone(&directory),
             Arc::new(tokens),
             SingleUse::new(Arc::new(store)),
             clock.clone(),
             config,
-        ));
+        );
+        let gateway = Arc::new(gateway.with_media(media));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
