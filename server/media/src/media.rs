@@ -1,7 +1,7 @@
 //! The handle on the media plane of this node.
 
 use std::{
-    hash::{BuildHasher, Hash, Hasher, RandomState},
+    hash::{BuildHasher, RandomState},
     io,
     net::SocketAddr,
     sync::{
@@ -192,9 +192,7 @@ impl Media {
 
     /// All sessions of a room share a worker, so that forwarding crosses no thread.
     fn worker_of(&self, room: &str) -> usize {
-        let mut hasher = self.0.hasher.build_hasher();
-        room.hash(&mut hasher);
-        (hasher.finish() % self.0.arrivals.inboxes.len() as u64) as usize
+        (self.0.hasher.hash_one(room) % self.0.arrivals.inboxes.len() as u64) as usize
     }
 }
 

@@ -14,7 +14,7 @@ use std::{
 
 use str0m::net::{Protocol, Transmit};
 
-pub(crate) use routes::{Route, Routes};
+pub(crate) use routes::{Route, Routes, is_stun};
 pub(crate) use tcp::TcpConnections;
 pub(crate) use udp::Udp;
 

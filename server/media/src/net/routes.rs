@@ -43,7 +43,10 @@ impl Routes {
     }
 
     pub(crate) fn add_address(&self, address: SocketAddr, route: Route) {
-        self.write().by_address.insert(address, route);
+        let known = self.0.read().unwrap_or_else(PoisonError::into_inner).by_address.get(&address).copied();
+        if known != Some(route) {
+            self.write().by_address.insert(address, route);
+        }
     }
 
     /// Forgets `address`, unless it has become another session's.
@@ -63,9 +66,14 @@ const STUN_HEADER: usize = 20;
 const STUN_COOKIE: [u8; 4] = 0x2112_a442_u32.to_be_bytes();
 const USERNAME: u16 = 0x0006;
 
+/// Whether a packet is a STUN message (RFC 7983).
+pub(crate) fn is_stun(packet: &[u8]) -> bool {
+    packet.len() >= STUN_HEADER && packet[0] <= 3 && packet[4..8] == STUN_COOKIE
+}
+
 /// The receiver's name in a STUN request: the part of USERNAME before the colon.
-pub(crate) fn stun_ufrag(packet: &[u8]) -> Option<&str> {
-    if packet.len() < STUN_HEADER || packet[0] > 3 || packet[4..8] != STUN_COOKIE {
+fn stun_ufrag(packet: &[u8]) -> Option<&str> {
+    if !is_stun(packet) {
         return None;
     }
     let mut rest = &packet[STUN_HEADER..];

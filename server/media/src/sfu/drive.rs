@@ -11,7 +11,7 @@ use str0m::{
 use super::{Sfu, peer::Transport};
 use crate::{
     Event, Reason,
-    net::{Datagram, Route},
+    net::{Datagram, Route, is_stun},
 };
 
 impl Sfu {
@@ -33,10 +33,13 @@ impl Sfu {
             return;
         }
         // A message that proves to know the ICE password brings the packets that follow from there to this session.
-        if !transport.addresses.contains(&source) {
-            if let Some(forgotten) = transport.add_address(source) {
-                self.shared.routes.remove_address(forgotten, route);
-            }
+        if !transport.addresses.contains(&source)
+            && let Some(forgotten) = transport.add_address(source)
+        {
+            self.shared.routes.remove_address(forgotten, route);
+        }
+        // Each such message does so again: whoever forges an address takes packets for a moment only.
+        if is_stun(bytes) {
             self.shared.routes.add_address(source, route);
         }
         if transport.rtc.handle_input(input).is_err() {

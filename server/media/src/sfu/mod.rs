@@ -164,6 +164,7 @@ impl Sfu {
 
     /// Changes a session, and what is forwarded in its room by that.
     fn change(&mut self, session: u64, reason: Reason, now: Instant, change: impl FnOnce(&mut Peer) -> bool) {
+        self.working_for = Some(session);
         let Some(peer) = self.peers.get_mut(&session) else { return };
         if change(peer) {
             let room = Arc::clone(&peer.room);

@@ -115,6 +115,16 @@ impl Person {
     }
 }
 
+/// Alice publishes, and Bob, who only plays, sees her.
+pub(crate) async fn watched(media: &Media) -> (Person, Person) {
+    let mut alice = Person::enter(media, "1/room", "alice", everything());
+    let mut bob = Person::enter(media, "1/room", "bob", only_play());
+    alice.publish("alice-camera").await;
+    bob.play("alice-camera").await;
+    bob.sees("alice-camera").await;
+    (alice, bob)
+}
+
 /// Waits until the media plane has turned away `more` further packets: proof that the sender goes on sending.
 pub(crate) async fn refuses(media: &Media, more: u64) {
     waits_for(media, |totals| totals.refused_packets, more).await;

@@ -4,27 +4,25 @@ use std::time::Instant;
 
 use roompass_media::{Event, Kind, Kinds, Media, Reason, Rights, Streams};
 
-use crate::harness::{Person, eventually, everything, media, only, only_play, refuses, sees_strays, went_silent};
+use crate::harness::{
+    Person, eventually, everything, media, only, only_play, refuses, sees_strays, watched, went_silent,
+};
 
 const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
 
 /// Alice publishes; Bob and Carol see her.
-async fn watched(media: &Media) -> (Person, Person, Person) {
-    let mut alice = Person::enter(media, "1/room", "alice", everything());
-    let mut bob = Person::enter(media, "1/room", "bob", everything());
+async fn watched_by_two(media: &Media) -> (Person, Person, Person) {
+    let (alice, bob) = watched(media).await;
     let mut carol = Person::enter(media, "1/room", "carol", only_play());
-    alice.publish("alice-camera").await;
-    for person in [&mut bob, &mut carol] {
-        person.play("alice-camera").await;
-        person.sees("alice-camera").await;
-    }
+    carol.play("alice-camera").await;
+    carol.sees("alice-camera").await;
     (alice, bob, carol)
 }
 
 #[tokio::test]
 async fn losing_the_right_to_publish_silences_at_once_for_everybody() {
     let media = media().await;
-    let (mut alice, mut bob, mut carol) = watched(&media).await;
+    let (mut alice, mut bob, mut carol) = watched_by_two(&media).await;
     let change = Instant::now();
     alice.session.set_rights(only_play());
     refuses(&media, 100).await;
@@ -49,7 +47,7 @@ async fn losing_the_right_to_publish_silences_at_once_for_everybody() {
 #[tokio::test]
 async fn losing_one_kind_or_one_stream_leaves_the_rest() {
     let media = media().await;
-    let (mut alice, bob, carol) = watched(&media).await;
+    let (mut alice, bob, carol) = watched_by_two(&media).await;
     alice.publish("alice-second").await;
     let mut dave = Person::enter(&media, "1/room", "dave", only_play());
     dave.play("alice-second").await;
@@ -74,7 +72,7 @@ async fn losing_one_kind_or_one_stream_leaves_the_rest() {
 #[tokio::test]
 async fn losing_the_right_to_play_ends_it_for_that_receiver_only() {
     let media = media().await;
-    let (_alice, mut bob, carol) = watched(&media).await;
+    let (_alice, mut bob, carol) = watched_by_two(&media).await;
     let change = Instant::now();
     bob.session.set_rights(Rights { play_streams: only(&["another"]), ..everything() });
     bob.hears_end_of_play("alice-camera", Reason::RightLost).await;
@@ -87,7 +85,7 @@ async fn losing_the_right_to_play_ends_it_for_that_receiver_only() {
 #[tokio::test]
 async fn a_stop_by_the_operator_reaches_every_receiver_with_its_reason() {
     let media = media().await;
-    let (alice, mut bob, mut carol) = watched(&media).await;
+    let (alice, mut bob, mut carol) = watched_by_two(&media).await;
     let change = Instant::now();
     alice.session.stop_publish("alice-camera", Reason::Removed);
     refuses(&media, 100).await;
@@ -101,7 +99,7 @@ async fn a_stop_by_the_operator_reaches_every_receiver_with_its_reason() {
 async fn after_kick_revocation_and_expiry_a_client_that_goes_on_is_not_heard() {
     for reason in [Reason::Kicked, Reason::Revoked, Reason::Expired] {
         let media = media().await;
-        let (alice, mut bob, mut carol) = watched(&media).await;
+        let (alice, mut bob, mut carol) = watched_by_two(&media).await;
         let Person { session, client, .. } = alice;
         client.ignore_close();
         let change = Instant::now();
@@ -118,7 +116,7 @@ async fn after_kick_revocation_and_expiry_a_client_that_goes_on_is_not_heard() {
 #[tokio::test]
 async fn a_session_that_is_dropped_is_over() {
     let media = media().await;
-    let (alice, mut bob, _carol) = watched(&media).await;
+    let (alice, mut bob, _carol) = watched_by_two(&media).await;
     drop(alice);
     bob.hears_end_of_play("alice-camera", Reason::Stopped).await;
     let snapshot = media.snapshot().await;
@@ -129,7 +127,7 @@ async fn a_session_that_is_dropped_is_over() {
 #[tokio::test]
 async fn renewal_that_takes_nothing_away_disturbs_nothing() {
     let media = media().await;
-    let (alice, bob, _carol) = watched(&media).await;
+    let (alice, bob, _carol) = watched_by_two(&media).await;
     for _ in 0..20 {
         alice.session.set_rights(Rights { publish_streams: only(&["alice-camera"]), ..everything() });
         alice.session.set_rights(Rights { publish_streams: Streams::Any, ..everything() });

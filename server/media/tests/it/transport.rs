@@ -4,7 +4,7 @@ use roompass_media::{Event, Kind, Kinds, Offer, Reason};
 
 use crate::{
     client::{Client, Line},
-    harness::{Person, eventually, everything, media, only_play},
+    harness::{Person, eventually, everything, media, only_play, watched},
 };
 
 #[tokio::test]
@@ -47,11 +47,7 @@ async fn a_receiver_that_does_not_read_holds_up_nobody() {
 #[tokio::test]
 async fn an_ice_restart_keeps_the_call_and_renews_the_credentials() {
     let media = media().await;
-    let mut alice = Person::enter(&media, "1/room", "alice", everything());
-    let mut bob = Person::enter(&media, "1/room", "bob", only_play());
-    alice.publish("alice-camera").await;
-    bob.play("alice-camera").await;
-    bob.sees("alice-camera").await;
+    let (_alice, bob) = watched(&media).await;
 
     let passwords = |sdp: &str| -> Vec<String> {
         sdp.lines().filter_map(|line| line.strip_prefix("a=ice-pwd:")).map(str::to_owned).collect()
@@ -73,11 +69,7 @@ async fn an_ice_restart_keeps_the_call_and_renews_the_credentials() {
 #[tokio::test]
 async fn a_client_that_lost_everything_comes_back_into_its_session() {
     let media = media().await;
-    let mut alice = Person::enter(&media, "1/room", "alice", everything());
-    let mut bob = Person::enter(&media, "1/room", "bob", only_play());
-    alice.publish("alice-camera").await;
-    bob.play("alice-camera").await;
-    bob.sees("alice-camera").await;
+    let (mut alice, mut bob) = watched(&media).await;
 
     alice.client = Client::udp();
     alice.negotiate(&[Line::publish("alice-camera", Kind::Audio), Line::publish("alice-camera", Kind::Video)]).await;
