@@ -17,6 +17,8 @@ use crate::{command::Command, net::Datagram};
 
 /// Packets that may wait for a worker; what comes while as many wait is dropped, as a full socket would.
 const WAITING: usize = 4096;
+/// The least that is slept if nothing comes: what is due a moment later is done in the same go.
+const GATHER: Duration = Duration::from_millis(1);
 /// Packets taken at once, so that a command never waits for more.
 pub(crate) const BATCH: usize = 32;
 
@@ -67,6 +69,7 @@ impl Inbox {
     /// Waits until something has come, `socket` is readable, or it is `deadline`. Whether the socket is readable.
     pub(crate) fn wait(&self, deadline: Option<Instant>, socket: Option<BorrowedFd<'_>>) -> bool {
         let until = deadline.map_or(Duration::from_secs(1), |at| at.saturating_duration_since(Instant::now()));
+        let until = if until.is_zero() { until } else { until.max(GATHER) };
         let until = Timespec { tv_sec: until.as_secs() as i64, tv_nsec: i64::from(until.subsec_nanos()) };
         let own = PollFd::from_borrowed_fd(self.bell.as_fd(), PollFlags::IN);
         let mut watched = [own.clone(), socket.map_or(own, |socket| PollFd::from_borrowed_fd(socket, PollFlags::IN))];

@@ -85,9 +85,9 @@ impl Loop {
                 deadlines.push(Instant::now());
             }
             let now = Instant::now();
-            for index in 0..self.rtcs.len() {
-                if deadlines[index] <= now {
-                    deadlines[index] = self.flush(index, socket, now);
+            for (index, deadline) in deadlines.iter_mut().enumerate() {
+                if *deadline <= now {
+                    *deadline = self.flush(index, socket, now);
                 }
             }
             let next = deadlines.iter().min().copied().unwrap_or(now).min(now + Duration::from_millis(50));
@@ -119,7 +119,7 @@ impl Loop {
 
     fn forward(&mut self, packet: &RtpPacket, socket: &UdpSocket, deadlines: &mut [Instant], now: Instant) {
         let first = *self.first_seq.get_or_insert(*packet.seq_no);
-        for index in 1..self.rtcs.len() {
+        for (index, deadline) in deadlines.iter_mut().enumerate().skip(1) {
             let (rtc, mid) = &mut self.rtcs[index];
             let Some(mid) = *mid else { continue };
             if !rtc.is_connected() {
@@ -137,7 +137,7 @@ impl Loop {
             let Some(stream) = direct.stream_tx_by_mid(mid, None) else { continue };
             let write = RtpWrite::new(pt, seq, packet.header.timestamp, packet.timestamp, packet.payload.clone());
             stream.write_rtp(write.marker(packet.header.marker).nackable(true));
-            deadlines[index] = self.flush(index, socket, now);
+            *deadline = self.flush(index, socket, now);
         }
     }
 

@@ -1,4 +1,5 @@
 //! The media plane with real WebRTC peers over loopback: what goes through, and what never does.
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
 
 mod aiortc;
 mod call;
