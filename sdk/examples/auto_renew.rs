@@ -48,7 +48,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
             event = events.next() => match event {
                 Some(Event::TokenRenewed { expire_at, .. }) => println!("renewed: good until {expire_at}"),
                 Some(Event::RenewalFailed { error, retry_in }) => println!("not renewed: {error}; again in {retry_in:?}"),
-                Some(Event::StateChanged(state)) => println!("state: {state:?}"),
+                Some(Event::StateChanged { state, .. }) => println!("state: {state:?}"),
                 Some(_) => {}
                 None => break,
             },

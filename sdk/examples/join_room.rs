@@ -53,12 +53,14 @@ async fn run() -> Result<(), Box<dyn Error>> {
 fn tell(event: Event) {
     match event {
         Event::UsersJoined(users) => users.iter().for_each(|user| println!("+ user {}", user.user_id)),
-        Event::UsersLeft(users) => users.iter().for_each(|user| println!("- user {}", user.user_id)),
+        Event::UsersLeft { users, .. } => users.iter().for_each(|user| println!("- user {}", user.user_id)),
         Event::StreamsStarted(streams) => {
             streams.iter().for_each(|stream| println!("+ stream {} of {}", stream.stream_id, stream.user_id));
         }
-        Event::StreamsStopped(streams) => streams.iter().for_each(|stream| println!("- stream {}", stream.stream_id)),
-        Event::StateChanged(state) => println!("state: {state:?}"),
+        Event::StreamsStopped { streams, .. } => {
+            streams.iter().for_each(|stream| println!("- stream {}", stream.stream_id))
+        }
+        Event::StateChanged { state, .. } => println!("state: {state:?}"),
         Event::LoggedIn(admission) => println!("let in by {:?}, may {:?}", admission.auth, admission.privileges),
         Event::TokenRenewed { expire_at, .. } => println!("token renewed until {expire_at}"),
         other => println!("{other:?}"),

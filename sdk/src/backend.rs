@@ -2,11 +2,11 @@
 
 use std::{fmt, time::Duration};
 
-use reqwest::{Method, Response, header::HeaderValue};
-use roompass_wire::{
-    Problem,
-    http::{MintRequest, MintResponse, TOKENS_PATH},
+use reqwest::{
+    Method, Response,
+    header::{HeaderValue, RETRY_AFTER},
 };
+use roompass_wire::http::{MintRequest, MintResponse, TOKENS_PATH};
 use serde::de::DeserializeOwned;
 use token_gen::AppId;
 use zeroize::Zeroizing;
@@ -107,15 +107,13 @@ impl BackendClient {
 /// The body of a success, or the problem document as an error.
 async fn answer<T: DeserializeOwned>(response: Response) -> Result<T, Error> {
     let status = response.status();
+    let retry_after = response.headers().get(RETRY_AFTER).cloned();
     let body = Zeroizing::new(http::body(response, TIME_LIMIT).await?);
     if status.is_success() {
         // The reader's own message could quote the body.
         return serde_json::from_slice(&body).map_err(|_| Error::Protocol { what: "its answer cannot be read" });
     }
-    match serde_json::from_slice::<Problem>(&body) {
-        Ok(problem) => Err(problem.into()),
-        Err(_) => Err(Error::Status { status: status.as_u16() }),
-    }
+    Err(Error::answered(status.as_u16(), retry_after.as_ref().map(HeaderValue::as_bytes), &body))
 }
 
 impl fmt::Debug for BackendClient {

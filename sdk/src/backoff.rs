@@ -33,6 +33,14 @@ impl Backoff {
         wait
     }
 
+    /// The wait before the next try when the other side asks for `asked`: that, and chance on top, so that not everybody
+    /// comes at its end; but not for much longer, since the other side knows best.
+    pub(crate) fn next_after(&mut self, asked: Duration, chance: f64) -> Duration {
+        let spread = self.ceiling.min(asked * 2).mul_f64(chance.clamp(0.0, 1.0));
+        self.ceiling = (self.ceiling * 2).min(self.longest);
+        asked + spread
+    }
+
     /// Starts over after a success.
     pub(crate) fn reset(&mut self) {
         self.ceiling = Duration::from_secs(1);
@@ -53,6 +61,15 @@ mod tests {
         assert_eq!(waits(Backoff::for_hook(), 0.0), [0.5; 9]);
         assert_eq!(waits(Backoff::for_connection(), 1.0), [1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0, 30.0, 30.0]);
         assert_eq!(waits(Backoff::for_connection(), 0.0), [0.0; 9]);
+    }
+
+    #[test]
+    fn what_the_other_side_asks_for_is_kept_to_and_bounds_the_rest() {
+        let mut backoff = Backoff::for_connection();
+        let asked = Duration::from_secs(5);
+        let waits: Vec<_> = (0..6).map(|_| backoff.next_after(asked, 1.0).as_secs()).collect();
+        assert_eq!(waits, [6, 7, 9, 13, 15, 15]);
+        assert_eq!(backoff.next_after(asked, 0.0), asked);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The client: knows one server and one app, and opens rooms.
+//! The client: knows one service and one app, and opens rooms.
 
 use std::{fmt, sync::Arc};
 
@@ -10,10 +10,11 @@ use crate::{
     error::Error,
     options::{ClientBuilder, Options},
     room::Room,
+    server_url::ServerUrl,
     session,
 };
 
-/// One app at one server. Cheap to clone; holds no connection.
+/// One app at one service. Cheap to clone; holds no connection.
 #[derive(Clone)]
 pub struct Client(Arc<Options>);
 
@@ -64,7 +65,7 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
             .field("app_id", &self.0.app_id.get())
-            .field("server", &self.0.server.origin())
+            .field("servers", &self.0.servers.iter().map(ServerUrl::origin).collect::<Vec<_>>())
             .finish_non_exhaustive()
     }
 }

@@ -119,6 +119,11 @@ impl RoomToken {
         self.life.get_or_insert(left);
     }
 
+    /// How much of its life was left then.
+    pub(crate) fn life(&self) -> Option<Duration> {
+        self.life
+    }
+
     /// Whether, with `left` to go, it should be replaced before another login.
     pub(crate) fn is_old(&self, left: Duration) -> bool {
         left.is_zero() || self.life.is_some_and(|life| left <= renewal::lead(life) && left < life)
@@ -131,14 +136,21 @@ impl fmt::Debug for RoomToken {
     }
 }
 
-/// The login message: exactly what `mode` says, or an error; never less.
-pub(crate) fn login(
-    id: u64,
-    asked: &Asked,
-    mode: AuthMode,
-    token: Option<&RoomToken>,
-    proof: Option<AppSignProof>,
-) -> Result<Login, Error> {
+/// What a login or a switch shows.
+#[derive(Clone, Default)]
+pub(crate) struct Shown {
+    pub(crate) token: Option<String>,
+    pub(crate) app_sign_proof: Option<AppSignProof>,
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Shown(..)")
+    }
+}
+
+/// Exactly what `mode` says, or an error; never less.
+pub(crate) fn show(mode: AuthMode, token: Option<&RoomToken>, proof: Option<AppSignProof>) -> Result<Shown, Error> {
     let token = || token.map(|token| token.expose().to_owned()).ok_or(Error::TokenRequired);
     let proof = || proof.ok_or_else(|| Error::config("auth mode", "needs an AppSign"));
     let (token, app_sign_proof) = match mode {
@@ -146,16 +158,21 @@ pub(crate) fn login(
         AuthMode::TokenPreferred => (Some(token()?), Some(proof()?)),
         AuthMode::TokenOnly => (Some(token()?), None),
     };
-    Ok(Login {
+    Ok(Shown { token, app_sign_proof })
+}
+
+/// The login message.
+pub(crate) fn login(id: u64, asked: &Asked, shown: Shown) -> Login {
+    Login {
         id,
         app_id: asked.app_id.get(),
         user_id: asked.user.user_id.as_str().to_owned(),
         user_name: asked.user.user_name.as_ref().map(|name| name.as_str().to_owned()),
         room_id: asked.room_id.as_str().to_owned(),
-        token,
-        app_sign_proof,
+        token: shown.token,
+        app_sign_proof: shown.app_sign_proof,
         sdk: Some(concat!("roompass-sdk/", env!("CARGO_PKG_VERSION")).to_owned()),
-    })
+    }
 }
 
 /// Shows that this client has the AppSign: good for this server, app, user, room, connection and moment only.
@@ -234,10 +251,11 @@ mod tests {
             (AuthMode::TokenOnly, true, false),
         ] {
             for (has_token, has_proof) in [(false, false), (false, true), (true, false), (true, true)] {
-                let made = login(1, &asked(), mode, has_token.then_some(&token), has_proof.then(|| proof.clone()));
+                let made = show(mode, has_token.then_some(&token), has_proof.then(|| proof.clone()));
                 let complete = (has_token || !needs_token) && (has_proof || !needs_proof);
                 assert_eq!(made.is_ok(), complete, "{mode:?} {has_token} {has_proof}");
-                if let Ok(made) = made {
+                if let Ok(shown) = made {
+                    let made = login(1, &asked(), shown);
                     assert_eq!((made.token.is_some(), made.app_sign_proof.is_some()), (needs_token, needs_proof));
                 }
             }

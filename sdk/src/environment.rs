@@ -5,6 +5,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -57,21 +58,35 @@ impl Environment for SystemEnvironment {
 
     fn random(&self) -> f64 {
         // Without randomness clients still wait, all for the middle of the range.
-        SysRng.try_next_u64().map_or(0.5, |bits| (bits >> 11) as f64 / (1u64 << 53) as f64)
+        SysRng.try_next_u64().map_or(0.5, unit)
     }
 }
 
-/// Time that stands still until it is moved, and a chance that is always the same. For tests.
+/// Time that stands still until it is moved, and chance that is the same on every run. For tests.
 #[derive(Debug)]
 pub struct ManualEnvironment {
     now: watch::Sender<Duration>,
-    random: f64,
+    chance: Chance,
+}
+
+#[derive(Debug)]
+enum Chance {
+    Same(f64),
+    /// The state of the generator.
+    Drawn(Mutex<u64>),
 }
 
 impl ManualEnvironment {
     /// Starts at zero; every draw is `random`.
     pub fn new(random: f64) -> Self {
-        Self { now: watch::Sender::new(Duration::ZERO), random }
+        Self { now: watch::Sender::new(Duration::ZERO), chance: Chance::Same(random) }
+    }
+
+    /// Starts at zero; draws are spread evenly, and the same for the same `seed`.
+    pub fn seeded(seed: u64) -> Self {
+        // The generator stays at 0 for ever, so that is no state for it.
+        let state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+        Self { now: watch::Sender::new(Duration::ZERO), chance: Chance::Drawn(Mutex::new(state)) }
     }
 
     /// Moves time forward and wakes whoever waited for that.
@@ -96,8 +111,23 @@ impl Environment for ManualEnvironment {
     }
 
     fn random(&self) -> f64 {
-        self.random
+        match &self.chance {
+            Chance::Same(random) => *random,
+            Chance::Drawn(state) => {
+                // xorshift64*: enough to spread clients, and reproducible.
+                let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                *state ^= *state >> 12;
+                *state ^= *state << 25;
+                *state ^= *state >> 27;
+                unit(state.wrapping_mul(0x2545_F491_4F6C_DD1D))
+            }
+        }
     }
+}
+
+/// As many of these bits as a fraction can hold, from 0 (included) to 1 (excluded).
+fn unit(bits: u64) -> f64 {
+    (bits >> 11) as f64 / (1u64 << 53) as f64
 }
 
 #[cfg(test)]
@@ -106,10 +136,14 @@ mod tests {
 
     #[test]
     fn chance_stays_in_its_range_and_varies() {
-        let environment = SystemEnvironment::new();
-        let draws: Vec<f64> = (0..100).map(|_| environment.random()).collect();
-        assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
-        assert!(draws.iter().any(|&draw| draw != draws[0]));
+        let draws = |environment: &dyn Environment| (0..100).map(|_| environment.random()).collect::<Vec<f64>>();
+        for environment in [&SystemEnvironment::new() as &dyn Environment, &ManualEnvironment::seeded(0)] {
+            let draws = draws(environment);
+            assert!(draws.iter().all(|draw| (0.0..1.0).contains(draw)));
+            assert!(draws.iter().any(|&draw| draw != draws[0]));
+        }
+        assert_eq!(draws(&ManualEnvironment::seeded(7)), draws(&ManualEnvironment::seeded(7)));
+        assert_ne!(draws(&ManualEnvironment::seeded(7)), draws(&ManualEnvironment::seeded(8)));
     }
 
     #[tokio::test]

@@ -54,6 +54,8 @@ pub enum Error {
     Status {
         /// The status.
         status: u16,
+        /// How long it asks to stay away.
+        retry_after: Option<Duration>,
     },
     /// No answer in time.
     #[error("no answer within {after:?}")]
@@ -84,12 +86,15 @@ pub struct Refusal {
     pub message: String,
     /// Whether the same request may succeed later.
     pub retryable: bool,
-    /// Which rule of the token said no (`room`, `login`, `publish`, `stream`).
+    /// Which rule of the token said no (`room`, `login`, `publish`, `play`, `stream`, `media`, `until`), or which member
+    /// of the request is at fault.
     pub reason: Option<String>,
     /// The field of an HTTP request that is at fault.
     pub field: Option<String>,
     /// Names an HTTP request in the operator's log.
     pub request_id: Option<String>,
+    /// How long the server asks to stay away.
+    pub retry_after: Option<Duration>,
 }
 
 impl fmt::Display for Refusal {
@@ -175,15 +180,49 @@ impl Error {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Refused(refusal) => refusal.retryable,
-            Self::Status { status } => matches!(status, 408 | 425 | 429 | 500..),
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..),
             Self::Network(_) | Self::Timeout { .. } | Self::Provider { .. } => true,
             _ => false,
         }
     }
 
+    /// How long the server asks to stay away, if it does.
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(refusal) => refusal.retry_after,
+            Self::Status { retry_after, .. } => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// What an HTTP answer that is no success says: a problem document, or nothing but its status.
+    pub(crate) fn answered(status: u16, retry_after: Option<&[u8]>, body: &[u8]) -> Self {
+        let seconds = retry_after.and_then(|value| std::str::from_utf8(value).ok()?.trim().parse::<u32>().ok());
+        let retry_after = seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        match serde_json::from_slice::<Problem>(body).map(Self::from) {
+            Ok(Self::Refused(refusal)) => Self::Refused(Box::new(Refusal { retry_after, ..*refusal })),
+            _ => Self::Status { status, retry_after },
+        }
+    }
+
+    /// Whether another server may do what this one does not.
+    pub(crate) fn is_about_the_server(&self) -> bool {
+        match self {
+            Self::Network(_) | Self::Timeout { .. } | Self::Protocol { .. } => true,
+            Self::Status { .. } => self.is_retryable(),
+            _ => matches!(
+                self.code(),
+                Some(ErrorCode::Unavailable | ErrorCode::RateLimited | ErrorCode::Internal | ErrorCode::KickedInternal)
+            ),
+        }
+    }
+
     /// Whether the server turned down the token itself, so that another token may help.
     pub(crate) fn is_about_the_token(&self) -> bool {
-        matches!(self.code(), Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenVersion))
+        matches!(
+            self.code(),
+            Some(ErrorCode::TokenExpired | ErrorCode::TokenInvalid | ErrorCode::TokenVersion | ErrorCode::TokenUsed)
+        )
     }
 }
 
@@ -197,6 +236,7 @@ impl From<ErrorMessage> for Error {
             reason: message.reason,
             field: None,
             request_id: None,
+            retry_after: None,
         }))
     }
 }
@@ -212,6 +252,7 @@ impl From<Problem> for Error {
             reason: None,
             field: problem.field,
             request_id: problem.request_id,
+            retry_after: None,
         }))
     }
 }
@@ -256,8 +297,8 @@ mod tests {
             (Error::Denied { reason: String::new() }, false),
             (Error::Provider { fault: "timed out" }, true),
             (Error::Timeout { after: Duration::ZERO }, true),
-            (Error::Status { status: 503 }, true),
-            (Error::Status { status: 404 }, false),
+            (Error::Status { status: 503, retry_after: None }, true),
+            (Error::Status { status: 404, retry_after: None }, false),
             (Error::Protocol { what: "" }, false),
         ] {
             assert_eq!(error.is_retryable(), expected, "{error}");

@@ -4,29 +4,70 @@ use std::{fmt, time::Duration};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, Kicked, LoggedIn, SessionPrivilege, Stream, User},
+    gateway::{
+        AuthKind, GoneReason, LoggedIn, OperatorMessage, RoomExtra, RoomMessage, SessionPrivilege, SessionRights,
+        Signal, Stream, User,
+    },
 };
 use token_gen::UnixSeconds;
 use tokio::sync::broadcast;
 
-use crate::error::Error;
+use crate::{error::Error, state::RoomState};
 
 /// Something happened in or to a room. New kinds may come.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Event {
-    /// The connection to the room changed.
-    StateChanged(RoomState),
-    /// The server let the user in: at login, and again after each reconnect.
+    /// The user stands differently to a room.
+    StateChanged {
+        /// The room.
+        room_id: String,
+        /// How the user stands to it now.
+        state: RoomState,
+    },
+    /// The server let the user in: at login, after a switch, and after a return for which the session was not kept. What
+    /// was said in the room between the loss and such a return is lost.
     LoggedIn(Admission),
     /// Users came; at login, everybody who is there, this user included.
     UsersJoined(Vec<User>),
     /// Users went.
-    UsersLeft(Vec<User>),
+    UsersLeft {
+        /// Who.
+        users: Vec<User>,
+        /// Why, if the server says so.
+        reason: Option<GoneReason>,
+    },
     /// Streams began; at login, all that are there.
     StreamsStarted(Vec<Stream>),
     /// Streams ended.
-    StreamsStopped(Vec<Stream>),
+    StreamsStopped {
+        /// Which.
+        streams: Vec<Stream>,
+        /// Why, if the server says so.
+        reason: Option<GoneReason>,
+    },
+    /// Somebody, perhaps this user, said something to the room.
+    RoomMessage(RoomMessage),
+    /// Somebody said something to this user.
+    Signal(Signal),
+    /// The operator says something.
+    ServerMessage(OperatorMessage),
+    /// A value that belongs to the room was set; with an empty value, removed.
+    RoomExtraChanged(RoomExtra),
+    /// The value beside a user was set; an empty one, removed.
+    UserExtraChanged {
+        /// Whose.
+        user_id: String,
+        /// The value.
+        extra: String,
+    },
+    /// What this user may do has changed without a renewal. What is stopped for it is told as well.
+    PrivilegesChanged {
+        /// What the user may do from now on.
+        privileges: Vec<SessionPrivilege>,
+        /// Within which limits.
+        rights: SessionRights,
+    },
     /// The server, or a reconnect, ended one of this user's own streams.
     PublishStopped {
         /// The stream.
@@ -59,6 +100,8 @@ pub enum Event {
         expire_at: UnixSeconds,
         /// What the user may do from now on.
         privileges: Vec<SessionPrivilege>,
+        /// Within which limits.
+        rights: SessionRights,
         /// Something to know about it, such as [`ErrorCode::RenewedWithoutPublish`].
         notice: Option<ErrorCode>,
     },
@@ -76,52 +119,6 @@ pub enum Event {
     },
 }
 
-/// How the connection to a room stands.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub enum RoomState {
-    /// Logging in for the first time.
-    Connecting,
-    /// In the room.
-    Connected,
-    /// The connection is lost; the SDK is trying to come back.
-    Reconnecting,
-    /// Out of the room: logged out, or, with an error, given up.
-    Disconnected(Option<Error>),
-    /// Put out of the room by the server.
-    Kicked(Kick),
-}
-
-impl RoomState {
-    /// Whether the stay is over for good.
-    pub fn is_over(&self) -> bool {
-        matches!(self, Self::Disconnected(_) | Self::Kicked(_))
-    }
-
-    /// Whether the user is in the room now.
-    pub fn is_connected(&self) -> bool {
-        matches!(self, Self::Connected)
-    }
-}
-
-/// Why the server put a user out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Kick {
-    /// The stable code.
-    pub code: ErrorCode,
-    /// The number that the field's SDKs use for it.
-    pub number: u32,
-    /// Why, for people.
-    pub message: String,
-}
-
-impl From<Kicked> for Kick {
-    fn from(kicked: Kicked) -> Self {
-        Self { code: kicked.code, number: kicked.number, message: kicked.message }
-    }
-}
-
 /// How the server let the user in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -134,18 +131,41 @@ pub struct Admission {
     pub other_credential: Option<ErrorCode>,
     /// What the user may do now.
     pub privileges: Vec<SessionPrivilege>,
+    /// Within which limits.
+    pub rights: SessionRights,
     /// When the token expires; `None` without a token.
     pub expire_at: Option<UnixSeconds>,
+    /// What the token's minter says of the user.
+    pub metadata: Option<String>,
+    /// Names this life of the room: once everybody has left, the next has another name.
+    pub room_session_id: String,
 }
 
 impl Admission {
+    /// Before the first login.
+    pub(crate) fn none() -> Self {
+        Self {
+            session_id: String::new(),
+            auth: AuthKind::Unknown,
+            other_credential: None,
+            privileges: Vec::new(),
+            rights: SessionRights::default(),
+            expire_at: None,
+            metadata: None,
+            room_session_id: String::new(),
+        }
+    }
+
     pub(crate) fn of(logged_in: &LoggedIn) -> Self {
         Self {
             session_id: logged_in.session_id.clone(),
             auth: logged_in.auth,
             other_credential: logged_in.other_credential,
             privileges: logged_in.privileges.clone(),
+            rights: logged_in.rights.clone(),
             expire_at: logged_in.expire_at.map(UnixSeconds::new),
+            metadata: logged_in.metadata.clone(),
+            room_session_id: logged_in.room_session_id.clone(),
         }
     }
 }

@@ -24,7 +24,7 @@ const TIME_LIMIT: Duration = Duration::from_secs(9);
 /// Asks one address of the app's backend for tokens.
 ///
 /// `POST` sends `{"app_id":1,"user_id":"alice","room_id":"lobby","cause":"first_login"}`, `GET` the same members as
-/// query parameters; `cause` is `first_login`, `renewal` or `relogin`. The backend decides who is asking by its own
+/// query parameters; `cause` is `first_login`, `renewal`, `switch` or `relogin`. The backend decides who is asking by its own
 /// means (a cookie or a header given with [`HttpTokenProvider::header`]), never by `user_id`.
 ///
 /// The answers it understands, up to 64 KiB and without redirects:
@@ -110,7 +110,7 @@ impl HttpTokenProvider {
             status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE) => {
                 return Ok(TokenAnswer::Denied(format!("the app's backend answered {}", status.as_u16())));
             }
-            status => return Err(Error::Status { status: status.as_u16() }),
+            status => return Err(Error::Status { status: status.as_u16(), retry_after: None }),
         }
         let body = Zeroizing::new(http::body(response, TIME_LIMIT).await?);
         match serde_json::from_slice(&body) {

@@ -8,31 +8,41 @@ mod credentials;
 mod environment;
 mod error;
 mod event;
+pub mod guide;
 mod http;
 mod http_provider;
 mod options;
+mod pace;
 mod provider;
+mod publication;
 mod renewal;
 mod room;
 mod roster;
 mod server_url;
 mod session;
 pub mod signed;
+mod state;
 mod tls;
+pub mod webhook;
 
 pub use backend::{BackendClient, BackendKey};
 pub use client::Client;
 pub use credentials::LocalUser;
 pub use environment::{Environment, ManualEnvironment, Sleep, SystemEnvironment};
 pub use error::{Error, ErrorKind, Refusal};
-pub use event::{Admission, Event, Events, Kick, RoomState};
+pub use event::{Admission, Event, Events};
 pub use http_provider::HttpTokenProvider;
 pub use options::{AuthMode, ClientBuilder};
 pub use provider::{Cause, FixedToken, TokenAnswer, TokenProvider, TokenRequest};
+pub use publication::Publication;
 pub use room::Room;
 pub use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, SessionPrivilege, Stream, User},
-    http::{CipherName, FormatName, MintRequest, MintResponse, PrivilegeName},
+    gateway::{
+        AuthKind, GoneReason, MediaKind, OnExpiry, OperatorMessage, RoomExtra, RoomMessage, SessionPrivilege,
+        SessionRights, Signal, Stream, User,
+    },
+    http::{CipherName, FormatName, MediaName, MintRequest, MintResponse, PrivilegeName, TokenExpiryRule, TokenTerms},
 };
+pub use state::{Kick, RoomState};
 pub use token_gen::{AppId, AppSign, RoomId, StreamId, UnixSeconds, UserId, UserName};

@@ -29,7 +29,7 @@ pub enum AuthMode {
 /// What a [`Client`] needs to know; made by [`Client::builder`].
 pub struct ClientBuilder {
     app_id: u32,
-    server_url: String,
+    server_urls: Vec<String>,
     plain_allowed: bool,
     app_sign: Option<AppSign>,
     provider: Option<Arc<dyn Provider>>,
@@ -43,7 +43,7 @@ impl ClientBuilder {
     pub(crate) fn new(app_id: u32, server_url: &str) -> Self {
         Self {
             app_id,
-            server_url: server_url.to_owned(),
+            server_urls: vec![server_url.to_owned()],
             plain_allowed: false,
             app_sign: None,
             provider: None,
@@ -52,6 +52,13 @@ impl ClientBuilder {
             limits: Limits::DEFAULT,
             environment: Arc::new(SystemEnvironment::new()),
         }
+    }
+
+    /// Another server of the same service, for when those named before it do not answer. May be called several times;
+    /// a server that has let the user in is kept until it fails.
+    pub fn fallback_url(mut self, server_url: &str) -> Self {
+        self.server_urls.push(server_url.to_owned());
+        self
     }
 
     /// The AppSign of this build. It never leaves the client: logins carry a proof that it is there.
@@ -133,7 +140,8 @@ impl ClientBuilder {
     /// # Errors
     /// A [`crate::ErrorKind::Usage`] error naming the option at fault.
     pub fn build(self) -> Result<Client, Error> {
-        let server = ServerUrl::parse(&self.server_url, self.plain_allowed)?;
+        let servers = self.server_urls.iter().map(|url| ServerUrl::parse(url, self.plain_allowed));
+        let servers = servers.collect::<Result<Vec<_>, _>>()?;
         if matches!(self.mode, Some(AuthMode::AppSign | AuthMode::TokenPreferred)) && self.app_sign.is_none() {
             return Err(Error::config("auth mode", "needs an AppSign"));
         }
@@ -148,10 +156,10 @@ impl ClientBuilder {
         for pem in &self.root_pems {
             roots.extend(tls::roots_from_pem(pem)?);
         }
-        let tls = if server.is_secure() { Some(Arc::new(tls::trusting(&roots)?)) } else { None };
+        let tls = if servers.iter().any(ServerUrl::is_secure) { Some(Arc::new(tls::trusting(&roots)?)) } else { None };
         Ok(Client::new(Options {
             app_id: AppId::new(self.app_id)?,
-            server,
+            servers,
             tls,
             app_sign: self.app_sign,
             provider: self.provider,
@@ -171,7 +179,8 @@ impl fmt::Debug for ClientBuilder {
 /// A checked [`ClientBuilder`].
 pub(crate) struct Options {
     pub(crate) app_id: AppId,
-    pub(crate) server: ServerUrl,
+    /// At least one, in the order of preference.
+    pub(crate) servers: Vec<ServerUrl>,
     pub(crate) tls: Option<Arc<ClientConfig>>,
     pub(crate) app_sign: Option<AppSign>,
     pub(crate) provider: Option<Arc<dyn Provider>>,
@@ -260,6 +269,7 @@ mod tests {
         for builder in [
             ClientBuilder::new(0, "http://127.0.0.1:1"),
             ClientBuilder::new(1, "http://rtc.example.com"),
+            base().fallback_url("http://rtc.example.com"),
             base().auth_mode(AuthMode::AppSign),
             base().auth_mode(AuthMode::TokenPreferred),
             base().event_buffer(0),

@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 
 /// Fetches tokens from the app's own backend, which alone holds the server secret.
 ///
-/// The SDK asks for the first token, for a new one before the present one expires, and before it logs in again with
-/// a token that is too old. It has at most one call under way for a room, gives each 10 s, and waits 0.5 to 60 s
+/// The SDK asks for the first token, for a new one before the present one expires, for one for another room, and before
+/// it logs in again with a token that is too old. It has at most one call under way for a room, gives each 10 s, and waits 0.5 to 60 s
 /// after a failure. A call may be dropped at any `await` when the room is left. A panic counts as [`TokenAnswer::Retry`].
 ///
 /// Any `Fn(TokenRequest) -> impl Future<Output = TokenAnswer>` is a provider:
@@ -63,6 +63,8 @@ pub enum Cause {
     FirstLogin,
     /// The present token will expire; the user stays in the room.
     Renewal,
+    /// To leave the present room for this one.
+    Switch,
     /// To come back after the connection was lost, with the present token too old or refused.
     Relogin,
 }

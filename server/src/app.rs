@@ -16,24 +16,35 @@ use crate::{
     admin::{Admin, AppCredentials, KeyKind, NewKey},
     admins::{Admins, SetupCode},
     apps::{AppSettings, Directory},
+    audit::{Audit, Origin, Recorder},
     bans::Bans,
     clock::Clock,
-    config::{Callers, Config, ConfigError},
+    config::{AuditSettings, Callers, Config, ConfigError},
     error::{Error, with_causes},
     follower::Follower,
-    gateway::Gateway,
-    http::{self, server::ConnectionLimits},
+    gateway::{self, Gateway},
+    http::{
+        self,
+        observe::{self, METRICS_PATH},
+        server::ConnectionLimits,
+    },
+    issued::IssuedTokens,
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
-    limits::Limits,
+    limits::{Limits, Places},
     media::MediaPlane,
+    metrics::Metrics,
+    nodes::Nodes,
+    reload::Reloader,
     requests::Requests,
     revocations::Revocations,
+    rooms::RoomEvent,
     sealing::Sealer,
     single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
+    webhooks::{Deliverer, Webhooks},
 };
 
 /// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
@@ -44,8 +55,12 @@ const RESERVE_AGAIN: Duration = Duration::from_secs(1);
 const TIDY_EVERY: Duration = Duration::from_secs(10);
 /// How far the clock may have gone back since the store last noted the time.
 const CLOCK_TOLERANCE_SECS: i64 = 60;
+/// How long the last answers to whoever watches may take.
+const WATCHER_LIMIT: Duration = Duration::from_secs(1);
 /// Keeps the store free for others in between.
 const FORGET_AT_ONCE: u32 = 10_000;
+/// The same for audit records, which are longer.
+const FORGET_AUDIT_AT_ONCE: u32 = 1_000;
 
 /// What request handlers can reach.
 pub struct Service {
@@ -61,12 +76,20 @@ pub struct Service {
     pub admin: Admin,
     /// People who sign in to the console.
     pub admins: Admins,
+    /// What happened.
+    pub audit: Arc<Audit>,
+    /// How long that is kept.
+    pub audit_retention: AuditSettings,
     /// How much may be asked.
     pub limits: Limits,
+    /// What operators see in numbers.
+    pub metrics: Arc<Metrics>,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
     /// What forwards media.
     pub media: MediaPlane,
+    /// This node among the others.
+    pub nodes: Arc<Nodes>,
     /// Minting, and judging what is shown.
     pub tokens: Arc<Tokens>,
     /// Every live revocation.
@@ -75,10 +98,14 @@ pub struct Service {
     pub bans: Arc<Bans>,
     /// Revoking and banning.
     pub lifecycle: Lifecycle,
+    /// Telling the apps' backends what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Requests that name themselves, and their answers.
     pub requests: Requests,
     /// The latest change in the store that was surely loaded.
     pub loaded_at: i64,
+    /// What may change while the server runs.
+    pub reloader: Reloader,
     /// The origin that clients address.
     pub origin: String,
     /// Whether this is a development server.
@@ -93,10 +120,23 @@ impl Service {
     /// [`StartError`] naming what is at fault.
     pub async fn open(config: &Config, origin: String, clock: Arc<dyn Clock>) -> Result<Self, StartError> {
         let store: Arc<dyn Store> = config.store.open().await.map_err(store_field)?;
+        let metrics = Arc::new(Metrics::new(config.metrics.apps, store.timings()));
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
-        let admin = Admin::new(store.clone(), sealer.clone(), clock.clone(), directory.clone(), keyring.clone());
-        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone());
+        let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), config.webhooks.clone());
+        let webhooks = Arc::new(webhooks);
+        let audit = Audit::start(store.clone(), clock.clone());
+        let recorder = Recorder::new(audit.clone());
+        let admin = Admin::new(
+            store.clone(),
+            sealer.clone(),
+            clock.clone(),
+            directory.clone(),
+            keyring.clone(),
+            webhooks.clone(),
+            recorder.clone(),
+        );
+        let admins = Admins::new(store.clone(), sealer.clone(), clock.clone(), recorder.clone());
 
         match admin.is_sealed_with_our_key().await? {
             Some(false) => {
@@ -118,24 +158,46 @@ impl Service {
             return Err(ConfigError::new("store.url", reason).into());
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone());
+        let issued = Arc::new(IssuedTokens::default());
+        let lifecycle = Lifecycle::new(
+            store.clone(),
+            revocations.clone(),
+            bans.clone(),
+            issued.clone(),
+            webhooks.clone(),
+            recorder,
+        )
+        .counting_in(metrics.clone());
         lifecycle.load().await?;
+        webhooks.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
-        let tokens = Arc::new(Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock_floor));
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
+        let tokens = Arc::new(tokens.counting_in(metrics.clone()));
+        let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
+        let told = webhooks.clone();
+        let sink = move |app_id, event: &RoomEvent| {
+            gateway::log_event(app_id, event);
+            told.announce_in_room(app_id, event);
+        };
+        let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone(), Arc::new(sink)));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         let media = MediaPlane::start(&config.media).await?;
+        let single_use = SingleUse::new(store.clone());
+        let gateway = Gateway::new(
+            directory.clone(),
+            tokens.clone(),
+            single_use,
+            nodes.clone(),
+            clock.clone(),
+            audit.clone(),
+            gateway_config,
+        );
         Ok(Self {
             gateway: Arc::new(
-                Gateway::new(
-                    directory.clone(),
-                    tokens.clone(),
-                    SingleUse::new(store.clone()),
-                    clock.clone(),
-                    gateway_config,
-                )
-                .with_media(media.clone()),
+                gateway.with_media(media.clone()).counting_in(metrics.clone()).announcing(webhooks.clone()),
             ),
+            nodes,
             requests: Requests::new(store.clone(), sealer),
             clock,
             media,
@@ -144,11 +206,16 @@ impl Service {
             store,
             admin,
             admins,
-            limits: Limits::new(&config.limits),
+            audit,
+            audit_retention: config.audit.clone(),
+            limits: Limits::new(&config.limits, metrics.clone()),
+            metrics,
             tokens,
             revocations,
             bans,
             lifecycle,
+            reloader: Reloader::new(config),
+            webhooks,
             loaded_at,
             origin,
             dev: config.dev,
@@ -162,13 +229,40 @@ impl Service {
         format!("{}/console/setup#{}", self.origin, code.expose())
     }
 
+    /// The same, and what is changed through it is changed in the name of `origin`.
+    #[must_use]
+    pub fn by(self, origin: Origin) -> Self {
+        Self {
+            admin: self.admin.by(origin.clone()),
+            admins: self.admins.by(origin.clone()),
+            lifecycle: self.lifecycle.by(origin),
+            ..self
+        }
+    }
+
     /// Forgets what has ended: it is of no use to anybody any more.
     async fn forget_what_has_ended(&self) -> Result<(), Error> {
         let now = self.clock.now();
         while self.store.forget_nonces(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
+        self.forget_audit().await?;
         while self.store.forget_used_tokens(now, FORGET_AT_ONCE).await? == FORGET_AT_ONCE as usize {}
         self.gateway.sweep(now);
         self.admins.forget_what_has_ended().await
+    }
+
+    /// Forgets audit records that are no longer to be kept. Says how many.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn forget_audit(&self) -> Result<usize, Error> {
+        let (what, mut forgotten) = (self.audit_retention.at(self.clock.now()), 0);
+        loop {
+            let batch = self.store.forget_audit(what, FORGET_AUDIT_AT_ONCE).await?;
+            forgotten += batch;
+            if batch < FORGET_AUDIT_AT_ONCE as usize {
+                return Ok(forgotten);
+            }
+        }
     }
 }
 
@@ -218,28 +312,34 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let tls = config.tls.clone().map(Tls::open).transpose()?.map(Arc::new);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let origin = config.public_url.clone().unwrap_or_else(|| format!("{scheme}://{address}"));
+    let watching = match config.metrics.listen {
+        Some(address) => Some(
+            TcpListener::bind(address)
+                .await
+                .map_err(|error| ConfigError::new("metrics.listen", format!("{address}: {error}")))?,
+        ),
+        None => None,
+    };
     let service = Arc::new(Service::open(&config, origin, clock).await?);
+    let deliverer = Deliverer::new(Arc::clone(&service.webhooks), Arc::clone(&service.directory));
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
-    let limits = ConnectionLimits::new(config.limits.connections);
+    let limits = ConnectionLimits::new(service.limits.connections().clone(), service.metrics.clone());
     tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
+    service.limits.warn_if_short(config.limits.connections);
+    let watched = watching.map(|listener| watch_over(listener, &service)).transpose()?;
     if let Some(tls) = &tls {
+        service.reloader.include(Arc::clone(tls));
         tokio::spawn(Arc::clone(tls).follow(Arc::clone(&service.clock), stopped.clone()));
     }
     Ok(Running {
-        server: tokio::spawn(serve(
-            listener,
-            tls.clone(),
-            router,
-            Arc::clone(&service.gateway),
-            stopped.clone(),
-            config.drain,
-            limits,
-        )),
+        server: tokio::spawn(serve(listener, tls.clone(), router, Arc::clone(&service), stopped.clone(), limits)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
+        meeting: tokio::spawn(meet(Arc::clone(&service))),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
+        delivering: tokio::spawn(deliverer.run(stopped.clone())),
         // A store in memory is ours alone.
         catching_up: match config.store {
             StoreUrl::Sqlite(Location::Memory) => None,
@@ -248,8 +348,40 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         service,
         tls,
         address,
+        watched,
         stop,
     })
+}
+
+/// The listener for whoever watches the service.
+struct Watched {
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: JoinHandle<()>,
+}
+
+impl Watched {
+    async fn end(self) {
+        // Without receivers it has ended already.
+        let _ = self.stop.send(true);
+        if let Err(error) = self.server.await {
+            tracing::error!(%error, "the metrics task failed");
+        }
+    }
+}
+
+fn watch_over(listener: TcpListener, service: &Arc<Service>) -> io::Result<Watched> {
+    let address = listener.local_addr()?;
+    let (stop, stopped) = watch::channel(false);
+    let limits = ConnectionLimits::new(Places::new(observe::MAX_CONNECTIONS), service.metrics.clone());
+    let router = observe::router(Arc::clone(service));
+    tracing::info!(%address, "metrics are at http://{address}{METRICS_PATH}");
+    let server = tokio::spawn(async move {
+        let connections = http::server::serve(listener, None, router, stopped, limits).await;
+        // Who watches may keep its connection open for ever.
+        drop(timeout(WATCHER_LIMIT, connections.shutdown()).await);
+    });
+    Ok(Watched { address, stop, server })
 }
 
 /// The origins under which clients may address a server whose origin is `origin`: on this machine, `localhost` too.
@@ -274,16 +406,21 @@ async fn serve(
     listener: TcpListener,
     tls: Option<Arc<Tls>>,
     router: Router,
-    gateway: Arc<Gateway>,
+    service: Arc<Service>,
     stopped: watch::Receiver<bool>,
-    drain: Duration,
     limits: ConnectionLimits,
 ) {
     let connections = http::server::serve(listener, tls, router, stopped, limits).await;
     // Once upgraded, the gateway's sockets are no longer the HTTP server's to wait for.
-    if timeout(drain, async { tokio::join!(connections.shutdown(), gateway.drain()) }).await.is_err() {
+    let drain = service.reloader.drain();
+    if timeout(drain, async { tokio::join!(connections.shutdown(), service.gateway.drain()) }).await.is_err() {
         tracing::warn!("connections were still open after {} s", drain.as_secs());
     }
+}
+
+/// Brings this node's rooms and the others' together, to the end.
+async fn meet(service: Arc<Service>) {
+    tokio::join!(service.nodes.listen(), service.nodes.speak());
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
@@ -347,9 +484,12 @@ pub struct Running {
     server: JoinHandle<()>,
     chores: JoinHandle<()>,
     following: JoinHandle<()>,
+    meeting: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
+    delivering: JoinHandle<()>,
     catching_up: Option<JoinHandle<()>>,
+    watched: Option<Watched>,
 }
 
 /// An app made for trying things out: all it takes to play every part.
@@ -374,15 +514,9 @@ impl Running {
         format!("ws{secure}://{}{GATEWAY_PATH}", self.address)
     }
 
-    /// Takes up what changed outside this process: apps and keys in the store, and the TLS certificate.
-    pub async fn reload(&self) {
-        match self.service.admin.load().await {
-            Ok(()) => tracing::info!("apps and keys read again"),
-            Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "cannot read apps and keys"),
-        }
-        if let Some(tls) = &self.tls {
-            tls.reload_and_log();
-        }
+    /// Where the numbers are, such as `http://127.0.0.1:9464/metrics`, if anywhere.
+    pub fn metrics_url(&self) -> Option<String> {
+        self.watched.as_ref().map(|watched| format!("http://{}{METRICS_PATH}", watched.address))
     }
 
     /// The parts, for whoever embeds the server.
@@ -417,6 +551,7 @@ impl Running {
             ("following", self.following),
             ("tidying", self.tidying),
             ("reserving", self.reserving),
+            ("delivering", self.delivering),
         ];
         for (name, task) in tasks.into_iter().chain(catching_up) {
             if let Err(error) = task.await {
@@ -424,6 +559,14 @@ impl Running {
             }
         }
         self.service.media.shutdown().await;
+        // Only now, so that the others hear of every stay that has ended.
+        self.meeting.abort();
+        self.service.nodes.bus().close().await;
+        self.service.audit.close().await;
+        // Last, so that the end can be watched.
+        if let Some(watched) = self.watched {
+            watched.end().await;
+        }
         tracing::info!("roompass has stopped");
     }
 }

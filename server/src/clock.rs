@@ -1,7 +1,10 @@
 //! The one clock. Rules never read it: they are given `now`. Only the edge and the timers hold a [`Clock`].
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -17,7 +20,15 @@ pub trait Clock: Send + Sync + 'static {
 
     /// Returns once `now()` is `at` or later.
     async fn sleep_until(&self, at: UnixSeconds);
+
+    /// How often the time was set by more than [`JUMP`] since the start, as far as this clock can be set.
+    fn jumps(&self) -> u64 {
+        0
+    }
 }
+
+/// What is no drift any more.
+pub const JUMP: Duration = Duration::from_secs(5);
 
 /// The machine's clock, which here never runs backwards and never stands still: a token that has expired stays
 /// expired even when the machine's time is set back, until the process restarts.
@@ -26,6 +37,7 @@ pub struct SystemClock {
     started: Instant,
     started_at: Duration,
     latest: Mutex<Reading>,
+    jumps: AtomicU64,
 }
 
 /// What was told last, since 1970, and when that was by the clock that nobody can set.
@@ -33,14 +45,23 @@ pub struct SystemClock {
 struct Reading {
     told: Duration,
     elapsed: Duration,
+    /// What the machine's clock showed then.
+    wall: Duration,
 }
 
 impl Reading {
     /// The wall clock's time. While that is behind what was told, time goes on at half its pace until the wall clock
     /// has caught up: if it stood still, no timeout would end and no pause be long enough.
-    fn next(self, wall: Duration, elapsed: Duration) -> Self {
+    fn next(self, floor: Duration, wall: Duration, elapsed: Duration) -> Self {
         let slowed = self.told.saturating_add(elapsed.saturating_sub(self.elapsed) / 2);
-        Self { told: wall.max(slowed), elapsed }
+        Self { told: wall.max(floor).max(slowed), elapsed, wall }
+    }
+
+    /// By how much the machine's clock was set since `before`, in seconds, if that is a jump.
+    fn jump_since(self, before: Self) -> Option<f64> {
+        let passed = self.elapsed.saturating_sub(before.elapsed);
+        let expected = before.wall.saturating_add(passed);
+        (self.wall.abs_diff(expected) > JUMP).then_some(self.wall.as_secs_f64() - expected.as_secs_f64())
     }
 }
 
@@ -48,16 +69,24 @@ impl SystemClock {
     /// The machine's clock.
     pub fn new() -> Self {
         let started_at = wall();
-        let latest = Reading { told: started_at, elapsed: Duration::ZERO };
-        Self { started: Instant::now(), started_at, latest: Mutex::new(latest) }
+        let latest = Reading { told: started_at, elapsed: Duration::ZERO, wall: started_at };
+        Self { started: Instant::now(), started_at, latest: Mutex::new(latest), jumps: AtomicU64::new(0) }
     }
 
     /// The time since 1970: never less than the time since the start says it must be, nor than what was told before.
     fn since_epoch(&self) -> Duration {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let elapsed = self.started.elapsed();
-        *latest = latest.next(wall().max(self.started_at.saturating_add(elapsed)), elapsed);
-        latest.told
+        let (before, reading) = {
+            let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+            let elapsed = self.started.elapsed();
+            let before = *latest;
+            *latest = before.next(self.started_at.saturating_add(elapsed), wall(), elapsed);
+            (before, *latest)
+        };
+        if let Some(secs) = reading.jump_since(before) {
+            self.jumps.fetch_add(1, Ordering::Relaxed);
+            tracing::warn!("the machine's clock was set by {secs:+.1} s; what has expired stays expired");
+        }
+        reading.told
     }
 }
 
@@ -76,6 +105,10 @@ fn wall() -> Duration {
 impl Clock for SystemClock {
     fn now(&self) -> UnixSeconds {
         UnixSeconds::new(0).saturating_add(self.since_epoch())
+    }
+
+    fn jumps(&self) -> u64 {
+        self.jumps.load(Ordering::Relaxed)
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
@@ -140,16 +173,36 @@ mod tests {
     #[test]
     fn a_clock_set_back_neither_runs_back_nor_stands_still() {
         let secs = Duration::from_secs;
-        let first = Reading { told: secs(10_000), elapsed: secs(100) };
-        let forward = first.next(secs(13_600), secs(100));
+        let first = Reading { told: secs(10_000), elapsed: secs(100), wall: secs(10_000) };
+        let forward = first.next(secs(0), secs(13_600), secs(100));
         assert_eq!(forward.told, secs(13_600));
-        let back = forward.next(secs(10_002), secs(102));
+        let back = forward.next(secs(0), secs(10_002), secs(102));
         assert_eq!(back.told, secs(13_601));
-        let later = back.next(secs(12_000), secs(2_100));
+        let later = back.next(secs(0), secs(12_000), secs(2_100));
         assert_eq!(later.told, secs(14_600));
-        let caught_up = later.next(secs(17_000), secs(7_100));
+        let caught_up = later.next(secs(0), secs(17_000), secs(7_100));
         assert_eq!(caught_up.told, secs(17_100));
-        assert_eq!(caught_up.next(secs(17_400), secs(7_500)).told, secs(17_400));
+        assert_eq!(caught_up.next(secs(0), secs(17_400), secs(7_500)).told, secs(17_400));
+    }
+
+    // proves F4 (jumps are counted)
+    #[test]
+    fn a_clock_that_is_set_by_more_than_drift_is_noticed_once() {
+        let secs = Duration::from_secs;
+        let mut reading = Reading { told: secs(10_000), elapsed: secs(100), wall: secs(10_000) };
+        for (wall, elapsed, jump) in [
+            (10_010, 110, None),
+            (10_025, 120, None),
+            (13_625, 120, Some(3600.0)),
+            (13_635, 130, None),
+            (10_035, 130, Some(-3600.0)),
+            (10_036, 131, None),
+            (10_042, 131, Some(6.0)),
+        ] {
+            let next = reading.next(secs(0), secs(wall), secs(elapsed));
+            assert_eq!(next.jump_since(reading), jump, "{wall} {elapsed}");
+            reading = next;
+        }
     }
 
     #[tokio::test]

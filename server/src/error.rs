@@ -87,6 +87,12 @@ pub enum Error {
     /// A request with this Idempotency-Key is under way.
     #[error("a request with this Idempotency-Key is being done")]
     IdempotencyKeyBusy,
+    /// The audit trail cannot be written, and nothing is done that it should show.
+    #[error("the audit trail cannot be written")]
+    AuditUnavailable {
+        /// Whether that is because the disk is full or cannot be written.
+        disk: bool,
+    },
     /// The store did not do it.
     #[error("the store did not do it")]
     Store(#[from] StoreError),
@@ -147,6 +153,8 @@ impl Error {
             Self::Store(StoreError::Conflict) => ErrorCode::Conflict,
             Self::ClockBehind => ErrorCode::ClockBehind,
             Self::Full(_) => ErrorCode::StoreFull,
+            Self::AuditUnavailable { disk: true } | Self::Store(StoreError::CannotWrite(_)) => ErrorCode::DiskFull,
+            Self::AuditUnavailable { disk: false } => ErrorCode::AuditUnavailable,
             Self::OutcomeUnknown(_) => ErrorCode::OutcomeUnknown,
             Self::IdempotencyKeyReused => ErrorCode::IdempotencyKeyReused,
             Self::IdempotencyKeyBusy => ErrorCode::IdempotencyKeyBusy,

@@ -41,10 +41,11 @@ impl Follower {
                 Ok(()) => fails = false,
                 // Once, not every second.
                 Err(error) if !fails => {
+                    self.service.metrics.lost_track();
                     tracing::error!(error = &error as &dyn std::error::Error, "cannot follow the changes in the store");
                     fails = true;
                 }
-                Err(_) => {}
+                Err(_) => self.service.metrics.lost_track(),
             }
             let next = self.service.clock.now().saturating_add(POLL_EVERY);
             tokio::select! {
@@ -67,6 +68,7 @@ impl Follower {
                 let latest = self.service.store.latest_change().await?;
                 self.service.admin.load().await?;
                 self.service.lifecycle.load().await?;
+                self.service.webhooks.load().await?;
                 tracing::warn!("missed changes in the store, and read everything again");
                 self.seq = latest;
                 continue;
@@ -75,17 +77,20 @@ impl Follower {
                 self.take_in(change).await?;
                 self.seq = change.seq;
             }
+            self.service.metrics.followed(changes.len());
             if changes.len() < PAGE as usize {
                 break;
             }
         }
+        self.service.lifecycle.catch_up_issued().await?;
         self.service.revocations.complete(now);
         Ok(())
     }
 
     async fn take_in(&self, change: &Change) -> Result<(), Error> {
-        let Service { admin, lifecycle, .. } = &*self.service;
+        let Service { admin, lifecycle, webhooks, .. } = &*self.service;
         let taken = match (change.kind, change.app_id, EntryId::parse(&change.id)) {
+            (ChangeKind::App, Some(app_id), _) if change.id == ChangeKind::WEBHOOKS => webhooks.reload(app_id).await,
             (ChangeKind::App, Some(app_id), _) => admin.reload_app(app_id).await,
             (ChangeKind::Key, ..) => admin.reload_key(&change.id).await,
             (ChangeKind::Revocation, Some(app_id), Some(id)) => lifecycle.reload_revocation(app_id, id).await,

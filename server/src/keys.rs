@@ -49,9 +49,7 @@ impl KeyText {
 
     /// Takes the text of a key, if it has the shape of one.
     pub fn parse(text: &str) -> Option<Self> {
-        let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
-        let symbols = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        (symbols(id, ID_LEN) && symbols(secret, SECRET_LEN)).then(|| Self(Zeroizing::new(text.to_owned())))
+        id_in(text).map(|_| Self(Zeroizing::new(text.to_owned())))
     }
 
     /// Whether `text` has the shape of what names a key.
@@ -66,13 +64,24 @@ impl KeyText {
 
     /// What is kept of it.
     pub fn hash(&self) -> [u8; 32] {
-        Sha256::digest(self.0.as_bytes()).into()
+        hash_of(&self.0)
     }
 
     /// The text itself: a credential.
     pub fn expose(&self) -> &str {
         &self.0
     }
+}
+
+/// The id in the text of a key, if it has the shape of one.
+fn id_in(text: &str) -> Option<&str> {
+    let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+    let symbols = |part: &str, len| part.len() == len && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (symbols(id, ID_LEN) && symbols(secret, SECRET_LEN)).then_some(id)
+}
+
+fn hash_of(text: &str) -> [u8; 32] {
+    Sha256::digest(text).into()
 }
 
 fn push_symbols<R: TryCryptoRng>(text: &mut String, count: usize, rng: &mut R) -> Result<(), R::Error> {
@@ -109,11 +118,14 @@ pub enum Right {
     Read,
     /// Change the app.
     Admin,
+    /// Remove users from rooms, stop streams, close rooms, say something in them.
+    Operate,
 }
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 6] = [Self::Mint, Self::Introspect, Self::Explain, Self::Revoke, Self::Read, Self::Admin];
+    pub const ALL: [Self; 7] =
+        [Self::Mint, Self::Introspect, Self::Explain, Self::Revoke, Self::Read, Self::Admin, Self::Operate];
 
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
@@ -124,6 +136,7 @@ impl Right {
             Self::Revoke => "revoke",
             Self::Read => "read",
             Self::Admin => "admin",
+            Self::Operate => "operate",
         }
     }
 }
@@ -136,7 +149,7 @@ impl fmt::Display for Right {
 
 /// A word that is no right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a right is mint, introspect, explain, revoke, read or admin")]
+#[error("a right is mint, introspect, explain, revoke, read, admin or operate")]
 pub struct UnknownRight;
 
 impl FromStr for Right {
@@ -289,6 +302,11 @@ impl Keyring {
         self.0.load().is_empty()
     }
 
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.0.load().len()
+    }
+
     /// Replaces everything: at start, and when the whole store was read again.
     pub fn replace_all(&self, keys: impl IntoIterator<Item = BackendKey>) {
         self.0.store(Arc::new(keys.into_iter().map(|key| (key.holder.key_id().to_owned(), Arc::new(key))).collect()));
@@ -324,11 +342,10 @@ impl Keyring {
 
     /// Whoever holds the key `text`. `None` alike for no key, an unknown one, a wrong secret and an ended one.
     pub fn holder(&self, text: &str, now: UnixSeconds) -> Option<Holder> {
-        let text = KeyText::parse(text)?;
         let keys = self.0.load();
-        let key = keys.get(text.key_id())?;
+        let key = keys.get(id_in(text)?)?;
         let Proof::Bearer(hash) = &key.proof else { return None };
-        if bool::from(text.hash().ct_eq(hash)) { key.used_by_holder(now) } else { None }
+        if bool::from(hash_of(text).ct_eq(hash)) { key.used_by_holder(now) } else { None }
     }
 
     /// The caller who holds the key `key_id`, if `signature` is that of `text` under it. `None` alike for an unknown

@@ -2,7 +2,7 @@
 //!
 //! Knows no store: it seals bytes for a [`Place`] and opens them there, nowhere else.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use aes_gcm::{
     Aes256Gcm, KeyInit,
@@ -120,12 +120,12 @@ pub enum SealError {
 
 /// Seals and opens with one master key.
 #[derive(Clone)]
-pub struct Sealer(Aes256Gcm);
+pub struct Sealer(Arc<Aes256Gcm>);
 
 impl Sealer {
     /// Prepares the key.
     pub fn new(key: &MasterKey) -> Self {
-        Self(Aes256Gcm::new((&*key.0).into()))
+        Self(Arc::new(Aes256Gcm::new((&*key.0).into())))
     }
 
     /// Seals `plaintext` for `place`.

@@ -96,19 +96,24 @@ impl Tls {
     pub(crate) async fn follow(self: Arc<Self>, clock: Arc<dyn Clock>, mut stopped: watch::Receiver<bool>) {
         loop {
             tokio::select! {
-                () = clock.sleep_until(clock.now().saturating_add(LOOK_EVERY)) => self.reload_and_log(),
+                () = clock.sleep_until(clock.now().saturating_add(LOOK_EVERY)) => drop(self.reload_and_log()),
                 _ = stopped.wait_for(|&stopped| stopped) => return,
             }
         }
     }
 
     /// Reads the files again and says in the log what came of it.
-    pub(crate) fn reload_and_log(&self) {
-        match self.reload() {
+    ///
+    /// # Errors
+    /// As [`Tls::reload`].
+    pub(crate) fn reload_and_log(&self) -> Result<bool, ConfigError> {
+        let reloaded = self.reload();
+        match &reloaded {
             Ok(true) => tracing::info!("the TLS certificate was read again: another one is in use"),
             Ok(false) => {}
             Err(error) => tracing::error!(%error, "the TLS certificate in use stays"),
         }
+        reloaded
     }
 
     /// The connection, whose handshake takes place with its first read.

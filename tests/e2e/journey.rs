@@ -61,7 +61,7 @@ async fn a_user_enters_publishes_is_warned_renews_and_leaves() {
 
     room.logout_room().await;
     let left = next_event(&mut seen_by_bob, |event| match event {
-        Event::UsersLeft(users) => Some(users),
+        Event::UsersLeft { users, .. } => Some(users),
         _ => None,
     });
     assert_eq!(left.await[0].user_id, "alice");
@@ -103,7 +103,7 @@ async fn a_provider_keeps_a_room_through_many_short_tokens() {
         room.start_publishing_stream(&format!("s{round}")).await.unwrap();
     }
     room.logout_room().await;
-    assert!(matches!(room.state(), RoomState::Disconnected(None)));
+    assert!(matches!(room.state(), RoomState::Disconnected));
     world.stop().await;
 }
 

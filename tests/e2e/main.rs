@@ -1,8 +1,16 @@
 //! Roompass end to end, one module a promise.
 
 mod command;
+mod drain;
 mod journey;
+mod kicked;
+mod messages;
 mod modes;
 mod python;
 mod refusals;
+mod resume;
+mod rights;
+mod runtimes;
 mod strict;
+mod switch;
+mod web;

@@ -19,24 +19,24 @@ async fn strict_expiry_stops_the_streams_then_removes_the_user() {
 
     let stopped = next_event(&mut events, |event| match event {
         Event::PublishStopped { stream_id, code } => Some((stream_id, code)),
-        Event::StateChanged(RoomState::Kicked(_)) => panic!("the stream is stopped first"),
+        Event::StateChanged { state: RoomState::Kicked(_), .. } => panic!("the stream is stopped first"),
         _ => None,
     });
     assert_eq!(stopped.await, ("s1".to_owned(), ErrorCode::PublishTokenExpired));
     let kick = next_event(&mut events, |event| match event {
-        Event::StateChanged(RoomState::Kicked(kick)) => Some(kick),
+        Event::StateChanged { state: RoomState::Kicked(kick), .. } => Some(kick),
         _ => None,
     });
     let kick = kick.await;
     assert_eq!((kick.code, kick.number), (ErrorCode::KickedTokenExpired, 1_002_056));
 
     next_event(&mut seen_by_bob, |event| match event {
-        Event::StreamsStopped(_) => Some(()),
-        Event::UsersLeft(_) => panic!("others hear of the stream first"),
+        Event::StreamsStopped { .. } => Some(()),
+        Event::UsersLeft { .. } => panic!("others hear of the stream first"),
         _ => None,
     })
     .await;
-    next_event(&mut seen_by_bob, |event| matches!(event, Event::UsersLeft(_)).then_some(())).await;
+    next_event(&mut seen_by_bob, |event| matches!(event, Event::UsersLeft { .. }).then_some(())).await;
 
     let refused = app.token_client().login_room_with_token("r1", user(), &token).await.unwrap_err();
     assert_eq!(refused.code(), Some(ErrorCode::TokenExpired));
@@ -59,7 +59,7 @@ async fn a_later_login_of_the_same_user_puts_the_earlier_out() {
 
     let second = app.enter("alice", "r2").await;
     let kick = next_event(&mut events, |event| match event {
-        Event::StateChanged(RoomState::Kicked(kick)) => Some(kick),
+        Event::StateChanged { state: RoomState::Kicked(kick), .. } => Some(kick),
         _ => None,
     });
     assert_eq!(kick.await.code, ErrorCode::KickedByOtherLogin);

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use rand::rngs::SysRng;
 use roompass_sdk::{
     BackendClient, BackendKey, Client, ClientBuilder, Error, Event, Events, LocalUser, ManualEnvironment, MintRequest,
-    MintResponse, PrivilegeName, Room,
+    MintResponse, PrivilegeName, Room, TokenAnswer, TokenProvider, TokenRequest,
 };
 use roompass_server::{
     Config, Credentials, Running,
@@ -16,10 +16,8 @@ use roompass_server::{
 use token_gen::{AppId, AppSign, UnixSeconds};
 use tokio::time::timeout;
 
-use crate::logs;
+use crate::{DEADLINE, Relay, logs};
 
-/// Far more than anything here takes; a test that waits this long has failed.
-const DEADLINE: Duration = Duration::from_secs(20);
 /// When every test begins.
 const START: UnixSeconds = UnixSeconds::new(1_795_440_000);
 
@@ -94,12 +92,22 @@ impl World {
 impl TestApp {
     /// A client in the making: no credentials yet, common time.
     pub fn client(&self) -> ClientBuilder {
-        Client::builder(self.app_id, &self.url)
+        self.client_at(&self.url)
+    }
+
+    fn client_at(&self, url: &str) -> ClientBuilder {
+        Client::builder(self.app_id, url)
             .environment(self.environment.clone())
             .keep_alive(Duration::from_secs(30 * 24 * 3600))
             .connect_timeout(Duration::from_secs(3600))
             .request_timeout(Duration::from_secs(30 * 24 * 3600))
             .login_timeout(Duration::from_secs(30 * 24 * 3600))
+            .reconnect_limit(Duration::from_secs(30 * 24 * 3600))
+    }
+
+    /// A client in the making that reaches the server over `relay`. It comes back within a second of a loss.
+    pub fn client_over(&self, relay: &Relay) -> ClientBuilder {
+        self.client_at(&relay.url())
     }
 
     /// A client that shows tokens only.
@@ -134,6 +142,29 @@ impl TestApp {
     /// A token for one room with login and publish.
     pub async fn full_token(&self, user_id: &str, room_id: &str, ttl_secs: u64) -> String {
         self.token(user_id, room_id, &[PrivilegeName::Login, PrivilegeName::Publish], ttl_secs).await
+    }
+
+    /// A provider that hands out full tokens, good for `ttl_secs`, for whatever is asked.
+    pub fn provider(&self, ttl_secs: u64) -> impl TokenProvider + use<> {
+        let backend = self.backend.clone();
+        move |request: TokenRequest| {
+            let backend = backend.clone();
+            async move {
+                let request = MintRequest {
+                    user_id: request.user_id,
+                    room_id: Some(request.room_id),
+                    ttl_secs: Some(ttl_secs),
+                    ..MintRequest::default()
+                };
+                match backend.mint(&request).await {
+                    Ok(minted) => {
+                        logs::note_secret(&minted.token);
+                        TokenAnswer::Token(minted.token)
+                    }
+                    Err(_) => TokenAnswer::Retry,
+                }
+            }
+        }
     }
 
     /// Enters `room_id` with a full token of an hour.

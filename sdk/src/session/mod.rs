@@ -1,70 +1,50 @@
-//! One user's stay in one room: enters, stays, comes back after a loss, ends.
+//! One user's stay in one room after another: enters, stays, comes back after a loss, ends.
 //!
-//! `entry` is how a room is entered, `stay` what happens inside, `reunion` how the way back is found. The rules for
-//! when to renew and how long to wait are elsewhere, and pure.
+//! `entry` is how a room is entered, `stay` what happens inside, `hear` what the server says there,
+//! `switch` the way to another room, `reunion` how the way
+//! back is found. The rules for when to renew and how long to wait are elsewhere, and pure.
 
 mod entry;
+mod hear;
 mod reunion;
+mod settle;
 mod stay;
+mod switch;
+mod wish;
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::VecDeque,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use roompass_wire::gateway::LoggedIn;
+use roompass_wire::gateway::{LoggedIn, Resumed};
 use token_gen::StreamId;
 use tokio::{
     runtime::Handle,
-    sync::{broadcast, mpsc, oneshot, watch},
+    sync::{broadcast, mpsc, watch},
 };
 use tracing::Instrument;
+use zeroize::Zeroizing;
 
 use crate::{
     backoff::Backoff,
     connection::{Connection, within},
     credentials::{Asked, RoomToken, ServerTime},
     error::Error,
-    event::{Admission, Event, Kick, RoomState},
+    event::Event,
     options::{AuthMode, Options},
     provider::Cause,
+    publication::Publication,
     renewal::Renewal,
     room::{Ends, Picture, Room},
-    roster::Roster,
+    server_url::ServerUrl,
+    state::{Kick, RoomState},
 };
+pub(crate) use wish::{Reply, Request, Switch, Wish};
 
 /// How many requests wait for the session before callers wait too.
 const REQUEST_BUFFER: usize = 32;
-
-/// What the app wants done.
-#[derive(Debug)]
-pub(crate) enum Wish {
-    Publish(StreamId),
-    StopPublish(StreamId),
-    Play(StreamId),
-    StopPlay(StreamId),
-    Renew(RoomToken),
-    Logout,
-}
-
-/// Where the answer to a wish goes.
-pub(crate) type Reply = oneshot::Sender<Result<(), Error>>;
-
-/// A wish; without a reply it is the session's own.
-#[derive(Debug)]
-pub(crate) struct Request {
-    pub(crate) wish: Wish,
-    pub(crate) reply: Option<Reply>,
-}
-
-impl Request {
-    fn answer(self, result: Result<(), Error>) {
-        if let Some(reply) = self.reply {
-            // Whoever asked may have stopped waiting.
-            let _ = reply.send(result);
-        }
-    }
-}
 
 /// Enters a room and leaves a task behind that keeps the user there.
 pub(crate) async fn log_in(
@@ -80,40 +60,41 @@ pub(crate) async fn log_in(
     let (requests, incoming) = mpsc::channel(REQUEST_BUFFER);
     let limit = options.limits.login;
     let environment = Arc::clone(&options.environment);
+    let picture = Arc::new(Mutex::new(Picture::new(asked.clone())));
     let mut session = Session {
         mode: options.mode(token.is_some()),
+        runtime: runtime.clone(),
         options,
-        asked: asked.clone(),
+        server: 0,
+        asked,
         token,
         token_refused: false,
         token_is_fresh: false,
         server_time: None,
         renewal: Renewal::idle(),
         reconnects: Backoff::for_connection(),
+        place: None,
         publishing: Vec::new(),
         playing: Vec::new(),
+        user_extra: None,
         state,
         events,
-    };
-    session.tell(Event::StateChanged(RoomState::Connecting));
-    let entered = within(&*environment, limit, session.enter_first()).instrument(span.clone()).await?;
-    let picture =
-        Arc::new(Mutex::new(Picture { admission: Admission::of(&entered.logged_in), roster: Roster::default() }));
-    let ends = Ends {
-        requests,
-        state: watched_state,
-        events: session.events.downgrade(),
-        first_listener,
         picture: Arc::clone(&picture),
     };
-    session.settle(&entered.logged_in, &picture);
-    runtime.spawn(session.run(entered.connection, incoming, picture).instrument(span));
-    Ok(Room::new(asked, ends))
+    session.enter_state(RoomState::Connecting);
+    let entered = within(&*environment, limit, session.enter_first()).instrument(span.clone()).await?;
+    let events = session.events.downgrade();
+    let stay = session.settle(entered.welcome, RoomState::Connected);
+    runtime.spawn(session.run(entered.connection, stay, incoming).instrument(span));
+    Ok(Room::new(Ends { requests, state: watched_state, events, first_listener, picture, environment }))
 }
 
 /// Everything that outlives a connection.
 struct Session {
     options: Arc<Options>,
+    runtime: Handle,
+    /// Which of the servers was good last.
+    server: usize,
     asked: Asked,
     mode: AuthMode,
     token: Option<RoomToken>,
@@ -124,16 +105,43 @@ struct Session {
     server_time: Option<ServerTime>,
     renewal: Renewal,
     reconnects: Backoff,
-    publishing: Vec<StreamId>,
+    place: Option<Place>,
+    publishing: Vec<Publication>,
     playing: Vec<StreamId>,
+    /// What this user set beside the own name.
+    user_extra: Option<String>,
     state: watch::Sender<RoomState>,
     events: broadcast::Sender<Event>,
+    picture: Arc<Mutex<Picture>>,
 }
 
-/// A connection on which the login has succeeded.
+/// The place in the room that the server keeps for a while after a loss.
+struct Place {
+    session_id: String,
+    resume_key: Zeroizing<String>,
+    kept_for: Duration,
+    /// Since the connection was lost.
+    kept_until: Option<Duration>,
+}
+
+impl Place {
+    fn is_kept(&self, now: Duration) -> bool {
+        self.kept_until.is_none_or(|until| now < until)
+    }
+}
+
+/// A connection on which the user is in the room.
 struct Entered {
     connection: Connection,
-    logged_in: LoggedIn,
+    welcome: Welcome,
+}
+
+/// How the server let the user in.
+enum Welcome {
+    /// Anew: what ran before has to be started again.
+    LoggedIn(Box<LoggedIn>),
+    /// Back to the same place.
+    Resumed(Box<Resumed>),
 }
 
 /// How a stay, or the search for the way back, ends.
@@ -141,34 +149,31 @@ enum End {
     /// The app left: by asking, or by dropping the room.
     Left(Option<Reply>),
     Kicked(Kick),
+    /// Not let in to the room to which the app switched: it is in neither.
+    NotLetIn(Error, Option<Reply>),
     /// Only the app can do something about it.
     Failed(Error),
 }
 
 impl Session {
-    /// Stays until the end, over as many connections as it takes.
-    async fn run(
-        mut self,
-        connection: Connection,
-        mut requests: mpsc::Receiver<Request>,
-        picture: Arc<Mutex<Picture>>,
-    ) {
-        let mut held = Vec::new();
-        let mut connection = connection;
+    /// Stays until the end, over as many connections as it takes. Does what `to_do` says first.
+    async fn run(mut self, mut connection: Connection, to_do: Vec<Request>, mut requests: mpsc::Receiver<Request>) {
+        let mut to_do = VecDeque::from(to_do);
         let end = loop {
             let connected_at = self.now();
-            let loss = match self.stay(connection, &mut requests, std::mem::take(&mut held), &picture).await {
+            let loss = match self.stay(connection, &mut requests, &mut to_do).await {
                 stay::Departure::End(end) => break end,
-                stay::Departure::Lost(error) => error,
+                stay::Departure::Lost(loss) => loss,
             };
             // A connection that breaks at once is no success: the waits go on growing.
             if self.now().saturating_sub(connected_at) >= Duration::from_secs(30) {
                 self.reconnects.reset();
             }
-            tracing::info!(error = %loss, "the connection to the room is lost");
-            match self.come_back(&mut requests, &mut held).await {
+            tracing::info!(error = %loss.error, "the connection to the room is lost");
+            match self.come_back(loss, &mut requests, &mut to_do).await {
                 Ok(entered) => {
-                    self.settle(&entered.logged_in, &picture);
+                    let first = self.settle(entered.welcome, RoomState::Reconnected);
+                    to_do = first.into_iter().chain(to_do).collect();
                     connection = entered.connection;
                 }
                 Err(end) => break end,
@@ -176,7 +181,7 @@ impl Session {
         };
         let reply = match end {
             End::Left(reply) => {
-                self.enter_state(RoomState::Disconnected(None));
+                self.enter_state(RoomState::Disconnected);
                 reply
             }
             End::Kicked(kick) => {
@@ -184,42 +189,69 @@ impl Session {
                 self.enter_state(RoomState::Kicked(kick));
                 None
             }
+            End::NotLetIn(error, reply) => {
+                tracing::info!(%error, "not let in to the other room");
+                self.enter_state(RoomState::LoginFailed(error.clone()));
+                Request { wish: Wish::Logout, reply }.answer(Err(error));
+                None
+            }
             End::Failed(error) => {
                 tracing::warn!(%error, "the room is given up");
-                self.enter_state(RoomState::Disconnected(Some(error)));
+                self.enter_state(RoomState::ReconnectFailed(error));
                 None
             }
         };
-        held.into_iter().for_each(|request| request.answer(Err(Error::Ended)));
+        to_do.into_iter().for_each(|request| request.answer(Err(Error::Ended)));
         if let Some(reply) = reply {
             let _ = reply.send(Ok(()));
         }
     }
 
-    /// Takes over what a successful login says, and plans the renewal.
-    fn settle(&mut self, logged_in: &LoggedIn, picture: &Mutex<Picture>) {
-        let admission = Admission::of(logged_in);
-        self.correct_time(logged_in.server_time);
-        self.plan_renewal(admission.expire_at);
-        tracing::info!(session_id = admission.session_id, auth = ?admission.auth, "logged in");
-        let roster_events = {
-            let mut picture = picture.lock().unwrap_or_else(PoisonError::into_inner);
-            picture.admission = admission.clone();
-            picture.roster.replace(logged_in.clone())
-        };
-        self.enter_state(RoomState::Connected);
-        self.tell(Event::LoggedIn(admission));
-        roster_events.into_iter().for_each(|event| self.tell(event));
+    /// Tries until there is an answer that another token or server would not change. The caller limits the time.
+    async fn enter_first(&mut self) -> Result<Entered, Error> {
+        if self.mode != AuthMode::AppSign && self.token.is_none() && self.options.provider.is_none() {
+            return Err(Error::TokenRequired);
+        }
+        let mut others = self.options.servers.len() - 1;
+        loop {
+            match self.try_enter(Cause::FirstLogin).await {
+                Err(Error::Provider { .. }) => {}
+                Err(error) if self.another_token_may_help(&error) => self.token_refused = true,
+                Err(error) if error.is_about_the_server() && others > 0 => {
+                    tracing::info!(server = self.server().origin(), %error, "trying the next server");
+                    others -= 1;
+                    self.try_next_server();
+                }
+                result => return result,
+            }
+        }
     }
 
     fn enter_state(&self, state: RoomState) {
         self.state.send_replace(state.clone());
-        self.tell(Event::StateChanged(state));
+        self.tell_state(state);
+    }
+
+    fn tell_state(&self, state: RoomState) {
+        self.tell(Event::StateChanged { room_id: self.asked.room_id.as_str().to_owned(), state });
     }
 
     fn tell(&self, event: Event) {
         // Nobody has to listen.
         let _ = self.events.send(event);
+    }
+
+    fn picture(&self) -> MutexGuard<'_, Picture> {
+        self.picture.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The server to try first.
+    fn server(&self) -> &ServerUrl {
+        &self.options.servers[self.server]
+    }
+
+    fn try_next_server(&mut self) {
+        self.server = (self.server + 1) % self.options.servers.len();
     }
 
     fn now(&self) -> Duration {
@@ -233,19 +265,5 @@ impl Session {
     /// Whether tokens come from a provider.
     fn renews_by_itself(&self) -> bool {
         self.mode != AuthMode::AppSign && self.options.provider.is_some()
-    }
-
-    /// Tries until there is an answer that another token would not change. The caller limits the time.
-    async fn enter_first(&mut self) -> Result<Entered, Error> {
-        if self.mode != AuthMode::AppSign && self.token.is_none() && self.options.provider.is_none() {
-            return Err(Error::TokenRequired);
-        }
-        loop {
-            match self.try_enter(Cause::FirstLogin).await {
-                Err(Error::Provider { .. }) => {}
-                Err(error) if self.another_token_may_help(&error) => self.token_refused = true,
-                result => return result,
-            }
-        }
     }
 }

@@ -13,14 +13,18 @@ use std::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use futures_util::{SinkExt, StreamExt};
 use roompass_sdk::{
-    AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, Room, SessionPrivilege,
-    Stream, User,
+    AppId, AppSign, AuthKind, Client, ClientBuilder, ErrorCode, Event, Events, LocalUser, ManualEnvironment, Room,
+    RoomState, SessionPrivilege, Stream, UnixSeconds, User,
 };
 use roompass_wire::gateway::{
-    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, Publish, SUBPROTOCOL, ServerMessage, SessionRights,
-    TokenRenewed,
+    ClientMessage, ErrorMessage, Hello, LoggedIn, Login, OkReply, Publish, Resume, Resumed, SUBPROTOCOL, ServerMessage,
+    SessionRights, SwitchRoom, TokenRenewed,
 };
-use tokio::net::{TcpListener, TcpStream};
+use token_gen::LoginProof;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_tungstenite::{
     WebSocketStream, accept_hdr_async,
     tungstenite::{
@@ -66,6 +70,24 @@ pub(crate) async fn event<T>(events: &mut Events, pick: impl Fn(Event) -> Option
         }
     })
     .await
+}
+
+/// Lets every task on this thread do all it can do now.
+pub(crate) async fn settle() {
+    for _ in 0..50 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// The state of the room once `pick` takes it.
+pub(crate) async fn state(room: &Room, pick: impl Fn(&RoomState) -> bool) -> RoomState {
+    soon(room.watch_state().wait_for(pick)).await.unwrap().clone()
+}
+
+/// Waits for the loss to be noticed, and then for the first try, which comes within a second.
+pub(crate) async fn let_it_try(room: &Room, peer: &Peer) {
+    state(room, |state| matches!(state, RoomState::Reconnecting)).await;
+    peer.environment.advance(Duration::from_secs(1));
 }
 
 /// What all tests of this process have logged so far, at the finest level.
@@ -134,6 +156,16 @@ impl Peer {
         Talk { socket, received: vec![upgrade] }
     }
 
+    /// Answers the next connection with an HTTP error instead of an upgrade.
+    pub(crate) async fn refuse_upgrade(&self, answer: &str) {
+        let (mut stream, _) = soon(self.listener.accept()).await.unwrap();
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            request.push(soon(stream.read_u8()).await.unwrap());
+        }
+        soon(stream.write_all(answer.as_bytes())).await.unwrap();
+    }
+
     /// The next connection, greeted, with its login.
     pub(crate) async fn greet(&self) -> (Talk, Login) {
         let mut talk = self.accept().await;
@@ -144,9 +176,14 @@ impl Peer {
 
     /// Logs alice in to the lobby with a token that has `life` seconds to go.
     pub(crate) async fn admit(&self, client: &Client, life: i64) -> (Room, Talk) {
+        self.admit_as(client, LoggedIn { expire_at: Some(SERVER_TIME + life), ..logged_in() }).await
+    }
+
+    /// Logs alice in to the lobby with this answer.
+    pub(crate) async fn admit_as(&self, client: &Client, answer: LoggedIn) -> (Room, Talk) {
         let serve = async {
             let (mut talk, login) = self.greet().await;
-            talk.admit(login.id, Some(SERVER_TIME + life)).await;
+            talk.admit_as(LoggedIn { id: login.id, ..answer }).await;
             talk
         };
         let (room, talk) = soon(async { tokio::join!(client.login_room("lobby", alice()), serve) }).await;
@@ -227,6 +264,20 @@ impl Talk {
         }
     }
 
+    pub(crate) async fn expect_resumption(&mut self) -> Resume {
+        match self.receive().await {
+            Some(ClientMessage::Resume(resume)) => resume,
+            other => panic!("not a resumption: {other:?}"),
+        }
+    }
+
+    pub(crate) async fn expect_switch(&mut self) -> SwitchRoom {
+        match self.receive().await {
+            Some(ClientMessage::SwitchRoom(switch)) => switch,
+            other => panic!("not a switch: {other:?}"),
+        }
+    }
+
     pub(crate) async fn expect_renewal(&mut self) -> (u64, String) {
         match self.receive().await {
             Some(ClientMessage::RenewToken(renew)) => (renew.id, renew.token),
@@ -241,8 +292,64 @@ impl Talk {
         }
     }
 
+    /// Whether the client said goodbye when it went, as opposed to breaking off.
+    pub(crate) async fn was_closed(&mut self) -> bool {
+        soon(async {
+            loop {
+                match self.socket.next().await {
+                    Some(Ok(Message::Close(_))) => return true,
+                    Some(Ok(_)) => {}
+                    _ => return false,
+                }
+            }
+        })
+        .await
+    }
+
     pub(crate) async fn expect_gone(&mut self) {
         assert_eq!(self.receive().await, None);
+    }
+}
+
+/// Whether `login` carries alice's proof of `app_sign` for the server at `url`.
+pub(crate) fn proves(app_sign: &AppSign, url: &str, login: &Login) -> bool {
+    let Some(shown) = &login.app_sign_proof else { return false };
+    let proof = LoginProof {
+        server_origin: url,
+        app_id: AppId::new(APP_ID).unwrap(),
+        user_id: "alice",
+        room_id: &login.room_id,
+        challenge: &CHALLENGE,
+        timestamp: UnixSeconds::new(shown.timestamp),
+    };
+    assert_eq!(shown.timestamp, SERVER_TIME);
+    proof.verify(app_sign, &STANDARD.decode(&shown.proof).unwrap())
+}
+
+/// An answer with a place that is kept for 90 s.
+pub(crate) fn resumable() -> LoggedIn {
+    let resume_key = Some("key-1".to_owned());
+    LoggedIn { resume_key, resume_within_secs: 90, expire_at: Some(SERVER_TIME + 3600), ..logged_in() }
+}
+
+/// The answer to a resumption after change number `seq`.
+pub(crate) fn resumed(id: u64, seq: u64) -> Resumed {
+    let LoggedIn { session_id, room_id, room_session_id, privileges, rights, expire_at, .. } = resumable();
+    Resumed {
+        id,
+        session_id,
+        room_id,
+        room_session_id,
+        resume_key: "key-2".to_owned(),
+        resume_within_secs: 90,
+        privileges,
+        rights,
+        expire_at,
+        server_time: SERVER_TIME + 5,
+        seq,
+        publishing: Vec::new(),
+        playing: Vec::new(),
+        state: None,
     }
 }
 

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use roompass_sdk::{
-    Cause, Client, ErrorCode, ErrorKind, Event, FixedToken, Room, RoomState, TokenAnswer, TokenRequest,
-};
+use roompass_sdk::{Cause, Client, ErrorCode, ErrorKind, Event, FixedToken, RoomState, TokenAnswer, TokenRequest};
 use roompass_wire::gateway::{
     Change, ClientMessage, Kicked, LoggedIn, Publish, RoomUsers, ServerMessage, StreamRequest,
 };
@@ -13,16 +11,6 @@ use crate::peer::*;
 
 fn client(peer: &Peer) -> Client {
     peer.client().token_provider(FixedToken::new(token(SERVER_TIME + 3600))).build().unwrap()
-}
-
-async fn state(room: &Room, pick: impl Fn(&RoomState) -> bool) -> RoomState {
-    soon(room.watch_state().wait_for(pick)).await.unwrap().clone()
-}
-
-/// Waits for the loss to be noticed, and then for the first try, which comes within a second.
-async fn let_it_try(room: &Room, peer: &Peer) {
-    state(room, |state| matches!(state, RoomState::Reconnecting)).await;
-    peer.environment.advance(Duration::from_secs(1));
 }
 
 #[tokio::test]
@@ -127,7 +115,7 @@ async fn refusals_that_time_heals_are_tried_again_and_others_end_the_stay() {
     let (mut talk, login) = peer.greet().await;
     talk.refuse(Some(login.id), ErrorCode::Banned).await;
     let last = state(&room, RoomState::is_over).await;
-    assert!(matches!(last, RoomState::Disconnected(Some(error)) if error.code() == Some(ErrorCode::Banned)));
+    assert!(matches!(last, RoomState::ReconnectFailed(error) if error.code() == Some(ErrorCode::Banned)));
 }
 
 #[tokio::test]
@@ -177,7 +165,7 @@ async fn after_the_limit_the_room_is_given_up() {
     let mut talk = peer.accept().await;
     peer.environment.advance(Duration::from_secs(60));
     let last = state(&room, RoomState::is_over).await;
-    assert!(matches!(last, RoomState::Disconnected(Some(error)) if error.kind() == ErrorKind::Timeout));
+    assert!(matches!(last, RoomState::ReconnectFailed(error) if error.kind() == ErrorKind::Timeout));
     talk.expect_gone().await;
 }
 
@@ -215,7 +203,7 @@ async fn leaving_while_reconnecting_is_done_at_once() {
     drop(talk);
     state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
     soon(room.logout_room()).await;
-    assert!(matches!(room.state(), RoomState::Disconnected(None)));
+    assert!(matches!(room.state(), RoomState::Disconnected));
 }
 
 #[tokio::test]
@@ -238,4 +226,26 @@ async fn a_server_that_no_longer_answers_is_left() {
     assert!(room.state().is_connected());
     peer.environment.advance(Duration::from_secs(15));
     state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
+}
+
+#[tokio::test]
+async fn an_app_that_knows_of_a_wake_has_the_connection_checked_at_once() {
+    let peer = Peer::start().await;
+    let (room, talk) = peer.admit(&client(&peer), 3600).await;
+    room.check_connection();
+    settle().await;
+    // Not reading, the peer does not answer the ping.
+    peer.environment.advance(Duration::from_secs(5));
+    state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
+    drop(talk);
+    // Until here nothing has been tried: the first wait, with chance 0.5, is half a second.
+    peer.environment.advance(Duration::from_millis(500));
+    peer.refuse_upgrade("HTTP/1.1 503 X\r\ncontent-length: 0\r\nretry-after: 50\r\n\r\n").await;
+    settle().await;
+    room.check_connection();
+    settle().await;
+    peer.environment.advance(Duration::from_millis(500));
+    let (mut talk, login) = peer.greet().await;
+    talk.admit(login.id, Some(SERVER_TIME + 3600)).await;
+    state(&room, RoomState::is_connected).await;
 }

@@ -43,13 +43,6 @@ async fn failure(events: &mut Events) -> (Error, Option<Duration>) {
     .await
 }
 
-/// Lets every task on this thread do all it can do now.
-async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_token_is_renewed_one_lead_before_it_expires_and_again() {
     let peer = Peer::start().await;
@@ -110,6 +103,7 @@ async fn a_refused_new_token_is_followed_by_another_after_a_wait() {
     assert_eq!(renewals.load(Ordering::Relaxed), 2);
 }
 
+// proves T48
 #[tokio::test]
 async fn tokens_that_would_change_nothing_count_as_failures() {
     let peer = Peer::start().await;
@@ -149,6 +143,7 @@ async fn tokens_that_would_change_nothing_count_as_failures() {
     );
 }
 
+// proves T48
 #[tokio::test]
 async fn a_hook_that_hangs_is_given_ten_seconds_and_a_denial_is_the_last_word() {
     let peer = Peer::start().await;
@@ -186,7 +181,7 @@ async fn a_hook_that_hangs_is_given_ten_seconds_and_a_denial_is_the_last_word() 
     assert!(room.state().is_connected());
 }
 
-/// T48: in the room, with a provider that fails.
+// proves T48
 #[tokio::test]
 async fn a_failing_provider_is_asked_at_most_forty_times_in_ten_minutes() {
     let peer = Peer::start().await;
@@ -202,7 +197,7 @@ async fn a_failing_provider_is_asked_at_most_forty_times_in_ten_minutes() {
     assert!(room.state().is_connected());
 }
 
-/// T48: the server unreachable too, and the token expired.
+// proves T48
 #[tokio::test]
 async fn an_unreachable_server_does_not_make_the_provider_be_asked_more_often() {
     let peer = Peer::start().await;

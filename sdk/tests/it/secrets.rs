@@ -29,7 +29,7 @@ fn spellings() -> Vec<String> {
     spellings
 }
 
-/// T46.
+// proves T46
 #[tokio::test]
 async fn the_app_sign_is_never_on_the_wire() {
     for mode in [AuthMode::AppSign, AuthMode::TokenPreferred, AuthMode::TokenOnly] {
@@ -52,6 +52,7 @@ async fn the_app_sign_is_never_on_the_wire() {
     }
 }
 
+// proves T16
 #[tokio::test]
 async fn no_token_and_no_app_sign_is_logged_or_printed() {
     let peer = Peer::start().await;

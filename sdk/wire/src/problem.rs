@@ -65,6 +65,8 @@ catalogue! {
     IdempotencyKeyReused = "idempotency_key_reused", 422, 0, false, "The Idempotency-Key stands for another request", "Use a new key for a new request.";
     IdempotencyKeyBusy = "idempotency_key_busy", 409, 0, true, "A request with this Idempotency-Key is being done", "Wait as `Retry-After` says, then send it again to get its answer.";
     StoreFull = "store_full", 507, 0, false, "There is no room for another entry", "Wait for old entries to end, end broader targets instead of single ones, or have the limit raised.";
+    DiskFull = "disk_full", 507, 1002074, true, "The server's disk is full or cannot be written", "Try again later; the operator has to make room. Tokens are still judged.";
+    AuditUnavailable = "audit_unavailable", 503, 1002074, true, "The audit trail cannot be written", "Try again after a short, random wait: nothing was done, because there would be no record of it.";
     ClockBehind = "clock_behind", 503, 1002074, false, "The server's clock is behind the time its data has seen", "Set the server's clock, or start it once with --accept-clock if the clock is right.";
     Internal = "internal", 500, 1002074, true, "The server failed", "Try again; if it stays, give the operator the `request_id`.";
     Unavailable = "unavailable", 503, 1002074, true, "The server cannot do this right now", "Try again after a short, random wait.";

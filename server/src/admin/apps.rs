@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use rand::{TryRng, rngs::SysRng};
+use roompass_wire::webhook::{self, AppChanged, AppDisabled};
 use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
 use super::{
     Admin,
-    seal::{app_sign_place, fingerprint, settings_of},
+    seal::{app_sign_place, fingerprint, open_app_sign, open_secret, settings_of},
 };
 use crate::{
     apps::{AppSettings, CbcPolicy},
+    audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, StoreError},
 };
@@ -21,6 +23,9 @@ const LONGEST_OFFLINE: Duration = Duration::from_secs(90 * 24 * 3600);
 
 const CBC_WARNING: &str = "Tokens in CBC formats are not authenticated: whoever sees one can make it name another user \
     or room, and nothing shows it. Take them only while old generators remain, and only from networks you trust.";
+const ISSUED_ONLY_WARNING: &str = "Tokens in CBC formats are taken here only as they were minted here. Whoever else \
+    takes them cannot tell a changed one: the formats are not authenticated. Each mint waits for the store, and another \
+    node takes the token within two seconds.";
 const HEX_WARNING: &str = "The server secret has hexadecimal digits only, so it is worth 128 bits at most. Rotate it \
     when your backends can follow.";
 
@@ -86,7 +91,8 @@ impl Admin {
     /// [`Error::Field`] for a setting that makes no sense; a conflict if the number is taken.
     pub async fn create_app(&self, settings: AppSettings) -> Result<AppCredentials, Error> {
         let server_secret = ServerSecret::generate(&mut SysRng).map_err(randomness)?;
-        self.insert_app(settings, Import { app_sign: None, server_secret, cbc_secret: None }).await
+        let import = Import { app_sign: None, server_secret, cbc_secret: None };
+        self.insert_app(Action::CreateApp, settings, import).await
     }
 
     /// Makes an app with the credentials it has elsewhere, so that tokens go both ways.
@@ -102,10 +108,10 @@ impl Admin {
             }
             self.refuse_taken("cbc_secret", cbc_secret).await?;
         }
-        self.insert_app(settings, import).await
+        self.insert_app(Action::ImportApp, settings, import).await
     }
 
-    async fn insert_app(&self, settings: AppSettings, import: Import) -> Result<AppCredentials, Error> {
+    async fn insert_app(&self, action: Action, settings: AppSettings, import: Import) -> Result<AppCredentials, Error> {
         let (app_id, now) = (settings.app_id, self.clock.now());
         check(&settings, now)?;
         self.require_our_key().await?;
@@ -132,7 +138,8 @@ impl Admin {
             created_at: now,
             updated_at: now,
         };
-        self.store().insert_app(record).await?;
+        let event = Event::of(action, app_id).saying(record.settings.clone());
+        self.recorder.change(event, self.store().insert_app(record)).await?;
         self.reload_app(app_id).await?;
         tracing::info!(%app_id, "app created");
         Ok(AppCredentials { app_id, app_sign, server_secret, cbc_secret })
@@ -163,13 +170,24 @@ impl Admin {
                 return Err(Error::field("cbc_policy", reason));
             }
         }
+        let changes = changes(&record.settings, &settings.to_json());
         record.settings = settings.to_json();
         record.updated_at = now;
-        self.store().update_app(record.clone()).await?;
-        self.reload_app(record.app_id).await?;
+        let event = Event::of(Action::UpdateApp, record.app_id).saying(changes);
+        self.replace(event, record.clone(), now).await?;
         tracing::info!(app_id = %record.app_id, version = version + 1, "app changed");
         record.version += 1;
+        self.announce_change(&before, &settings, record.version).await;
         view(&record)
+    }
+
+    async fn announce_change(&self, before: &AppSettings, after: &AppSettings, version: Version) {
+        let event = if before.enabled && !after.enabled {
+            webhook::Event::AppDisabled(AppDisabled { version })
+        } else {
+            webhook::Event::AppChanged(AppChanged { version, settings: before.differences(after) })
+        };
+        self.webhooks.announce(after.app_id, event).await;
     }
 
     /// A number that no app has.
@@ -214,10 +232,10 @@ impl Admin {
         let active = |purpose| {
             let mut secrets = record.secrets.iter();
             let active = secrets.find(|secret| secret.purpose == purpose && secret.valid_until.is_none());
-            active.map(|secret| self.open_secret(app_id, secret)).transpose()
+            active.map(|secret| open_secret(&self.sealer, app_id, secret)).transpose()
         };
         let Some(server_secret) = active(Purpose::Gcm)? else { return Ok(None) };
-        let app_sign = self.open_app_sign(app_sign_place(app_id), &record.app_sign)?;
+        let app_sign = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
         Ok(Some(AppCredentials { app_id, app_sign, server_secret, cbc_secret: active(Purpose::Cbc)? }))
     }
 
@@ -236,7 +254,8 @@ impl Admin {
         for record in self.store().apps().await? {
             for stored in &record.secrets {
                 // One that does not open is as good as none.
-                let taken = self.open_secret(record.app_id, stored).is_ok_and(|taken| bool::from(taken.ct_eq(secret)));
+                let taken =
+                    open_secret(&self.sealer, record.app_id, stored).is_ok_and(|taken| bool::from(taken.ct_eq(secret)));
                 if taken {
                     return Err(Error::field(field, "is in use already: a secret is for one app and one purpose"));
                 }
@@ -255,6 +274,14 @@ pub(crate) fn require_acknowledged(acknowledge_cbc: bool) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::field("acknowledge_cbc", format!("must be true to take CBC formats. {CBC_WARNING}")))
+}
+
+/// The settings that differ, as they are now.
+fn changes(before: &str, after: &str) -> String {
+    let members = |text| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let (before, mut after) = (members(before), members(after));
+    after.retain(|name, value| before.get(name) != Some(value));
+    serde_json::Value::Object(after).to_string()
 }
 
 fn check(settings: &AppSettings, now: UnixSeconds) -> Result<(), Error> {
@@ -276,6 +303,7 @@ fn view(record: &AppRecord) -> Result<AppView, Error> {
     let settings = settings_of(record)?;
     let warnings = match settings.cbc_policy {
         CbcPolicy::Offline if settings.uses_cbc() => vec![CBC_WARNING],
+        CbcPolicy::IssuedOnly if settings.uses_cbc() => vec![ISSUED_ONLY_WARNING],
         _ => Vec::new(),
     };
     Ok(AppView {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rand::rngs::SysRng;
 use token_gen::{AppId, UnixSeconds};
 
-use super::Admin;
+use super::{Admin, seal::open_text};
 use crate::{
+    audit::{Action, Event},
     error::Error,
     keys::{BackendKey, Caller, Holder, KeyText, Proof, Right, Scope},
     sealing::Place,
@@ -68,8 +69,13 @@ impl Admin {
             last_used_at: None,
             created_at: now,
         };
-        match self.store().insert_key(record).await {
-            Err(StoreError::Missing) => return Err(Error::AppUnknown),
+        let event = Event {
+            app_id: new.app_id,
+            expire_at: new.expire_at,
+            ..Event::new(Action::CreateKey).about(text.key_id()).saying(format!("{}: {}", record.name, record.scope))
+        };
+        match self.recorder.change(event, self.store().insert_key(record)).await {
+            Err(Error::Store(StoreError::Missing)) => return Err(Error::AppUnknown),
             done => done?,
         }
         self.reload_key(text.key_id()).await?;
@@ -99,7 +105,11 @@ impl Admin {
     /// # Errors
     /// [`Error::Store`].
     pub async fn revoke_key(&self, app_id: Option<AppId>, key_id: &str) -> Result<bool, Error> {
-        let revoked = self.store().delete_key(app_id, key_id).await?;
+        if self.store().key(key_id).await?.is_none_or(|key| key.app_id != app_id) {
+            return Ok(false);
+        }
+        let event = Event { app_id, ..Event::new(Action::RevokeKey).about(key_id) };
+        let revoked = self.recorder.remove(event, self.store().delete_key(app_id, key_id)).await?;
         if revoked {
             self.reload_key(key_id).await?;
             tracing::info!(app_id = app_id.map(AppId::get), key_id, "backend key revoked");
@@ -115,7 +125,7 @@ impl Admin {
         let proof = match &record.sealed {
             None => Proof::Bearer(record.hash),
             Some(sealed) => {
-                let text = KeyText::parse(&self.open_text(place(record.app_id, &key_id), sealed)?);
+                let text = KeyText::parse(&open_text(&self.sealer, place(record.app_id, &key_id), sealed)?);
                 let text = text.ok_or_else(|| StoreError::Unreadable(format!("text of key {key_id}")))?;
                 Proof::Signed(SigningKey::new(&text))
             }

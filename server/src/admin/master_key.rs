@@ -4,6 +4,7 @@ use rand::rngs::SysRng;
 
 use super::Admin;
 use crate::{
+    audit::{Action, Event},
     error::Error,
     sealing::{Place, Sealer},
 };
@@ -56,7 +57,8 @@ impl Admin {
         }
         let old = self.sealer.clone();
         let reseal = move |place: Place<'_>, sealed: &[u8]| new.seal(place, &old.open(place, sealed)?, &mut SysRng);
-        let count = self.store().reseal(Box::new(reseal)).await?;
+        let resealing = self.store().reseal(Box::new(reseal));
+        let count = self.recorder.change(Event::new(Action::RotateMasterKey), resealing).await?;
         tracing::info!(count, "sealed again with the new master key");
         Ok(count)
     }

@@ -10,6 +10,7 @@ mod ring;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::sync::{
     Arc,
@@ -20,12 +21,14 @@ use token_gen::AppId;
 use tokio::sync::Mutex;
 
 use crate::{
-    apps::{Directory, uses::SecretUses},
+    apps::{ClosedApp, Directory, uses::SecretUses},
+    audit::{Origin, Recorder},
     clock::Clock,
     error::Error,
     keys::Keyring,
     sealing::Sealer,
-    store::{SecretUseRecord, Store, StoreError},
+    store::{AppRecord, SecretUseRecord, Store, StoreError},
+    webhooks::Webhooks,
 };
 
 pub(crate) use apps::require_acknowledged;
@@ -33,31 +36,48 @@ pub use apps::{AppCredentials, AppView, Import, SettingsChange, Version};
 pub use check::{CheckReport, Fault};
 pub use keys::{KeyKind, NewKey};
 pub use ring::{ResetAppSign, Rotated, Rotation, SecretState, SecretView};
+use seal::left_out;
+pub use webhooks::{EndpointChange, EndpointView};
 
-/// The operators' side of the service.
+/// How much is read from the store at once.
+const PAGE: u32 = 1000;
+
+/// The operators' side of the service, in the name of one of them.
+#[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
+    webhooks: Arc<Webhooks>,
     uses: Arc<SecretUses>,
     /// Reading from the store and putting into memory is one step: without this, an older reading could be put last.
-    reading: Mutex<()>,
-    has_our_key: AtomicBool,
+    reading: Arc<Mutex<()>>,
+    has_our_key: Arc<AtomicBool>,
+    recorder: Recorder,
 }
 
 impl Admin {
-    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date.
+    /// Works on `store`, which must be open and migrated, keeps `directory` and `keyring` up to date, and announces
+    /// what it does to `webhooks`. In the name of the server itself, until told otherwise.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
         keyring: Arc<Keyring>,
+        webhooks: Arc<Webhooks>,
+        recorder: Recorder,
     ) -> Self {
-        let (uses, reading) = (Arc::default(), Mutex::default());
-        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key: AtomicBool::new(true) }
+        let (uses, reading, has_our_key) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(true)));
+        Self { store, sealer, clock, directory, keyring, webhooks, uses, reading, has_our_key, recorder }
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory. An app whose secrets do not open is left out, and logged: the
@@ -69,25 +89,39 @@ impl Admin {
         let _reading = self.reading.lock().await;
         self.require_our_key().await?;
         let counts = self.store.secret_uses().await?;
-        let mut apps = Vec::new();
-        for record in self.store.apps().await? {
-            let first = counts.partition_point(|count| count.app_id < record.app_id);
-            let counts = counts[first..].iter().take_while(|count| count.app_id == record.app_id).collect::<Vec<_>>();
-            match self.open_app(&record, &counts) {
-                Ok(app) => apps.push(app),
-                Err(error) => left_out(record.app_id, &error),
-            }
+        // Page by page, so that two copies of everything are never in memory at once.
+        let (mut apps, mut keys) = (Vec::new(), Vec::new());
+        let mut after = None;
+        loop {
+            let page = self.store.apps_after(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.app_id);
+            apps.extend(page.into_iter().filter_map(|record| self.prepare_or_leave_out(record, &counts)));
         }
-        let mut keys = Vec::new();
-        for record in self.store.keys().await? {
-            match self.open_key(&record) {
-                Ok(key) => keys.push(key),
-                Err(error) => key_left_out(&record.key_id, &error),
+        let mut after = String::new();
+        loop {
+            let page = self.store.all_keys(&after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after.clone_from(&last.key_id);
+            for record in page {
+                match self.open_key(&record) {
+                    Ok(key) => keys.push(key),
+                    Err(error) => key_left_out(&record.key_id, &error),
+                }
             }
         }
         self.directory.replace_all(apps);
         self.keyring.replace_all(keys);
         Ok(())
+    }
+
+    /// How the app of a record is made ready, with its share of `counts`, which are in the order of apps.
+    fn prepare_or_leave_out(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Option<(AppId, ClosedApp)> {
+        let app_id = record.app_id;
+        let first = counts.partition_point(|count| count.app_id < app_id);
+        let count = counts[first..].partition_point(|count| count.app_id == app_id);
+        let prepared = self.prepare(record, &counts[first..][..count]);
+        Some((app_id, prepared.inspect_err(|error| left_out(app_id, error)).ok()?))
     }
 
     /// Reads one app again. If its secrets do not open, it serves no more; if that is because the master key was
@@ -102,8 +136,8 @@ impl Admin {
             return Ok(());
         };
         let counts = self.store.secret_uses_of(app_id).await?;
-        match self.open_app(&record, &counts.iter().collect::<Vec<_>>()) {
-            Ok(app) => self.directory.put(app),
+        match self.prepare(record, &counts) {
+            Ok(app) => self.directory.put(app_id, app),
             Err(error) => {
                 self.require_our_key().await?;
                 self.directory.remove(app_id);
@@ -194,10 +228,6 @@ impl Admin {
     fn store(&self) -> &dyn Store {
         &*self.store
     }
-}
-
-fn left_out(app_id: AppId, error: &Error) {
-    tracing::error!(%app_id, error = error as &dyn std::error::Error, "app left out: `roompass doctor` looks further");
 }
 
 fn key_left_out(key_id: &str, error: &Error) {

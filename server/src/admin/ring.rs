@@ -3,17 +3,20 @@
 use std::time::Duration;
 
 use rand::rngs::SysRng;
+use roompass_wire::{http::SecretPurpose, webhook};
 use token_gen::{AppId, AppSign, MAX_LIFETIME, ServerSecret, UnixSeconds};
 
 use super::{
     Admin,
     apps::randomness,
-    seal::{app_sign_place, fingerprint, previous_app_sign_place, settings_of},
+    seal::{app_sign_place, fingerprint, open_app_sign, open_secret, previous_app_sign_place, settings_of},
 };
 use crate::{
     apps::uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
+    audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, SecretRecord},
+    webhooks::millis,
 };
 
 /// The most secrets that verify at the same time: each one more is tried on every forged token.
@@ -114,8 +117,18 @@ impl Admin {
         let entry = self.seal_secret(app_id, rotation.purpose, &secret, now)?;
         let secret_id = entry.secret_id.clone();
         record.secrets.push(entry);
-        self.replace(record, now).await?;
+        let event = Event::of(Action::RotateSecret, app_id).about(&*secret_id).saying(rotation.purpose.as_str());
+        self.replace(Event { expire_at: previous_valid_until, ..event }, record, now).await?;
         tracing::info!(%app_id, secret_id, purpose = rotation.purpose.as_str(), "secret rotated");
+        let rotated = webhook::SecretRotated {
+            secret_id: secret_id.clone(),
+            purpose: match rotation.purpose {
+                Purpose::Gcm => SecretPurpose::Gcm,
+                Purpose::Cbc => SecretPurpose::Cbc,
+            },
+            previous_valid_until_ms: previous_valid_until.map(millis),
+        };
+        self.webhooks.announce(app_id, webhook::Event::SecretRotated(rotated)).await;
         Ok(Rotated { secret_id, secret, previous_valid_until })
     }
 
@@ -136,8 +149,10 @@ impl Admin {
         };
         secret.valid_until = Some(valid_until.min(now));
         secret.retired_at = Some(now);
-        self.replace(record, now).await?;
+        self.replace(Event::of(Action::RetireSecret, app_id).about(secret_id), record, now).await?;
         tracing::info!(%app_id, secret_id, "secret retired");
+        let retired = webhook::SecretRetired { secret_id: secret_id.to_owned() };
+        self.webhooks.announce(app_id, webhook::Event::SecretRetired(retired)).await;
         Ok(())
     }
 
@@ -161,7 +176,7 @@ impl Admin {
                     Some(until) if now < until => SecretState::Previous,
                     Some(_) => SecretState::Ended,
                 },
-                fingerprint: fingerprint(self.open_secret(app_id, secret)?.expose()),
+                fingerprint: fingerprint(open_secret(&self.sealer, app_id, secret)?.expose()),
                 created_at: secret.created_at,
                 valid_until: secret.valid_until,
                 retired_at: secret.retired_at,
@@ -187,21 +202,25 @@ impl Admin {
         let now = self.clock.now();
         let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
         self.require_our_key().await?;
-        let present = self.open_app_sign(app_sign_place(app_id), &record.app_sign)?;
+        let present = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
         let previous_valid_until = now.saturating_add(overlap);
         let app_sign = AppSign::generate(&mut SysRng).map_err(randomness)?;
         record.app_sign = self.seal_app_sign(app_sign_place(app_id), &app_sign)?;
         let previous = self.seal_app_sign(previous_app_sign_place(app_id), &present)?;
         record.previous_app_sign = (!overlap.is_zero()).then_some((previous, previous_valid_until));
-        self.replace(record, now).await?;
+        let event = Event { expire_at: Some(previous_valid_until), ..Event::of(Action::ResetAppSign, app_id) };
+        self.replace(event, record, now).await?;
         tracing::info!(%app_id, "AppSign reset");
+        let reset = webhook::AppSignReset { previous_valid_until_ms: millis(previous_valid_until) };
+        self.webhooks.announce(app_id, webhook::Event::AppSignReset(reset)).await;
         Ok(ResetAppSign { app_sign, previous_valid_until })
     }
 
-    async fn replace(&self, mut record: AppRecord, now: UnixSeconds) -> Result<(), Error> {
+    /// Puts a changed app in the place of the one that was read, with a record of the change.
+    pub(super) async fn replace(&self, event: Event, mut record: AppRecord, now: UnixSeconds) -> Result<(), Error> {
         record.updated_at = now;
         let app_id = record.app_id;
-        self.store().update_app(record).await?;
+        self.recorder.change(event, self.store().update_app(record)).await?;
         self.reload_app(app_id).await
     }
 }

@@ -1,5 +1,7 @@
 //! From secrets to stored records and back.
 
+use std::sync::Arc;
+
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
 use token_gen::{AppId, AppSign, ServerSecret, UnixSeconds};
@@ -7,10 +9,10 @@ use zeroize::Zeroizing;
 
 use super::Admin;
 use crate::{
-    apps::{App, AppSettings, RingSecret},
+    apps::{App, AppSettings, ClosedApp, RingSecret},
     error::Error,
     keys::KeyText,
-    sealing::{Place, SealError},
+    sealing::{Place, SealError, Sealer},
     store::{AppRecord, Purpose, SecretRecord, SecretUseRecord, StoreError},
 };
 
@@ -32,46 +34,84 @@ impl Admin {
         Ok(self.sealer.seal(place, app_sign.expose().as_bytes(), &mut SysRng)?)
     }
 
-    pub(super) fn open_app_sign(&self, place: Place<'_>, sealed: &[u8]) -> Result<AppSign, Error> {
-        AppSign::new(&self.open_text(place, sealed)?).map_err(|_| SealError::DoesNotOpen.into())
-    }
-
-    pub(super) fn open_secret(&self, app_id: AppId, record: &SecretRecord) -> Result<ServerSecret, Error> {
-        let secret = self.open_text(secret_place(app_id, &record.secret_id), &record.sealed)?;
-        ServerSecret::new(&secret).map_err(|_| SealError::DoesNotOpen.into())
-    }
-
-    /// The app of a record. Retired secrets stay in the record and out of the app.
-    pub(super) fn open_app(&self, record: &AppRecord, counts: &[&SecretUseRecord]) -> Result<App, Error> {
-        let app_id = record.app_id;
-        let app_sign = self.open_app_sign(app_sign_place(app_id), &record.app_sign)?;
-        let (mut active, mut previous, mut cbc) = (None, Vec::new(), Vec::new());
-        for stored in record.secrets.iter().filter(|stored| stored.retired_at.is_none()) {
-            let secret = self.open_secret(app_id, stored)?;
-            let entry = RingSecret { secret_id: stored.secret_id.clone(), secret, valid_until: stored.valid_until };
-            match (stored.purpose, stored.valid_until) {
-                (Purpose::Gcm, None) => active = Some(entry),
-                (Purpose::Gcm, Some(_)) => previous.push(entry),
-                (Purpose::Cbc, None) => cbc.insert(0, entry),
-                (Purpose::Cbc, Some(_)) => cbc.push(entry),
-            }
-        }
-        let active = active.ok_or(StoreError::Unreadable(format!("app {app_id} has no active secret")))?;
-        let reserved = |secret_id: &str| {
-            counts.iter().find(|count| count.secret_id == secret_id).map(|count| count.mints_reserved)
+    /// How the app of a record is made ready once it is asked for. Its secrets are opened here and now as well, so that
+    /// damage shows at once.
+    pub(super) fn prepare(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Result<ClosedApp, Error> {
+        require_sound(&self.sealer, &record)?;
+        let origins = AppSettings::origins_in(&record.settings).map_err(|error| unreadable(record.app_id, &error))?;
+        let reserved = counts.iter().map(|count| (count.secret_id.clone(), count.mints_reserved)).collect::<Box<_>>();
+        let (sealer, uses) = (self.sealer.clone(), Arc::clone(&self.uses));
+        let prepare = move || {
+            let opened = open_app(&sealer, &record);
+            let reserved = |secret_id: &str| Some(reserved.iter().find(|(id, _)| id == secret_id)?.1);
+            opened.map(|app| app.with_uses(&uses, reserved)).inspect_err(|error| left_out(record.app_id, error)).ok()
         };
-        let mut app = App::new(settings_of(record)?, app_sign, &active, &previous).with_cbc(&cbc);
-        if let Some((sealed, until)) = &record.previous_app_sign {
-            app = app.with_previous_app_sign(self.open_app_sign(previous_app_sign_place(app_id), sealed)?, *until);
-        }
-        Ok(app.with_uses(&self.uses, reserved))
+        Ok(ClosedApp { origins, prepare: Box::new(prepare) })
     }
+}
 
-    pub(super) fn open_text(&self, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<String>, Error> {
-        let bytes = self.sealer.open(place, sealed)?;
-        let text = std::str::from_utf8(&bytes).map_err(|_| SealError::DoesNotOpen)?;
-        Ok(Zeroizing::new(text.to_owned()))
+/// Opens everything that the app of a record needs, and keeps nothing of it.
+fn require_sound(sealer: &Sealer, record: &AppRecord) -> Result<(), Error> {
+    let app_id = record.app_id;
+    open_app_sign(sealer, app_sign_place(app_id), &record.app_sign)?;
+    if let Some((sealed, _)) = &record.previous_app_sign {
+        open_app_sign(sealer, previous_app_sign_place(app_id), sealed)?;
     }
+    for stored in live(record) {
+        open_secret(sealer, app_id, stored)?;
+    }
+    let is_active = |stored: &SecretRecord| stored.purpose == Purpose::Gcm && stored.valid_until.is_none();
+    if live(record).any(is_active) { Ok(()) } else { Err(no_active_secret(app_id)) }
+}
+
+fn no_active_secret(app_id: AppId) -> Error {
+    StoreError::Unreadable(format!("app {app_id} has no active secret")).into()
+}
+
+/// The app of a record. Retired secrets stay in the record and out of the app.
+fn open_app(sealer: &Sealer, record: &AppRecord) -> Result<App, Error> {
+    let app_id = record.app_id;
+    let app_sign = open_app_sign(sealer, app_sign_place(app_id), &record.app_sign)?;
+    let (mut active, mut previous, mut cbc) = (None, Vec::new(), Vec::new());
+    for stored in live(record) {
+        let secret = open_secret(sealer, app_id, stored)?;
+        let entry = RingSecret { secret_id: stored.secret_id.clone(), secret, valid_until: stored.valid_until };
+        match (stored.purpose, stored.valid_until) {
+            (Purpose::Gcm, None) => active = Some(entry),
+            (Purpose::Gcm, Some(_)) => previous.push(entry),
+            (Purpose::Cbc, None) => cbc.insert(0, entry),
+            (Purpose::Cbc, Some(_)) => cbc.push(entry),
+        }
+    }
+    let active = active.ok_or_else(|| no_active_secret(app_id))?;
+    let app = App::new(settings_of(record)?, app_sign, &active, &previous).with_cbc(&cbc);
+    let Some((sealed, until)) = &record.previous_app_sign else { return Ok(app) };
+    let previous = open_app_sign(sealer, previous_app_sign_place(app_id), sealed)?;
+    Ok(app.with_previous_app_sign(previous, *until))
+}
+
+fn live(record: &AppRecord) -> impl Iterator<Item = &SecretRecord> {
+    record.secrets.iter().filter(|stored| stored.retired_at.is_none())
+}
+
+pub(super) fn open_app_sign(sealer: &Sealer, place: Place<'_>, sealed: &[u8]) -> Result<AppSign, Error> {
+    AppSign::new(&open_text(sealer, place, sealed)?).map_err(|_| SealError::DoesNotOpen.into())
+}
+
+pub(super) fn open_secret(sealer: &Sealer, app_id: AppId, record: &SecretRecord) -> Result<ServerSecret, Error> {
+    let secret = open_text(sealer, secret_place(app_id, &record.secret_id), &record.sealed)?;
+    ServerSecret::new(&secret).map_err(|_| SealError::DoesNotOpen.into())
+}
+
+pub(super) fn open_text(sealer: &Sealer, place: Place<'_>, sealed: &[u8]) -> Result<Zeroizing<String>, Error> {
+    let bytes = sealer.open(place, sealed)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| SealError::DoesNotOpen)?;
+    Ok(Zeroizing::new(text.to_owned()))
+}
+
+/// Says in the log that an app serves nobody.
+pub(super) fn left_out(app_id: AppId, error: &Error) {
+    tracing::error!(%app_id, error = error as &dyn std::error::Error, "app left out: `roompass doctor` looks further");
 }
 
 pub(super) fn app_sign_place(app_id: AppId) -> Place<'static> {
@@ -87,8 +127,11 @@ fn secret_place(app_id: AppId, secret_id: &str) -> Place<'_> {
 }
 
 pub(super) fn settings_of(record: &AppRecord) -> Result<AppSettings, Error> {
-    AppSettings::from_json(record.app_id, &record.settings)
-        .map_err(|error| StoreError::Unreadable(format!("settings of app {}: {error}", record.app_id)).into())
+    AppSettings::from_json(record.app_id, &record.settings).map_err(|error| unreadable(record.app_id, &error))
+}
+
+fn unreadable(app_id: AppId, error: &serde_json::Error) -> Error {
+    StoreError::Unreadable(format!("settings of app {app_id}: {error}")).into()
 }
 
 /// Eight hexadecimal digits by which people recognise a secret without seeing it.

@@ -20,6 +20,7 @@ pub use people::{Confirmed, Enrolment};
 pub use roles::{role_for, role_in};
 
 use crate::{
+    audit::{Action, Actor, Event, Origin, Recorder},
     clock::Clock,
     error::Error,
     limits::Source,
@@ -39,13 +40,15 @@ pub const SUDO: Duration = Duration::from_secs(5 * 60);
 /// How exactly it is known when a session was last used.
 const SEEN_GRAIN: Duration = Duration::from_secs(60);
 
-/// Admins and their sessions.
+/// Admins and their sessions, in the name of whoever asks.
+#[derive(Clone)]
 pub struct Admins {
     store: Arc<dyn Store>,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
-    passwords: Passwords,
-    attempts: Attempts,
+    passwords: Arc<Passwords>,
+    attempts: Arc<Attempts>,
+    recorder: Recorder,
 }
 
 /// An admin who was proven by a session.
@@ -99,8 +102,14 @@ impl SignedIn {
 
 impl Admins {
     /// Works on `store`, which must be open and migrated.
-    pub fn new(store: Arc<dyn Store>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
-        Self { store, sealer, clock, passwords: Passwords::new(), attempts: Attempts::default() }
+    pub fn new(store: Arc<dyn Store>, sealer: Sealer, clock: Arc<dyn Clock>, recorder: Recorder) -> Self {
+        Self { store, sealer, clock, passwords: Arc::new(Passwords::new()), attempts: Arc::default(), recorder }
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Whether there is an admin.
@@ -118,11 +127,21 @@ impl Admins {
     /// [`Error::RateLimited`] after too many tries of this source with this name.
     pub async fn sign_in(&self, name: &str, password: &str, totp: &str, source: Source) -> Result<SignedIn, Error> {
         let now = self.clock.now();
-        self.attempts.begin_sign_in(name, source, now)?;
+        if let Err(error) = self.attempts.begin_sign_in(name, source, now) {
+            self.recorder.note_stranger(Event::new(Action::SignIn).refused(error.code().as_str()));
+            return Err(error);
+        }
         let admin = self.store.admin_named(name).await?;
-        let Some(admin) = self.prove(admin, password, totp, now).await? else {
-            tracing::warn!(%source, "a sign-in was refused");
-            return Err(Error::Unauthorized);
+        // Of an unknown name nothing is kept: people type passwords into the wrong field.
+        let refused =
+            admin.as_ref().map_or(Event::new(Action::SignIn), |admin| Event::new(Action::SignIn).about(&*admin.name));
+        let admin = match self.prove(admin, password, totp, now).await? {
+            Ok(admin) => admin,
+            Err(reason) => {
+                tracing::warn!(%source, reason, "a sign-in was refused");
+                self.recorder.note_stranger(refused.refused(reason));
+                return Err(Error::Unauthorized);
+            }
         };
         self.attempts.end_sign_in(name, source);
         self.open_session(&admin, source, now).await
@@ -143,36 +162,43 @@ impl Admins {
         self.attempts.begin_sign_in(&signed_in.name, source, now)?;
         let admin = self.store.admin_named(&signed_in.name).await?;
         let admin = admin.filter(|admin| admin.admin_id == signed_in.admin_id);
-        self.prove(admin, password, totp, now).await?.ok_or(Error::Unauthorized)?;
+        let event = Event::new(Action::ReAuthenticate).about(&*signed_in.name);
+        if let Err(reason) = self.prove(admin, password, totp, now).await? {
+            self.recorder.note_stranger(event.refused(reason));
+            return Err(Error::Unauthorized);
+        }
         self.attempts.end_sign_in(&signed_in.name, source);
         let sudo_until = now.saturating_add(SUDO);
-        self.store.touch_session(signed_in.session.hash, now, sudo_until).await?;
+        self.recorder.change(event, self.store.touch_session(signed_in.session.hash, now, sudo_until)).await?;
         Ok(sudo_until)
     }
 
-    /// The admin, if password and code are good. Takes as long whether there is one or not, and spends the code only
-    /// with the right password.
+    /// The admin, if password and code are good, or what is not. Takes as long whether there is one or not, and spends
+    /// the code only with the right password.
     async fn prove(
         &self,
         admin: Option<AdminRecord>,
         password: &str,
         totp: &str,
         now: UnixSeconds,
-    ) -> Result<Option<AdminRecord>, Error> {
+    ) -> Result<Result<AdminRecord, &'static str>, Error> {
         let hash = admin.as_ref().map(|admin| admin.password_hash.as_str());
         let right = self.passwords.verify(password, hash).await?;
-        let Some(admin) = admin.filter(|_| right) else { return Ok(None) };
+        let Some(admin) = admin else { return Ok(Err("unknown_name")) };
+        if !right {
+            return Ok(Err("wrong_password"));
+        }
         if self.attempts.begin_second_factor(&admin.admin_id, now).is_err() {
             tracing::warn!(admin = admin.name, "the right password, but too many wrong codes");
-            return Ok(None);
+            return Ok(Err("too_many_wrong_codes"));
         }
         let factor = self.open_factor(&admin)?;
-        let Some(step) = factor.step_of(totp, now) else { return Ok(None) };
+        let Some(step) = factor.step_of(totp, now) else { return Ok(Err("wrong_code")) };
         if !self.store.spend_totp_step(&admin.admin_id, step).await? {
-            return Ok(None);
+            return Ok(Err("used_code"));
         }
         self.attempts.end_second_factor(&admin.admin_id);
-        Ok(Some(admin))
+        Ok(Ok(admin))
     }
 
     pub(crate) async fn open_session(
@@ -192,7 +218,9 @@ impl Admins {
             expire_at: now.saturating_add(LONGEST_SESSION),
             sudo_until: now.saturating_add(SUDO),
         };
-        self.store.insert_session(session.clone()).await?;
+        let recorder = self.recorder.as_actor(Actor::Admin(admin.name.as_str().into()));
+        let event = Event { expire_at: Some(session.expire_at), ..Event::new(Action::SignIn).about(&*admin.name) };
+        recorder.change(event, self.store.insert_session(session.clone())).await?;
         tracing::info!(admin = admin.name, %source, "admin signed in");
         signed_in(admin, session, token)
     }
@@ -230,7 +258,8 @@ impl Admins {
     /// # Errors
     /// [`Error::NotFound`] if it is not one of them.
     pub async fn end_session(&self, signed_in: &SignedIn, session_id: &str) -> Result<(), Error> {
-        let ended = self.store.delete_session(&signed_in.admin_id, session_id).await?;
+        let event = Event::new(Action::EndSession).about(session_id);
+        let ended = self.recorder.remove(event, self.store.delete_session(&signed_in.admin_id, session_id)).await?;
         if ended { Ok(()) } else { Err(Error::NotFound) }
     }
 

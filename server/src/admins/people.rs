@@ -11,6 +11,7 @@ use super::{
     Admins, SetupCode, SignedIn, factor_place, password, random_id, roles, roles_of, second_factor::SecondFactor,
 };
 use crate::{
+    audit::{Action, Actor, Event},
     error::Error,
     limits::Source,
     sealing::Place,
@@ -57,8 +58,10 @@ impl Admins {
         let now = self.clock.now();
         let expire_at = now.saturating_add(SETUP);
         let roles = to_json(roles);
+        let event = Event { target: name.clone(), expire_at: Some(expire_at), ..Event::new(Action::InviteAdmin) };
+        let event = event.saying(roles.clone());
         let record = SetupCodeRecord { hash: code.hash(), name, roles, expire_at, created_at: now };
-        self.store.insert_setup_code(record).await?;
+        self.recorder.change(event, self.store.insert_setup_code(record)).await?;
         Ok((code, expire_at))
     }
 
@@ -108,10 +111,11 @@ impl Admins {
             updated_at: now,
             admin_id,
         };
-        match self.store.insert_admin(admin.clone(), code.hash(), now).await {
-            Ok(()) => {}
-            Err(StoreError::Missing) => return Err(Error::Unauthorized),
-            Err(error) => return Err(error.into()),
+        let event = Event::new(Action::CreateAdmin).about(name).saying(admin.roles.clone());
+        let recorder = self.recorder.as_actor(Actor::Admin(name.into()));
+        match recorder.change(event, self.store.insert_admin(admin.clone(), code.hash(), now)).await {
+            Err(Error::Store(StoreError::Missing)) => return Err(Error::Unauthorized),
+            done => done?,
         }
         tracing::info!(admin = name, %source, "admin made");
         self.open_session(&admin, source, now).await
@@ -142,7 +146,8 @@ impl Admins {
         let (factor, step) = self.confirm(&signed_in.admin_id, confirmed, now)?;
         let admin = self.named(&signed_in.name).await?;
         let totp_secret = self.sealer.seal(factor_place(&admin.admin_id), factor.bytes(), &mut SysRng)?;
-        self.store.update_admin(AdminRecord { totp_secret, updated_at: now, ..admin }).await?;
+        let changing = self.store.update_admin(AdminRecord { totp_secret, updated_at: now, ..admin });
+        self.recorder.change(Event::new(Action::SetTotp).about(&*signed_in.name), changing).await?;
         // Steps count time, so those of the old factor are those of the new one too.
         self.store.spend_totp_step(&signed_in.admin_id, step).await?;
         tracing::info!(admin = signed_in.name, "admin has a new second factor");
@@ -159,7 +164,8 @@ impl Admins {
         password::check(password, &signed_in.name)?;
         let password_hash = self.passwords.hash(password).await?;
         let admin = self.named(&signed_in.name).await?;
-        self.store.update_admin(AdminRecord { password_hash, updated_at: now, ..admin }).await?;
+        let changing = self.store.update_admin(AdminRecord { password_hash, updated_at: now, ..admin });
+        self.recorder.change(Event::new(Action::SetPassword).about(&*signed_in.name), changing).await?;
         tracing::info!(admin = signed_in.name, "admin has a new password");
         Ok(())
     }
@@ -184,7 +190,9 @@ impl Admins {
         let admin = self.named(name).await?;
         let owner = roles.everywhere == Some(Role::Owner);
         let updated_at = self.clock.now();
-        self.store.update_admin(AdminRecord { roles: to_json(roles), owner, updated_at, ..admin }).await?;
+        let event = Event::new(Action::SetRoles).about(name).saying(to_json(roles));
+        let changing = self.store.update_admin(AdminRecord { roles: to_json(roles), owner, updated_at, ..admin });
+        self.recorder.change(event, changing).await?;
         tracing::info!(admin = name, "admin has other roles");
         Ok(())
     }
@@ -195,7 +203,8 @@ impl Admins {
     /// [`Error::NotFound`]; a conflict if no owner would be left.
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
         let admin = self.named(name).await?;
-        if !self.store.delete_admin(&admin.admin_id).await? {
+        let removing = self.store.delete_admin(&admin.admin_id);
+        if !self.recorder.remove(Event::new(Action::RemoveAdmin).about(name), removing).await? {
             return Err(Error::NotFound);
         }
         tracing::info!(admin = name, "admin removed");

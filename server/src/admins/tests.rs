@@ -4,9 +4,10 @@ use rand::rngs::SysRng;
 
 use super::*;
 use crate::{
+    audit::Audit,
     clock::ManualClock,
     sealing::MasterKey,
-    store::{AdminStore, Location, SqliteStore},
+    store::{AdminStore, AuditFilter, AuditStore, AuditWalk, Location, SqliteStore},
 };
 
 const PASSWORD: &str = "a long enough one";
@@ -23,7 +24,8 @@ impl Bench {
         store.migrate().await.unwrap();
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_700_000_000)));
         let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
-        Self { admins: Admins::new(store.clone(), sealer, clock.clone()), clock, store }
+        let recorder = Recorder::new(Audit::start(store.clone(), clock.clone()));
+        Self { admins: Admins::new(store.clone(), sealer, clock.clone(), recorder), clock, store }
     }
 
     /// Makes an owner, signed in.
@@ -58,6 +60,42 @@ fn source(last: u8) -> Source {
 fn factor_of(enrolment: &Enrolment) -> SecondFactor {
     let secret = totp_rs::Secret::try_from_base32(&enrolment.totp_secret).unwrap();
     SecondFactor::from_bytes(secret.as_ref()).unwrap()
+}
+
+#[tokio::test]
+async fn the_trail_tells_which_proof_of_a_sign_in_was_wrong() {
+    let bench = Bench::new().await;
+    let (_, factor) = bench.owner().await;
+    bench.clock.advance(Duration::from_secs(60));
+    let now = bench.clock.now().get();
+    let (good, wrong) = (factor.code(now), factor.code(now + 300));
+    let admins = bench.admins.by(Origin { actor: Actor::Stranger, source: Some(source(1)), request_id: None });
+    for (name, password, totp) in [
+        ("my password", PASSWORD, &good),
+        ("owner", "a wrong but long one", &good),
+        ("owner", PASSWORD, &wrong),
+        ("owner", PASSWORD, &good),
+        ("owner", PASSWORD, &good),
+    ] {
+        // Whether it is refused is told by the trail.
+        let _ = admins.sign_in(name, password, totp, source(1)).await;
+    }
+    admins.recorder.flush().await.unwrap();
+    let filter = AuditFilter { action: Some("sign_in".to_owned()), ..AuditFilter::default() };
+    let found = bench.store.audit_records(filter, AuditWalk::Forth(0), 100).await.unwrap();
+    let told: Vec<_> =
+        found.iter().map(|(_, record)| (&*record.actor, record.target.as_deref(), record.reason.as_deref())).collect();
+    assert_eq!(
+        told,
+        [
+            ("admin:owner", Some("owner"), None),
+            ("stranger", None, Some("unknown_name")),
+            ("stranger", Some("owner"), Some("wrong_password")),
+            ("stranger", Some("owner"), Some("wrong_code")),
+            ("admin:owner", Some("owner"), None),
+            ("stranger", Some("owner"), Some("used_code")),
+        ]
+    );
 }
 
 // proves T59 (set-up credential), A10

@@ -14,7 +14,7 @@ use token_gen::{
     Verified, Verifier,
 };
 
-pub use directory::Directory;
+pub use directory::{ClosedApp, Directory, Prepare};
 pub use settings::{
     AppSettings, AuthMode, BothCredentials, CbcPolicy, DuplicateLogin, EmptyStreamList, ExpiryPolicy, FormatName,
     RenewalPolicy, SdkVersion,
@@ -54,7 +54,8 @@ pub struct App {
 
 /// The secrets for CBC tokens: they seal and open nothing else.
 struct CbcRing {
-    minter: Minter,
+    /// One for each format.
+    minters: Vec<Minter>,
     verifiers: Vec<RingVerifier>,
 }
 
@@ -85,6 +86,10 @@ impl RingVerifier {
 
     fn is_valid(&self, now: UnixSeconds) -> bool {
         self.valid_until.is_none_or(|until| now < until)
+    }
+
+    fn known(&self, now: UnixSeconds) -> KnownSecret<'_> {
+        KnownSecret { name: &self.secret_id, secret: &self.secret, accepted: self.is_valid(now) }
     }
 
     fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedBy, Refused> {
@@ -127,8 +132,11 @@ impl App {
             && self.settings.cbc_policy != CbcPolicy::Off
         {
             let minter = Minter::new(self.app_id(), &first.secret).with_max_ttl(self.settings.max_ttl());
+            let formats =
+                self.settings.formats.iter().map(|&format| Format::from(format)).filter(|&format| is_cbc(format));
+            let minters = formats.map(|format| minter.clone().with_format(format)).collect();
             let verifiers = secrets.iter().map(|entry| RingVerifier::new(entry, &self.settings, is_cbc)).collect();
-            self.cbc = Some(CbcRing { minter, verifiers });
+            self.cbc = Some(CbcRing { minters, verifiers });
         }
         self
     }
@@ -172,11 +180,26 @@ impl App {
         self.previous.iter().chain([&self.active]).chain(cbc).any(|entry| entry.secret_id == secret_id)
     }
 
+    /// Whether the secret is one that mints, and not one before it.
+    pub fn is_active(&self, secret_id: &str) -> bool {
+        let cbc = self.cbc.iter().filter_map(|cbc| cbc.verifiers.first());
+        std::iter::once(&self.active).chain(cbc).any(|entry| entry.secret_id == secret_id)
+    }
+
+    /// The secrets that verify until a date, and that date.
+    pub fn previous_secrets(&self) -> impl Iterator<Item = (&str, UnixSeconds)> {
+        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
+        let previous = self.previous.iter().chain(cbc);
+        previous.filter_map(|entry| Some((&*entry.secret_id, entry.valid_until?)))
+    }
+
     /// A minter with the active secret for `format`, or `None` where the app does not use that format.
-    pub fn minter(&self, format: Format) -> Option<Minter> {
-        let enabled = self.settings.formats.iter().any(|&enabled| Format::from(enabled) == format);
-        let minter = if is_cbc(format) { &self.cbc.as_ref()?.minter } else { &self.minter };
-        enabled.then(|| minter.clone().with_format(format))
+    pub fn minter(&self, format: Format) -> Option<&Minter> {
+        if is_cbc(format) {
+            return self.cbc.as_ref()?.minters.iter().find(|minter| minter.format() == format);
+        }
+        let is_enabled = self.settings.formats.iter().any(|&enabled| Format::from(enabled) == format);
+        is_enabled.then_some(&self.minter)
     }
 
     /// Counts a mint with the active secret. Ask before each.
@@ -209,12 +232,13 @@ impl App {
 
     /// Every secret of the ring with its id, the active one first, and whether it verifies at `now`: for explanations.
     pub fn ring(&self, now: UnixSeconds) -> impl Iterator<Item = KnownSecret<'_>> {
-        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
-        std::iter::once(&self.active).chain(&self.previous).chain(cbc).map(move |entry| KnownSecret {
-            name: &entry.secret_id,
-            secret: &entry.secret,
-            accepted: entry.is_valid(now),
-        })
+        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers).map(move |entry| entry.known(now));
+        self.gcm_ring(now).chain(cbc)
+    }
+
+    /// The same without the secrets for CBC formats.
+    pub fn gcm_ring(&self, now: UnixSeconds) -> impl Iterator<Item = KnownSecret<'_>> {
+        std::iter::once(&self.active).chain(&self.previous).map(move |entry| entry.known(now))
     }
 
     /// The lifetime a mint gets when it asks for none.

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 use token_gen::{AppId, Cipher, Format, MAX_LIFETIME, Privileges, UnixSeconds};
 
 use super::names;
+use crate::config::parse_origin;
+
+/// The most origins of one app.
+const MAX_ORIGINS: usize = 32;
 
 /// The settings of one app.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +62,8 @@ pub struct AppSettings {
     pub duplicate_login: DuplicateLogin,
     /// The most users in one room; 0 is no limit.
     pub max_room_users: u32,
+    /// The origins whose pages may log in, besides those of the server. Default none.
+    pub allowed_origins: Vec<String>,
     /// The most logins to one room in one second; 0 is no limit. Default 200.
     pub room_logins_per_sec: u32,
     /// How long a session whose connection is lost keeps its place, in seconds from the last sign of life: 0 … 600,
@@ -93,6 +99,7 @@ impl AppSettings {
             empty_stream_list: EmptyStreamList::None,
             duplicate_login: DuplicateLogin::NewestWins,
             max_room_users: 0,
+            allowed_origins: Vec::new(),
             room_logins_per_sec: 200,
             heartbeat_timeout_secs: 90,
             empty_room_ttl_secs: 0,
@@ -112,10 +119,37 @@ impl AppSettings {
         serde_json::from_value(settings)
     }
 
+    /// The origins in stored JSON whose pages may log in; none while the app is switched off. For all apps at once this
+    /// is much cheaper than [`AppSettings::from_json`].
+    ///
+    /// # Errors
+    /// What is unreadable of it.
+    pub fn origins_in(stored: &str) -> Result<Vec<String>, serde_json::Error> {
+        #[derive(Deserialize)]
+        struct Origins {
+            enabled: Option<bool>,
+            #[serde(default)]
+            allowed_origins: Vec<String>,
+        }
+        let Origins { enabled, allowed_origins } = serde_json::from_str(stored)?;
+        Ok(if enabled.unwrap_or(true) { allowed_origins } else { Vec::new() })
+    }
+
     /// The JSON to store.
     pub fn to_json(&self) -> String {
         // Names, numbers and lists into memory: serde_json has no way to fail here.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// The names of the settings that are different in `other`.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let members = |settings: &Self| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(members)) => members,
+            // Names, numbers and lists into memory: serde_json has no way to fail here.
+            _ => serde_json::Map::new(),
+        };
+        let (ours, theirs) = (members(self), members(other));
+        ours.into_iter().filter(|(name, value)| theirs.get(name) != Some(value)).map(|(name, _)| name).collect()
     }
 
     /// These settings with others in their place, by the names they have in JSON.
@@ -151,7 +185,7 @@ impl AppSettings {
             return Err(("formats", "must name at least one format".to_owned()));
         }
         if self.uses_cbc() && self.cbc_policy == CbcPolicy::Off {
-            return Err(("cbc_policy", "must be offline for the CBC formats in `formats`".to_owned()));
+            return Err(("cbc_policy", "must be issued_only or offline for the CBC formats in `formats`".to_owned()));
         }
         if (self.cbc_policy == CbcPolicy::Offline) != self.cbc_until.is_some() {
             return Err(("cbc_until", "goes with the policy offline, and only with it".to_owned()));
@@ -167,6 +201,17 @@ impl AppSettings {
         }
         if !(5..=300).contains(&self.will_expire_lead_secs) {
             return Err(("will_expire_lead_secs", "must be 5 to 300".to_owned()));
+        }
+        if self.allowed_origins.len() > MAX_ORIGINS {
+            return Err(("allowed_origins", format!("must be at most {MAX_ORIGINS}")));
+        }
+        for origin in &self.allowed_origins {
+            // Browsers write an origin in one way, and that is what it is compared with.
+            match parse_origin(origin) {
+                Ok(spelling) if spelling == *origin => {}
+                Ok(spelling) => return Err(("allowed_origins", format!("must be written {spelling}"))),
+                Err(reason) => return Err(("allowed_origins", reason.to_owned())),
+            }
         }
         for (name, secs, max) in [
             ("expiry_grace_secs", self.expiry_grace_secs, 3600),
@@ -197,6 +242,7 @@ impl AppSettings {
     pub fn allows_cbc(&self, now: UnixSeconds) -> bool {
         match self.cbc_policy {
             CbcPolicy::Off => false,
+            CbcPolicy::IssuedOnly => self.uses_cbc(),
             CbcPolicy::Offline => self.uses_cbc() && self.cbc_until.is_some_and(|until| now.get() < until),
         }
     }
@@ -218,6 +264,8 @@ impl AppSettings {
 pub enum CbcPolicy {
     /// Nothing.
     Off,
+    /// Those that were minted here, each exactly as it was minted: a ledger says which.
+    IssuedOnly,
     /// Those of old generators elsewhere, until a date. Whoever sees one can make it name another user.
     Offline,
 }
@@ -385,6 +433,11 @@ mod tests {
         assert_eq!(check(|settings| settings.formats.clear()), Err("formats"));
         assert_eq!(check(|settings| settings.formats.push(FormatName::Token03)), Err("cbc_policy"));
         assert_eq!(check(|settings| settings.cbc_policy = CbcPolicy::Offline), Err("cbc_until"));
+        let issued_only = |settings: &mut AppSettings| {
+            settings.formats.push(FormatName::Token04Cbc);
+            settings.cbc_policy = CbcPolicy::IssuedOnly;
+        };
+        assert_eq!(check(issued_only), Ok(()));
         assert_eq!(check(|settings| settings.cbc_until = Some(5)), Err("cbc_until"));
         let no_way_in =
             |settings: &mut AppSettings| (settings.mode, settings.app_sign_enabled) = (AuthMode::AppSign, false);
@@ -393,6 +446,24 @@ mod tests {
         assert_eq!(check(|settings| settings.default_ttl_secs = 0), Err("default_ttl_secs"));
         assert_eq!(check(|settings| settings.default_ttl_secs = 86_401), Err("default_ttl_secs"));
         assert_eq!(check(|settings| settings.will_expire_lead_secs = 4), Err("will_expire_lead_secs"));
+        let mut settings = AppSettings::new(AppId::new(7).unwrap(), "name");
+        for (origin, sound) in [
+            ("https://app.example.com", true),
+            ("http://localhost:3000", true),
+            ("https://APP.example.com", false),
+            ("https://app.example.com:443", false),
+            ("https://app.example.com/", false),
+            ("http://app.example.com", false),
+            ("https://*.example.com", false),
+            ("*", false),
+            ("null", false),
+            ("", false),
+        ] {
+            settings.allowed_origins = vec![origin.to_owned()];
+            assert_eq!(settings.check().is_ok(), sound, "{origin}");
+        }
+        settings.allowed_origins = vec!["https://app.example.com".to_owned(); MAX_ORIGINS + 1];
+        assert_eq!(settings.check().map_err(|(field, _)| field), Err("allowed_origins"));
         assert_eq!(check(|settings| settings.expiry_grace_secs = 3601), Err("expiry_grace_secs"));
         assert_eq!(check(|settings| settings.heartbeat_timeout_secs = 601), Err("heartbeat_timeout_secs"));
         assert_eq!(check(|settings| settings.empty_room_ttl_secs = 1801), Err("empty_room_ttl_secs"));

@@ -31,6 +31,16 @@ pub enum Target {
 }
 
 impl Target {
+    /// What kind of target it is, in one word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::User(_) => "user",
+            Self::UserInRoom { .. } => "user_in_room",
+            Self::Room(_) => "room",
+            Self::IpRange(_) => "ip_range",
+        }
+    }
+
     /// The name that this target always has.
     pub fn entry_id(&self) -> EntryId {
         match self {

@@ -107,6 +107,16 @@ impl Bans {
         ended.len() == batch
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.read().values().map(|bans| bans.by_id.len()).sum()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// What is banned from now on. A listener that lags asks [`Bans::find`] about everybody it knows.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Ban>> {
         self.news.subscribe()

@@ -1,6 +1,10 @@
 //! `roompass backup`, `roompass restore` and `roompass doctor`.
 
-use std::{fs, path::PathBuf, process::ExitCode};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::Args;
 use serde_json::json;
@@ -8,6 +12,7 @@ use serde_json::json;
 use super::{Failure, StoreArgs};
 use crate::{
     admin::Fault,
+    app::Service,
     store::{Location, SqliteStore},
 };
 
@@ -22,15 +27,22 @@ pub(super) struct Backup {
 
 /// Puts a backup in the place of a database that is gone. Every token issued before this moment is refused from then
 /// on, or what was revoked after the backup was made would come to life again.
+///
+/// PostgreSQL has tools of its own for the first half: fill the database with pg_restore while no server uses it, then
+/// run this with --after-pg-restore, then start the servers.
 #[derive(Debug, Args)]
 pub(super) struct Restore {
     /// The backup
-    file: PathBuf,
+    #[arg(required_unless_present = "after_pg_restore")]
+    file: Option<PathBuf>,
+    /// The database is PostgreSQL, and pg_restore has just filled it
+    #[arg(long, conflicts_with = "file")]
+    after_pg_restore: bool,
     #[command(flatten)]
     store: StoreArgs,
 }
 
-/// Looks for damage: checks the database and opens every secret. Ends with code 1 if something is wrong.
+/// Looks for damage: checks the database, opens every secret, and walks the audit trail. Ends with code 1 if something is wrong.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     #[command(flatten)]
@@ -50,6 +62,24 @@ impl Backup {
 
 impl Restore {
     pub(super) async fn run(self) -> Result<(), Failure> {
+        match &self.file {
+            Some(file) => self.put_in_place(file).await,
+            None => self.finish_pg_restore().await,
+        }
+    }
+
+    async fn finish_pg_restore(&self) -> Result<(), Failure> {
+        if self.store.database().is_ok() {
+            return Err(Failure(
+                "store.url: is not PostgreSQL: name the backup instead of --after-pg-restore".to_owned(),
+            ));
+        }
+        let apps = end_what_was_issued(&self.store.open().await?).await?;
+        self.report("PostgreSQL", apps);
+        Ok(())
+    }
+
+    async fn put_in_place(&self, file: &Path) -> Result<(), Failure> {
         let database = self.store.database()?;
         if database.exists() {
             let next = "move it away first, when no server uses it";
@@ -59,9 +89,9 @@ impl Restore {
         let mut unfinished = database.clone().into_os_string();
         unfinished.push(".restoring");
         let unfinished = PathBuf::from(unfinished);
-        let (from, to) = (self.file.clone(), unfinished.clone());
+        let (from, to) = (file.to_owned(), unfinished.clone());
         blocking(move || SqliteStore::copy(&from, &to)).await?;
-        let restored = self.end_what_was_issued(&unfinished).await;
+        let restored = self.end_what_was_issued_in(&unfinished).await;
         let restored = restored.and_then(|apps| {
             fs::rename(&unfinished, &database).map_err(|error| Failure(format!("{}: {error}", database.display())))?;
             Ok(apps)
@@ -72,27 +102,39 @@ impl Restore {
                 let _ = fs::remove_file(format!("{}{ending}", unfinished.display()));
             }
         })?;
-        self.store.print(&json!({ "restored": database.display().to_string(), "apps": apps }), || {
-            format!("restored {apps} apps. Tokens issued before now are refused: users fetch new ones")
-        });
+        self.report(&database.display().to_string(), apps);
         Ok(())
     }
 
-    async fn end_what_was_issued(&self, database: &std::path::Path) -> Result<usize, Failure> {
-        let service = self.store.open_at(Location::ExistingFile(database.to_owned())).await?;
-        let now = service.clock.now();
-        let apps = service.lifecycle.revoke_everything("cli", "restored from a backup", now).await?;
-        // The backup knows nothing of the time between it and now.
-        service.store.note_time(now).await.map_err(crate::error::Error::from)?;
-        Ok(apps)
+    async fn end_what_was_issued_in(&self, database: &Path) -> Result<usize, Failure> {
+        end_what_was_issued(&self.store.open_at(Location::ExistingFile(database.to_owned())).await?).await
     }
+
+    fn report(&self, restored: &str, apps: usize) {
+        self.store.print(&json!({ "restored": restored, "apps": apps }), || {
+            format!("restored {apps} apps. Tokens issued before now are refused: users fetch new ones")
+        });
+    }
+}
+
+async fn end_what_was_issued(service: &Service) -> Result<usize, Failure> {
+    let now = service.clock.now();
+    let apps = service.lifecycle.revoke_everything("cli", "restored from a backup", now).await?;
+    // The backup knows nothing of the time between it and now.
+    service.store.note_time(now).await.map_err(crate::error::Error::from)?;
+    // A file is renamed next: nobody may hold it any more.
+    service.audit.close().await;
+    Ok(apps)
 }
 
 impl Doctor {
     pub(super) async fn run(self) -> Result<ExitCode, Failure> {
         let report = self.store.open().await?.admin.check().await?;
         self.store.print(&report, || match &report.faults[..] {
-            [] => format!("sound: {} sealed values opened", report.sealed_values),
+            [] => {
+                let (values, records) = (report.sealed_values, report.audit_records);
+                format!("sound: {values} sealed values opened, {records} audit records in their places")
+            }
             faults => faults.iter().map(line).collect(),
         });
         Ok(if report.faults.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

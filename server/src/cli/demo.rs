@@ -10,12 +10,11 @@ use crate::{
     admin::{Admin, AppCredentials, KeyKind, NewKey},
     app::Running,
     apps::AppSettings,
+    http::demo::{APP_ID, DEMO_PATH},
     keys::{KeyText, Scope},
     private_file,
 };
 
-/// The number that examples and documentation use.
-const APP_ID: u32 = 1_234_567_890;
 const KEY_NAME: &str = "demo";
 const KEY_FILE: &str = "demo.key";
 const SECRET_FILE: &str = "demo.secret";
@@ -117,7 +116,8 @@ impl Demo {
         };
         let commands = commands.trim_end().replace('\n', "\n  ").replace("\n  \n", "\n\n");
         format!(
-            "Roompass for development: {url}\n  AppID        {app_id}\n  Backend key  {backend_key}\n\n\
+            "Roompass for development: {url}\n  AppID        {app_id}\n  Backend key  {backend_key}\n  \
+             Demo call    {url}{DEMO_PATH}  (open it twice)\n\n\
              In another terminal, from this folder:\n\n  {commands}\n\nCtrl-C stops the server."
         )
     }

@@ -18,6 +18,7 @@ use crate::{
     sealing::MasterKey,
     store::Location,
     telemetry,
+    webhooks::PrivateNetworks,
 };
 
 /// Start a server for development, with a demo app, on this machine only
@@ -58,6 +59,7 @@ impl Dev {
         // Media goes the same way as everything else: over this machine, on a free port.
         config.media.listen = Some(SocketAddr::new(self.listen.ip(), 0));
         config.media.allow_loopback = true;
+        config.webhooks.networks = PrivateNetworks::loopback();
         // The clock of a machine for trying things out may be anything.
         config.accept_clock = true;
         if let Some(data_dir) = data_dir {
@@ -72,7 +74,7 @@ impl Dev {
         } else {
             say(&demo.tour(data_dir))
         }
-        signals.until_told_to_stop(&running, || ()).await;
+        signals.until_told_to_stop(&running).await;
         running.shutdown().await;
         Ok(())
     }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod app;
+mod audit;
 mod backup;
 mod config;
 mod demo;
@@ -9,8 +10,11 @@ mod dev;
 mod key;
 mod master_key;
 mod out;
+mod remote;
+mod room;
 mod secret;
 mod serve;
+mod webhook;
 
 use std::{
     fmt,
@@ -25,6 +29,8 @@ use serde::Serialize;
 
 use crate::{
     app::{Service, StartError},
+    audit::Origin,
+    bus::BusUrl,
     clock::SystemClock,
     config::{Callers, Config, ConfigError, Overrides},
     error::{Error, with_causes},
@@ -67,6 +73,12 @@ enum Command {
     /// Replace what client builds of an app carry
     #[command(subcommand)]
     AppSign(secret::AppSignCommand),
+    /// Look into live rooms of a running server, and act in them
+    #[command(subcommand)]
+    Room(room::RoomCommand),
+    /// Tell an app's backend what happens: endpoints, their keys, their deliveries
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Make the key that seals every secret, or replace it
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
@@ -74,7 +86,10 @@ enum Command {
     Backup(backup::Backup),
     /// Put a backup in the place of a lost database
     Restore(backup::Restore),
-    /// Look for damage in the database and its secrets
+    /// Show what happened, and prove that nobody rewrote it
+    #[command(subcommand)]
+    Audit(audit::AuditCommand),
+    /// Look for damage in the database, its secrets and the audit trail
     Doctor(backup::Doctor),
     /// Become an admin of the console
     #[command(subcommand)]
@@ -99,9 +114,15 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Key(command) => command.run().await,
         Command::Secret(command) => command.run().await,
         Command::AppSign(command) => command.run().await,
+        Command::Room(command) => command.run().await,
+        Command::Webhook(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
         Command::Backup(backup) => backup.run().await,
         Command::Restore(restore) => restore.run().await,
+        Command::Audit(command) => match command.run().await {
+            Ok(verdict) => return verdict,
+            Err(failure) => Err(failure),
+        },
         Command::Doctor(doctor) => match doctor.run().await {
             Ok(verdict) => return verdict,
             Err(failure) => Err(failure),
@@ -212,9 +233,11 @@ impl StoreArgs {
         match self.read()?.store {
             StoreUrl::Sqlite(Location::File(path) | Location::ExistingFile(path)) => Ok(path),
             StoreUrl::Sqlite(Location::Memory) => Err(Failure("store.url: has no file".to_owned())),
-            StoreUrl::Postgres(_) => {
-                Err(Failure("store.url: is PostgreSQL, which has tools of its own: pg_dump and pg_restore".to_owned()))
-            }
+            StoreUrl::Postgres(_) => Err(Failure(
+                "store.url: is PostgreSQL, which has tools of its own: pg_dump, and pg_restore with \
+                 `roompass restore --after-pg-restore`"
+                    .to_owned(),
+            )),
         }
     }
 
@@ -229,8 +252,10 @@ impl StoreArgs {
 }
 
 async fn open(config: Config) -> Result<Service, Failure> {
+    // A command has no rooms, so it needs no other nodes.
+    let config = Config { bus: BusUrl::Local, ..config };
     let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
-    Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?)
+    Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?.by(Origin::cli()))
 }
 
 /// `path` as one word of a shell.

@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use super::Failure;
 use crate::{
     app::{self, Running},
+    audit::Origin,
     clock::SystemClock,
     config::{self, Callers, Overrides},
     telemetry,
@@ -43,23 +44,21 @@ impl Serve {
             config.callers = Callers::Optional;
             config.store = config.store.or_create();
         }
-        telemetry::start(&log);
+        let traces = telemetry::start_with(&log, config.traces.as_ref())?;
         let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
+        if let Some(traces) = &traces {
+            traces.count_in(Arc::clone(&running.service().metrics));
+        }
         if self.setup && !running.service().admins.exist().await? {
             super::admin::print_setup_link(running.service()).await?;
         }
-        signals.until_told_to_stop(&running, || self.reread()).await;
+        signals.until_told_to_stop(&running).await;
         running.shutdown().await;
-        Ok(())
-    }
-
-    /// Takes up what may change while the server runs. A configuration that is not sound changes nothing.
-    fn reread(&self) {
-        match config::serve(self.config.as_deref(), &Overrides { listen: self.listen }) {
-            Ok((_, log)) => telemetry::set_filter(&log),
-            Err(error) => tracing::error!(%error, "the configuration in use stays"),
+        if let Some(traces) = traces {
+            traces.shutdown().await;
         }
+        Ok(())
     }
 }
 
@@ -82,15 +81,13 @@ impl Signals {
     }
 
     /// Returns at SIGTERM or SIGINT; at SIGHUP, takes up what may change, and goes on.
-    pub(super) async fn until_told_to_stop(mut self, running: &Running, reread: impl Fn()) {
+    pub(super) async fn until_told_to_stop(mut self, running: &Running) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => return,
                 _ = self.interrupt.recv() => return,
-                _ = self.reload.recv() => {
-                    reread();
-                    running.reload().await;
-                }
+                // What fails is in the log.
+                _ = self.reload.recv() => drop(running.service().reloader.reload(running.service(), Origin::SERVER).await),
             }
         }
     }

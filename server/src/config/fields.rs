@@ -27,9 +27,23 @@ impl Field {
         format!("ROOMPASS_{}_{}", self.section, self.name).to_uppercase()
     }
 
+    /// Its full name, such as `server.listen`.
+    pub fn path(&self) -> String {
+        format!("{}.{}", self.section, self.name)
+    }
+
     /// Whether a running server takes up a new value at SIGHUP; others need a restart.
     pub fn is_reread(&self) -> bool {
         REREAD.contains(&(self.section, self.name))
+    }
+
+    /// What a running server reads again, in a word or two.
+    pub(super) fn reread(&self) -> &'static str {
+        match REREAD_CONTENTS.contains(&(self.section, self.name)) {
+            true => "the file is read again",
+            false if self.is_reread() => "read again",
+            false => "",
+        }
     }
 
     /// Whether values are text, which needs no quotes in the environment.
@@ -38,8 +52,19 @@ impl Field {
     }
 }
 
-/// What SIGHUP changes. Of `tls` it is what is in the files, not where they are.
-const REREAD: &[(&str, &str)] = &[("tls", "cert_file"), ("tls", "key_file"), ("log", "filter")];
+/// What a running server reads again.
+const REREAD: &[(&str, &str)] = &[
+    ("server", "drain_secs"),
+    ("limits", "key_per_second"),
+    ("limits", "source_per_second"),
+    ("limits", "guesses_per_minute"),
+    ("limits", "concurrent_requests"),
+    ("limits", "connections"),
+    ("limits", "trusted_proxies"),
+    ("log", "filter"),
+];
+/// What it reads again is what is in these files, not where they are.
+const REREAD_CONTENTS: &[(&str, &str)] = &[("tls", "cert_file"), ("tls", "key_file")];
 
 macro_rules! sections {
     ($($(#[doc = $section_doc:literal])* $section:ident: $Section:ident {
@@ -129,6 +154,27 @@ sections! {
         /// Its private key, in PEM: a file of mode 0400 or 0600.
         key_file: Option<PathBuf> = "",
     }
+    /// Numbers for Prometheus, and `/healthz` and `/readyz`, on a listener of their own: plain HTTP without any
+    /// password, which answers also while the service has no connection to give.
+    metrics: MetricsSection {
+        /// The address and port, such as `127.0.0.1:9464`; nothing is listened on without it. Whoever reaches it can
+        /// read the numbers, so let only your monitoring do.
+        listen: Option<SocketAddr> = "",
+        /// How many apps have numbers of their own, by `app_id`; those that come later share `other`. 0 to 10,000.
+        apps: usize = "100",
+    }
+    /// Traces for an OpenTelemetry collector. Spans hold routes, codes and times, never tokens, keys or ids of users.
+    telemetry: TelemetrySection {
+        /// Where to send them, by OTLP over HTTP: the whole URL, such as `https://collector.example.com/v1/traces`, or
+        /// `http://` on this machine or a trusted network. Nothing is traced without it.
+        otlp_endpoint: Option<String> = "",
+        /// A file of mode 0400 or 0600 with headers to send along, such as `authorization: Bearer …`, one a line.
+        otlp_headers_file: Option<PathBuf> = "",
+        /// The name of this service in traces.
+        service_name: String = "\"roompass\"",
+        /// The share of requests that is traced, 0 to 1. Of a request that comes with a `traceparent`, its trace decides.
+        sample_ratio: f64 = "0.1",
+    }
     /// Where everything durable is kept.
     store: StoreSection {
         /// `sqlite:PATH`, a file in a directory that only this user can write to, for one process; or
@@ -139,11 +185,40 @@ sections! {
         /// The certificates that may vouch for PostgreSQL, in PEM; without it, those the system trusts.
         ca_file: Option<PathBuf> = "",
     }
+    /// What brings several nodes together, so that a room is one room on all of them.
+    bus: BusSection {
+        /// `local:` for one node; for several `redis://HOST:PORT`, a socket of this machine as `redis+unix://PATH`, or
+        /// `rediss://USER@HOST:PORT` for TLS with the name proven, without which no other machine is reached.
+        url: String = "\"local:\"",
+        /// A file of mode 0400 or 0600 with the password of Redis.
+        password_file: Option<PathBuf> = "",
+        /// The certificates that may vouch for Redis, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
+    }
+    /// The audit trail: what was done, by whom, and how it ended.
+    audit: AuditSection {
+        /// How many days records are kept: 1 to 3650. Export them before, if they are needed longer.
+        keep_days: u32 = "90",
+        /// Of more records than this the oldest are forgotten: 10000 to 1000000000.
+        max_records: u64 = "50000000",
+    }
     /// The key that seals every secret in the store. Without it the store is useless, so back it up elsewhere.
     master_key: MasterKeySection {
         /// A file of mode 0400 or 0600 with 64 hexadecimal characters, from `openssl rand -hex 32`.
         /// The environment variable ROOMPASS_MASTER_KEY can hold the key itself instead.
         file: Option<PathBuf> = "",
+    }
+    /// Webhooks: endpoints of the apps' backends that are told what happens.
+    webhooks: WebhooksSection {
+        /// Networks in which an endpoint may be that says `private_network`, such as `["10.0.0.0/8"]`; others must be
+        /// at public addresses. With `127.0.0.0/8` an endpoint on this machine may be plain HTTP.
+        private_networks: Vec<String> = "[]",
+        /// The certificates that may vouch for endpoints, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
+        /// How many deliveries of one endpoint may wait; what happens beyond that it is never told.
+        max_pending: u32 = "10000",
+        /// How many days deliveries are kept: 2 to 90. Of those done, the latest 10,000 of an endpoint.
+        keep_days: u32 = "7",
     }
     /// What is written to standard error.
     log: LogSection {

@@ -1,6 +1,14 @@
 //! Reads the file, the environment and the key file, merges them over the defaults, and judges the result.
 
-use std::{collections::HashMap, env, ffi::OsString, fs, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::HashMap,
+    env,
+    ffi::OsString,
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use axum::http::Uri;
 use serde::Deserialize;
@@ -8,27 +16,50 @@ use toml::{Table, Value};
 use tracing_subscriber::EnvFilter;
 
 use super::{
-    Callers, Config, ConfigError, FIELDS, Field, LogSection,
-    fields::{LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
+    AuditSettings, Callers, Config, ConfigError, FIELDS, Field, LogSection, Values,
+    fields::{
+        AuditSection, BusSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection, WebhooksSection,
+    },
     media,
+    watching::{judge_metrics, judge_telemetry},
 };
 use crate::{
+    bus::{BusUrl, RedisUrl},
     gateway::GatewayConfig,
     limits::{LimitSettings, Quota},
     private_file,
     sealing::MasterKey,
     store::{PostgresUrl, StoreUrl},
     tls::TlsFiles,
+    trust,
+    webhooks::{PrivateNetworks, WebhookSettings},
 };
 
 /// Holds the master key itself.
 const MASTER_KEY_ENV: &str = "ROOMPASS_MASTER_KEY";
 
 /// What flags say; they win over file and environment.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Overrides {
     /// `server.listen`.
     pub listen: Option<SocketAddr>,
+}
+
+/// Where a configuration is read from, besides the environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    file: Option<PathBuf>,
+    overrides: Overrides,
+}
+
+impl Source {
+    /// Reads it, as [`serve`].
+    ///
+    /// # Errors
+    /// As [`serve`].
+    pub fn read(&self) -> Result<(Config, LogSection), ConfigError> {
+        serve(self.file.as_deref(), &self.overrides)
+    }
 }
 
 /// The configuration of `roompass serve` and of the commands that work on its store, with what to log.
@@ -38,7 +69,11 @@ pub struct Overrides {
 pub fn serve(file: Option<&Path>, overrides: &Overrides) -> Result<(Config, LogSection), ConfigError> {
     let env = environment();
     let text = file.map(read_config_file).transpose()?;
-    judge(merge(text.as_deref(), &env, overrides)?, env.get(MASTER_KEY_ENV).map(String::as_str))
+    let table = merge(text.as_deref(), &env, overrides)?;
+    let values = Values::of(&table);
+    let (config, log) = judge(read(table, &env)?, env.get(MASTER_KEY_ENV).map(String::as_str))?;
+    let source = Some(Source { file: file.map(Path::to_owned), overrides: overrides.clone() });
+    Ok((Config { source, values, ..config }, log))
 }
 
 /// What to log, where there is no configuration file: defaults and environment.
@@ -46,7 +81,8 @@ pub fn serve(file: Option<&Path>, overrides: &Overrides) -> Result<(Config, LogS
 /// # Errors
 /// A variable that makes no sense.
 pub fn log_section() -> Result<LogSection, ConfigError> {
-    let sections = merge(None, &environment(), &Overrides::default())?;
+    let env = environment();
+    let sections = read(merge(None, &env, &Overrides::default())?, &env)?;
     check_log(&sections.log)?;
     Ok(sections.log)
 }
@@ -61,8 +97,8 @@ fn read_config_file(path: &Path) -> Result<String, ConfigError> {
     fs::read_to_string(path).map_err(|error| ConfigError::new(path.display().to_string(), error.to_string()))
 }
 
-/// Lays file, environment and flags over the defaults, and reads the result.
-fn merge(file: Option<&str>, env: &HashMap<String, String>, overrides: &Overrides) -> Result<Sections, ConfigError> {
+/// Lays file, environment and flags over the defaults.
+fn merge(file: Option<&str>, env: &HashMap<String, String>, overrides: &Overrides) -> Result<Table, ConfigError> {
     let mut table = defaults();
     if let Some(text) = file {
         let given: Table = toml::from_str(text).map_err(|error| {
@@ -80,11 +116,14 @@ fn merge(file: Option<&str>, env: &HashMap<String, String>, overrides: &Override
     if let (Some(listen), Some(field)) = (overrides.listen, FIELDS.iter().find(|field| field.name == "listen")) {
         set(&mut table, field, Value::String(listen.to_string()));
     }
+    Ok(table)
+}
+
+/// Gives every value its type.
+fn read(table: Table, env: &HashMap<String, String>) -> Result<Sections, ConfigError> {
     serde_path_to_error::deserialize(table).map_err(|error| {
         let field = error.path().to_string();
-        let source = FIELDS
-            .iter()
-            .find(|known| format!("{}.{}", known.section, known.name) == field && env.contains_key(&known.env_name()));
+        let source = FIELDS.iter().find(|known| known.path() == field && env.contains_key(&known.env_name()));
         let field = source.map_or(field.clone(), |known| format!("{field} (from {})", known.env_name()));
         ConfigError::new(field, error.into_inner().message().to_owned())
     })
@@ -154,6 +193,10 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
     let tls = judge_tls(&sections.tls)?;
     let public_url = judge_server(&sections.server, tls.is_some())?;
     let store = judge_store(&sections.store)?;
+    let bus = judge_bus(&sections.bus)?;
+    if let (BusUrl::Redis(_), StoreUrl::Sqlite(_)) = (&bus, &store) {
+        return Err(ConfigError::new("bus.url", "needs a store that several nodes can share: postgres://…"));
+    }
     check_log(&sections.log)?;
     let config = Config {
         listen: sections.server.listen,
@@ -161,6 +204,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         tls,
         drain: Duration::from_secs(sections.server.drain_secs),
         limits: judge_limits(&sections.limits)?,
+        audit: judge_audit(&sections.audit)?,
         store,
         gateway: GatewayConfig {
             // What is left is for those who are told to leave at the end.
@@ -168,10 +212,16 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
             ..GatewayConfig::default()
         },
         media: media::judge(&sections.media)?,
+        webhooks: judge_webhooks(&sections.webhooks)?,
+        bus,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
         accept_clock: false,
         callers: Callers::Required,
+        metrics: judge_metrics(&sections.metrics)?,
+        traces: judge_telemetry(&sections.telemetry)?,
+        source: None,
+        values: Values::default(),
     };
     Ok((config, sections.log))
 }
@@ -211,6 +261,17 @@ fn judge_tls(tls: &TlsSection) -> Result<Option<TlsFiles>, ConfigError> {
     }
 }
 
+fn judge_audit(audit: &AuditSection) -> Result<AuditSettings, ConfigError> {
+    if !(1..=3650).contains(&audit.keep_days) {
+        return Err(ConfigError::new("audit.keep_days", "must be 1 to 3650"));
+    }
+    if !(10_000..=1_000_000_000).contains(&audit.max_records) {
+        return Err(ConfigError::new("audit.max_records", "must be 10000 to 1000000000"));
+    }
+    let keep = Duration::from_secs(u64::from(audit.keep_days) * 24 * 3600);
+    Ok(AuditSettings { keep, max_records: audit.max_records })
+}
+
 fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {
     let counts = [
         ("limits.key_per_second", limits.key_per_second),
@@ -235,7 +296,7 @@ fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {
 
 /// Takes `https://host[:port]`, or `http://` for a loopback host, and nothing after it. Browsers and clients write an
 /// origin in lower case and without the scheme's usual port, so that is how it is kept.
-fn parse_origin(text: &str) -> Result<String, &'static str> {
+pub(crate) fn parse_origin(text: &str) -> Result<String, &'static str> {
     const SHAPE: &str = "must be an origin such as https://rtc.example.com, without a path";
     let uri: Uri = text.parse().map_err(|_| SHAPE)?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(SHAPE) };
@@ -249,6 +310,9 @@ fn parse_origin(text: &str) -> Result<String, &'static str> {
         None if authority.as_str() == host => None,
         None => return Err(SHAPE),
     };
+    if host.contains('*') {
+        return Err(SHAPE);
+    }
     let host = host.to_ascii_lowercase();
     let usual_port = match scheme {
         "https" => 443,
@@ -279,10 +343,56 @@ fn judge_store(store: &StoreSection) -> Result<StoreUrl, ConfigError> {
     Ok(parsed)
 }
 
+fn judge_webhooks(webhooks: &WebhooksSection) -> Result<WebhookSettings, ConfigError> {
+    let networks: Result<PrivateNetworks, _> = webhooks.private_networks.join(" ").parse();
+    let networks = networks.map_err(|fault| ConfigError::new("webhooks.private_networks", fault.to_string()))?;
+    let trusted = webhooks.ca_file.as_deref().map(|path| {
+        let fault = |reason| ConfigError::new("webhooks.ca_file", reason);
+        let trusted = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        trust::client_config(Some(&trusted)).map_err(fault)?;
+        Ok(trusted)
+    });
+    if !(1..=1_000_000).contains(&webhooks.max_pending) {
+        return Err(ConfigError::new("webhooks.max_pending", "must be 1 to 1000000"));
+    }
+    if !(2..=90).contains(&webhooks.keep_days) {
+        return Err(ConfigError::new("webhooks.keep_days", "must be 2 to 90"));
+    }
+    Ok(WebhookSettings {
+        networks,
+        trusted: trusted.transpose()?,
+        max_pending: webhooks.max_pending,
+        keep: Duration::from_secs(u64::from(webhooks.keep_days) * 24 * 3600),
+        ..WebhookSettings::default()
+    })
+}
+
 fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
     match url {
         StoreUrl::Postgres(url) => Ok(url),
         StoreUrl::Sqlite(_) => Err("is for PostgreSQL only".to_owned()),
+    }
+}
+
+fn judge_bus(bus: &BusSection) -> Result<BusUrl, ConfigError> {
+    let mut parsed = BusUrl::parse(&bus.url).map_err(|reason| ConfigError::new("bus.url", reason))?;
+    if let Some(path) = &bus.password_file {
+        let fault = |reason| ConfigError::new("bus.password_file", reason);
+        let password = private_file::read(path).map_err(fault)?;
+        parsed = BusUrl::Redis(redis(parsed).map_err(fault)?.with_password(password.trim_end()));
+    }
+    if let Some(path) = &bus.ca_file {
+        let fault = |reason| ConfigError::new("bus.ca_file", reason);
+        let certificates = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        parsed = BusUrl::Redis(redis(parsed).map_err(fault)?.trusting(certificates));
+    }
+    Ok(parsed)
+}
+
+fn redis(url: BusUrl) -> Result<RedisUrl, String> {
+    match url {
+        BusUrl::Redis(url) => Ok(url),
+        BusUrl::Local => Err("is for Redis only".to_owned()),
     }
 }
 
@@ -321,7 +431,8 @@ mod tests {
 
     fn load(file: &str, env: &[(&str, &str)]) -> Result<Config, String> {
         let env: HashMap<_, _> = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let sections = merge(Some(file), &env, &Overrides::default()).map_err(|error| error.to_string())?;
+        let table = merge(Some(file), &env, &Overrides::default()).map_err(|error| error.to_string())?;
+        let sections = read(table, &env).map_err(|error| error.to_string())?;
         let judged = judge(sections, env.get(MASTER_KEY_ENV).map(String::as_str));
         judged.map(|(config, _)| config).map_err(|error| error.to_string())
     }
@@ -430,6 +541,34 @@ mod tests {
             (file("[media]\nturn_urls = [\"turn:t\"]"), &[key], "media.turn_secret_file: is needed"),
             (file("[media]\nturn_secret_file = \"/nowhere/t\""), &[key], "media.turn_secret_file: /nowhere/t: No such"),
             (file("[media]\nturn_ttl_secs = 1"), &[key], "media.turn_ttl_secs: must be 60 to 86400"),
+            (file("[bus]\nurl = \"nats://h\""), &[key], "bus.url: must be local:, or redis://"),
+            (file("[bus]\nurl = \"redis://:pw@redis.example\""), &[key], "bus.url: must be rediss://"),
+            (file("[bus]\nurl = \"redis://localhost\""), &[key], "bus.url: needs a store that several nodes"),
+            (file("[bus]\nca_file = \"/nowhere/ca\""), &[key], "bus.ca_file: /nowhere/ca: No such file"),
+            (file("[bus]\npassword_file = \"/nowhere/p\""), &[key], "bus.password_file: /nowhere/p: No such file"),
+            (file("[metrics]\nlisten = \"9464\""), &[key], "metrics.listen: invalid socket address"),
+            (file("[metrics]\napps = 10001"), &[key], "metrics.apps: must be 0 to 10000"),
+            (file("[telemetry]\notlp_endpoint = \"collector:4318\""), &[key], "telemetry.otlp_endpoint: must be a URL"),
+            (
+                file("[telemetry]\notlp_endpoint = \"https://u:p@h/v1/traces\""),
+                &[key],
+                "telemetry.otlp_endpoint: must be a URL",
+            ),
+            (file("[telemetry]\nsample_ratio = 1.5"), &[key], "telemetry.sample_ratio: must be 0 to 1"),
+            (file("[telemetry]\nservice_name = \"\""), &[key], "telemetry.service_name: must be a name"),
+            (
+                file("[telemetry]\notlp_headers_file = \"/nowhere/h\""),
+                &[key],
+                "telemetry.otlp_headers_file: /nowhere/h: No such file",
+            ),
+            (
+                file("[webhooks]\nprivate_networks = [\"intranet\"]"),
+                &[key],
+                "webhooks.private_networks: must be addresses",
+            ),
+            (file("[webhooks]\nca_file = \"/nowhere/ca\""), &[key], "webhooks.ca_file: /nowhere/ca: No such file"),
+            (file("[webhooks]\nmax_pending = 0"), &[key], "webhooks.max_pending: must be 1 to"),
+            (file("[webhooks]\nkeep_days = 1"), &[key], "webhooks.keep_days: must be 2 to 90"),
             (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
             (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
             (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),
@@ -441,6 +580,16 @@ mod tests {
             assert!(line.starts_with(expected), "expected {expected:?}, got {line:?}");
             assert!(!line.contains('\n') && !line.contains(KEY));
         }
+    }
+
+    #[test]
+    fn a_bus_is_for_several_nodes_and_its_password_for_nobody() {
+        let file = "[store]\nurl = \"postgres://r@localhost/d\"\n";
+        assert_eq!(load(file, &[(MASTER_KEY_ENV, KEY)]).unwrap().bus, BusUrl::Local);
+        let url = "redis://:hunter2@localhost/1";
+        let config = load(file, &[(MASTER_KEY_ENV, KEY), ("ROOMPASS_BUS_URL", url)]).unwrap();
+        assert_eq!(config.bus, BusUrl::parse(url).unwrap());
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]
@@ -463,8 +612,10 @@ mod tests {
     #[test]
     fn the_printed_default_is_the_default() {
         let env = HashMap::new();
-        let printed = merge(Some(&default_toml()), &env, &Overrides::default()).unwrap();
-        let built_in = merge(None, &env, &Overrides::default()).unwrap();
+        let merged = |file| read(merge(file, &env, &Overrides::default()).unwrap(), &env).unwrap();
+        let default = default_toml();
+        let printed = merged(Some(&*default));
+        let built_in = merged(None);
         assert_eq!(format!("{printed:?}"), format!("{built_in:?}"));
         assert_eq!(docs_markdown().lines().count(), FIELDS.len() + 2);
     }

@@ -4,23 +4,31 @@
 mod fields;
 mod load;
 mod media;
+mod values;
+mod watching;
 
-use std::{fmt, net::SocketAddr};
+use std::{fmt, net::SocketAddr, time::Duration};
+
+use token_gen::UnixSeconds;
 
 pub use fields::{
-    FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MediaSection, ServerSection, StoreSection,
-    TlsSection,
+    AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MediaSection,
+    MetricsSection, ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
-pub(crate) use load::read_master_key;
-pub use load::{Overrides, log_section, serve};
+pub use load::{Overrides, Source, log_section, serve};
+pub(crate) use load::{parse_origin, read_master_key};
+pub use values::Values;
 
 use crate::{
+    bus::BusUrl,
     gateway::GatewayConfig,
     limits::LimitSettings,
     media::MediaSettings,
     sealing::MasterKey,
-    store::{Location, StoreUrl},
+    store::{AuditRetention, Location, StoreUrl},
+    telemetry::TraceSettings,
     tls::TlsFiles,
+    webhooks::WebhookSettings,
 };
 
 /// Everything the service needs to know, judged and ready.
@@ -33,23 +41,69 @@ pub struct Config {
     /// Certificate and key, if the service does TLS itself.
     pub tls: Option<TlsFiles>,
     /// How long a stopping server waits.
-    pub drain: std::time::Duration,
+    pub drain: Duration,
     /// How much may be asked.
     pub limits: LimitSettings,
+    /// How long what happened is kept.
+    pub audit: AuditSettings,
     /// Where everything durable is kept.
     pub store: StoreUrl,
     /// What seals it.
     pub master_key: MasterKey,
+    /// What brings nodes together.
+    pub bus: BusUrl,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
     /// Where media is forwarded, and how it gets there.
     pub media: MediaSettings,
+    /// Where webhook endpoints may be, and how much is kept for them.
+    pub webhooks: WebhookSettings,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
     /// Whether the clock is right even where it is behind the time the store has seen: somebody has looked.
     pub accept_clock: bool,
     /// Whether to start without any backend key.
     pub callers: Callers,
+    /// What is counted, and who may ask.
+    pub metrics: MetricsSettings,
+    /// Where traces go, if they do.
+    pub traces: Option<TraceSettings>,
+    /// Where this was read, for reading it again.
+    pub source: Option<Source>,
+    /// What was read, for comparing.
+    pub values: Values,
+}
+
+/// What is counted, and who may ask.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MetricsSettings {
+    /// Where to answer; `None` means nowhere.
+    pub listen: Option<SocketAddr>,
+    /// How many apps have numbers of their own.
+    pub apps: usize,
+}
+
+/// How long the audit trail is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditSettings {
+    /// Records that are older are forgotten.
+    pub keep: Duration,
+    /// Of more records than this, the oldest are forgotten.
+    pub max_records: u64,
+}
+
+impl Default for AuditSettings {
+    fn default() -> Self {
+        Self { keep: Duration::from_secs(90 * 24 * 3600), max_records: 50_000_000 }
+    }
+}
+
+impl AuditSettings {
+    /// What may be forgotten at `now`.
+    pub fn at(&self, now: UnixSeconds) -> AuditRetention {
+        let before = UnixSeconds::new(now.get().saturating_sub_unsigned(self.keep.as_secs()));
+        AuditRetention { before, keep: self.max_records }
+    }
 }
 
 /// Whether a server must have somebody to serve.
@@ -68,15 +122,22 @@ impl Config {
             listen,
             public_url: None,
             tls: None,
-            drain: std::time::Duration::from_secs(30),
+            drain: Duration::from_secs(30),
             limits: LimitSettings::default(),
+            audit: AuditSettings::default(),
             store: Location::Memory.into(),
             master_key,
+            bus: BusUrl::Local,
             gateway: GatewayConfig::default(),
             media: MediaSettings::default(),
+            webhooks: WebhookSettings::default(),
             dev: false,
             accept_clock: false,
             callers: Callers::Optional,
+            metrics: MetricsSettings { listen: None, apps: 100 },
+            traces: None,
+            source: None,
+            values: Values::default(),
         }
     }
 }
@@ -119,7 +180,10 @@ pub fn default_toml() -> String {
         for line in field.docs {
             text.push_str(&format!("#{line}\n"));
         }
-        let again = if field.is_reread() { "; read again at SIGHUP" } else { "" };
+        let again = match field.reread() {
+            "" => String::new(),
+            again => format!("; {again} at SIGHUP"),
+        };
         text.push_str(&format!("# Environment: {}{again}\n", field.env_name()));
         match field.default {
             "" => text.push_str(&format!("# {} = \"\"\n", field.name)),
@@ -135,7 +199,7 @@ pub fn docs_markdown() -> String {
     for field in FIELDS {
         let default = if field.default.is_empty() { "none".to_owned() } else { format!("`{}`", field.default) };
         let docs: Vec<&str> = field.docs.iter().map(|line| line.trim()).collect();
-        let again = if field.is_reread() { "read again" } else { "" };
+        let again = field.reread();
         let row = format!("| `{}.{}` | `{}` | {default} | {again} |", field.section, field.name, field.env_name());
         text.push_str(&format!("{row} {} |\n", docs.join(" ")));
     }

@@ -1,20 +1,26 @@
 //! From a login message to a place in a room: the checks in their order, the first failure answers.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use roompass_wire::{
     ErrorCode,
     gateway::{LoggedIn, Login},
+    webhook::RefusedOperation,
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
+use tracing::{Instrument, field::Empty};
+
 use super::{
-    Gateway,
+    Gateway, Visitor,
+    announce::About,
+    operate::Standing,
     roll::{Entry, PresentToken},
     seats::ResumeKey,
     session::{Session, privileges},
     source_of,
     stay::Stay,
+    trail,
 };
 use crate::{
     apps::App,
@@ -22,6 +28,7 @@ use crate::{
     media::StayMedia,
     rooms::{Newcomer, Outbox, SessionId},
     single_use::Claim,
+    telemetry::traces::TARGET,
     tokens::Attempt,
 };
 
@@ -30,36 +37,71 @@ const MAX_SDK_BYTES: usize = 64;
 
 /// What the edge gives to a login: randomness, and where it comes from.
 pub(super) struct Edge<'a> {
-    pub(super) address: IpAddr,
+    pub(super) visitor: &'a Visitor,
     pub(super) challenge: &'a [u8; CHALLENGE_LEN],
     pub(super) session_id: SessionId,
     pub(super) room_session_id: u64,
     pub(super) resume_key: ResumeKey,
 }
 
-/// Judges `login` and, if it passes, enters the room. Says the result once, in the log.
+/// Judges `login` and, if it passes, enters the room. Says the result once, in the log and in the audit trail, and counts
+/// it.
 pub(super) async fn enter(
     gateway: &Gateway,
     login: &Login,
     edge: Edge<'_>,
     now: UnixSeconds,
 ) -> Result<(Stay, LoggedIn), Refusal> {
-    let names = Names::of(login)
-        .inspect_err(|refusal| tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused"))?;
+    let begun = Instant::now();
+    let span = tracing::info_span!(target: TARGET, "login", app_id = login.app_id, reason = Empty);
+    let entered = try_enter(gateway, login, edge, now).instrument(span.clone()).await;
+    let (counts, token, app_sign) = (&gateway.metrics.gateway, login.token.is_some(), login.app_sign_proof.is_some());
+    match &entered {
+        Ok((_, answer)) => counts.logged_in(answer.auth, begun),
+        Err(refusal) => {
+            span.record("reason", refusal.exact);
+            counts.login_refused(token, app_sign, refusal.exact, begun);
+        }
+    }
+    entered
+}
+
+async fn try_enter(
+    gateway: &Gateway,
+    login: &Login,
+    edge: Edge<'_>,
+    now: UnixSeconds,
+) -> Result<(Stay, LoggedIn), Refusal> {
+    let (address, session_id) = (edge.visitor.address, edge.session_id);
+    let told = |refusal: &Refusal, about| {
+        trail::refused(&gateway.audit, login, address, refusal);
+        gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
+    };
+    let names = Names::of(login).inspect_err(|refusal| {
+        tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
+        told(refusal, About::default());
+    })?;
     let token_id = login.token.as_deref().map(TokenId::of);
-    let session_id = edge.session_id;
     let entered = judge_and_enter(gateway, login, &names, edge, now).await;
     let Names { user_id, room_id, .. } = &names;
     match &entered {
-        Ok((stay, answer)) => tracing::info!(
-            app_id = login.app_id, %room_id, %user_id, %session_id,
-            token_id = token_id.map(tracing::field::display), auth = stay.session.grant().auth().as_str(),
-            other_credential = answer.1, sdk = login.sdk.as_deref(), "logged in"
-        ),
-        Err(refusal) => tracing::info!(
-            app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
-            code = %refusal.code, reason = refusal.exact, "login refused"
-        ),
+        Ok((stay, (_, other_credential))) => {
+            let grant = stay.session.grant();
+            tracing::info!(
+                app_id = login.app_id, %room_id, %user_id, %session_id,
+                token_id = token_id.map(tracing::field::display), auth = grant.auth().as_str(), other_credential,
+                sdk = login.sdk.as_deref(), "logged in"
+            );
+            trail::logged_in(&gateway.audit, login, address, session_id, grant, *other_credential);
+        }
+        Err(refusal) => {
+            tracing::info!(
+                app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
+                code = %refusal.code, reason = refusal.exact, "login refused"
+            );
+            let (user_id, room_id) = (Some(user_id.as_str()), Some(room_id.as_str()));
+            told(refusal, About { user_id, room_id, token: login.token.as_deref() });
+        }
     }
     entered.map(|(stay, (answer, _))| (stay, answer))
 }
@@ -75,7 +117,11 @@ async fn judge_and_enter(
     now: UnixSeconds,
 ) -> Result<(Stay, Answer), Refusal> {
     let app = app(gateway, login.app_id)?;
-    let presented = present(gateway, &app, login, edge.challenge, edge.address, now);
+    if !edge.visitor.comer.may_enter(app.settings()) {
+        // Before any credential is looked at: a page cannot try them out from elsewhere.
+        return Err(Refusal { code: ErrorCode::Forbidden, reason: None, exact: "origin" });
+    }
+    let presented = present(gateway, &app, login, edge.challenge, edge.visitor.address, now);
     let admission = login::decide(app.settings(), presented)?;
     let single_use = admission.grant.token().filter(|token| token.rights.terms().single_use);
     let claim = single_use.map(|token| {
@@ -87,14 +133,14 @@ async fn judge_and_enter(
     }
     // The store took its time: what counts is now.
     let now = if claim.is_some() { gateway.clock.now() } else { now };
-    let entered = enter_room(gateway, app, login, names, admission, edge, now);
+    let entered = enter_room(gateway, app, login, names, admission, edge, now).await;
     if let (Err(_), Some((claim, _))) = (&entered, claim) {
         gateway.single_use.release(claim).await;
     }
     entered
 }
 
-fn enter_room(
+async fn enter_room(
     gateway: &Gateway,
     app: Arc<App>,
     login: &Login,
@@ -103,16 +149,20 @@ fn enter_room(
     edge: Edge<'_>,
     now: UnixSeconds,
 ) -> Result<(Stay, Answer), Refusal> {
-    let Edge { address, session_id, room_session_id, resume_key, .. } = edge;
+    let Edge { visitor, session_id, room_session_id, resume_key, .. } = edge;
     let Names { user_id, user_name, room_id } = names;
     let outbox = Arc::new(Outbox::new(gateway.config.outbox));
     // On the roll before in the room: from here on no revocation and no ban goes unheard.
     let entry = Entry {
         user_id: login.user_id.clone(),
         room_id: login.room_id.clone(),
-        address,
+        address: visitor.address,
         token: grant.token().map(PresentToken::from),
         outbox: Arc::clone(&outbox),
+        auth: grant.auth(),
+        since: now,
+        app_sign_privileges: grant.rights().privileges(),
+        standing: Standing::default(),
     };
     let line = gateway.roll.enter(app.app_id(), session_id, entry);
     if let Some(code) = line.shut_out(gateway.lists(), now) {
@@ -129,9 +179,11 @@ fn enter_room(
         user_name: sealed_name.and_then(|name| UserName::new(name).ok()).unwrap_or_else(|| user_name.clone()),
         metadata: metadata.clone(),
         auth: grant.auth(),
+        // Once it is in.
+        kept: "".into(),
         outbox: Arc::clone(&outbox),
     };
-    let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer, now).map_err(Refusal::of)?;
+    let (place, snapshot) = gateway.nodes.enter(app.settings(), newcomer, now).await.map_err(Refusal::of)?;
     let seat = gateway.seats.take(app.app_id(), session_id, &resume_key, Arc::clone(&outbox));
     let session = Session::new(room_id.clone(), grant, gateway.config.streams, gateway.config.texts, now);
     let resume_within_secs = app.settings().heartbeat_timeout_secs;
@@ -169,6 +221,7 @@ fn enter_room(
         line,
         seat,
     };
+    stay.keep(gateway);
     Ok((stay, (answer, other_credential.map(|refusal| refusal.exact))))
 }
 

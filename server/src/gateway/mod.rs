@@ -3,8 +3,11 @@
 //! A login takes four hops: this file (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
 //! [`crate::rooms`] (who is where). `entry.rs` is the way in: names, app, credentials, room.
 
+mod announce;
 mod entry;
 mod frame;
+mod kept;
+mod operate;
 mod origin;
 mod pace;
 mod roll;
@@ -14,6 +17,7 @@ mod socket;
 mod stay;
 #[cfg(test)]
 mod tests;
+mod trail;
 mod waiting;
 mod wheel;
 mod whip;
@@ -39,13 +43,19 @@ use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
     apps::Directory,
+    audit::Audit,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
     media::MediaPlane,
-    rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
+    metrics::{Limit, Metrics},
+    nodes::Nodes,
+    rooms::{Happening, OutboxLimits, RoomEvent},
     single_use::SingleUse,
     tokens::Tokens,
+    webhooks::Webhooks,
 };
+pub use operate::{SessionView, TokenView};
+use origin::Comer;
 use roll::{Lists, Roll};
 use seats::Seats;
 pub use session::{StreamLimits, TextLimits};
@@ -122,20 +132,44 @@ impl Default for GatewayConfig {
     }
 }
 
+/// How many are here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupancy {
+    /// Sockets without a login.
+    pub waiting: usize,
+    /// Stays in rooms.
+    pub sessions: usize,
+    /// Rooms with somebody in them.
+    pub rooms: usize,
+    /// Streams being published.
+    pub streams: usize,
+}
+
+/// Who opened a socket.
+#[derive(Debug)]
+struct Visitor {
+    address: IpAddr,
+    comer: Comer,
+}
+
 /// The room gateway of this node.
 pub struct Gateway {
     directory: Arc<Directory>,
     tokens: Arc<Tokens>,
     single_use: SingleUse,
     clock: Arc<dyn Clock>,
+    audit: Arc<Audit>,
     config: GatewayConfig,
-    rooms: Rooms,
+    nodes: Arc<Nodes>,
     media: MediaPlane,
     whip: Arc<whip::Resources>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
+    metrics: Arc<Metrics>,
+    /// Told of refused logins, if anybody is.
+    webhooks: Option<Arc<Webhooks>>,
     /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
     draining: watch::Sender<Option<UnixSeconds>>,
 }
@@ -146,7 +180,9 @@ impl Gateway {
         directory: Arc<Directory>,
         tokens: Arc<Tokens>,
         single_use: SingleUse,
+        nodes: Arc<Nodes>,
         clock: Arc<dyn Clock>,
+        audit: Arc<Audit>,
         config: GatewayConfig,
     ) -> Self {
         let waiting = Arc::new(WaitingRoom::new(config.max_waiting, config.max_waiting_per_source));
@@ -156,13 +192,16 @@ impl Gateway {
             single_use,
             wheel: Wheel::new(Arc::clone(&clock)),
             clock,
+            audit,
             config,
-            rooms: Rooms::new(Arc::new(log_event)),
+            nodes,
             media: MediaPlane::default(),
             whip: Arc::default(),
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
+            metrics: Arc::default(),
+            webhooks: None,
             draining: watch::Sender::new(None),
         }
     }
@@ -171,6 +210,25 @@ impl Gateway {
     #[must_use]
     pub fn with_media(self, media: MediaPlane) -> Self {
         Self { media, ..self }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// Who is here.
+    pub fn occupancy(&self) -> Occupancy {
+        let (rooms, streams) = self.nodes.rooms().count();
+        Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
+    }
+
+    /// The same, which announces refused logins to `webhooks`.
+    #[must_use]
+    pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
@@ -189,10 +247,13 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
-            let over = async {
+            let gateway = &self;
+            let over = async move {
                 // Cannot fail: the gateway holds the sender.
-                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
-                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+                let _ = draining.wait_for(Option::is_some).await;
+                // Given up, so that only sockets are waited for: who still has one hears all news.
+                drop(draining);
+                gateway.draining.closed().await;
             };
             let mut over = std::pin::pin!(over);
             loop {
@@ -218,9 +279,15 @@ impl Gateway {
         Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
+    /// Says no before the upgrade.
+    fn refuse(&self, code: ErrorCode, detail: &str) -> Response {
+        self.metrics.gateway.upgrade_refused(code);
+        refusal(code, detail)
+    }
+
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
-        self.rooms.sweep(now);
+        self.nodes.rooms().sweep(now);
     }
 
     /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed: at
@@ -243,25 +310,28 @@ async fn upgrade(
     // Subscribed first, so that a drain either is seen here or reaches the socket.
     let draining = gateway.draining.subscribe();
     if draining.borrow().is_some() {
-        return refuse(ErrorCode::Unavailable, "the server is stopping");
+        return gateway.refuse(ErrorCode::Unavailable, "the server is stopping");
     }
-    if !origin::is_allowed(&headers, config.server_origins.iter().chain(&config.allowed_origins)) {
-        return refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
-    }
+    let allowed = config.server_origins.iter().chain(&config.allowed_origins);
+    let Some(comer) = origin::comer(&headers, allowed, |origin| gateway.directory.takes_pages_of(origin)) else {
+        return gateway.refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
+    };
     if uri.query().is_some() {
         // A token in an address would end up in somebody's log: nobody shall get used to it.
-        return refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
+        return gateway
+            .refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
     }
     let Ok(ws) = ws else {
-        return refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
+        return gateway.refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
     };
     let ws = ws.protocols([SUBPROTOCOL]);
     if ws.selected_protocol().is_none() {
-        return refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
+        return gateway.refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
     }
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
     let Some(waiting) = gateway.waiting.enter(address) else {
-        return refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
+        gateway.metrics.limited(Limit::Sockets);
+        return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
     };
     ws.read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
@@ -270,7 +340,7 @@ async fn upgrade(
         .max_frame_size(config.max_message_bytes)
         .on_upgrade(async move |ws| {
             let _place = place;
-            socket::run(gateway, ws, address, draining, waiting).await;
+            socket::run(gateway, ws, Visitor { address, comer }, draining, waiting).await;
         })
 }
 
@@ -286,8 +356,8 @@ fn source_of(address: IpAddr) -> String {
     }
 }
 
-/// Rooms come and go; who is in them is said by the logins.
-fn log_event(app_id: AppId, event: &RoomEvent) {
+/// Says in the log that rooms come and go; who is in them is said by the logins.
+pub(crate) fn log_event(app_id: AppId, event: &RoomEvent) {
     let RoomEvent { room_id, room_session_id, .. } = event;
     match &event.what {
         Happening::Opened => tracing::info!(%app_id, %room_id, room_session_id, "room opened"),
@@ -298,8 +368,7 @@ fn log_event(app_id: AppId, event: &RoomEvent) {
     }
 }
 
-/// Says no before the upgrade.
-fn refuse(code: ErrorCode, detail: &str) -> Response {
+fn refusal(code: ErrorCode, detail: &str) -> Response {
     let problem = Problem { detail: Some(detail.to_owned()), ..Problem::new(code) };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut response = (status, axum::Json(problem)).into_response();

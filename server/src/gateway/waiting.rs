@@ -47,6 +47,11 @@ impl WaitingRoom {
         Some(Waiting { room: Arc::clone(self), source })
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().total
+    }
+
     fn lock(&self) -> MutexGuard<'_, Counts> {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }

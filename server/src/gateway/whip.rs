@@ -33,9 +33,10 @@ use token_gen::{AppId, CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    Gateway,
+    Gateway, Visitor,
     entry::{self, Edge},
-    refuse,
+    origin::Comer,
+    refusal,
     seats::ResumeKey,
     session::Request,
     source_of,
@@ -113,7 +114,7 @@ async fn play(
 
 fn answered(started: Result<Response, Refused>) -> Response {
     started.unwrap_or_else(|(code, detail)| {
-        let mut response = refuse(code, detail);
+        let mut response = refusal(code, detail);
         if response.status() == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"roompass\""));
         }
@@ -152,8 +153,10 @@ async fn start(
         app_sign_proof: None,
         sdk: Some(if way == Way::Publish { "whip" } else { "whep" }.to_owned()),
     };
+    // A page needs the token as well, and may be of any origin: no cookie speaks for it.
+    let visitor = Visitor { address, comer: Comer::Anybody };
     let edge = Edge {
-        address,
+        visitor: &visitor,
         challenge: &[0; CHALLENGE_LEN],
         session_id: SessionId::new(random()?),
         room_session_id: (u64::from_be_bytes(random()?) >> 11).max(1),
@@ -199,7 +202,7 @@ async fn begin(
         Way::Play => Request::Play(stream_id.clone()),
     };
     let effects = stay.session.request(stay.app.settings(), 1, request, now);
-    let (messages, _) = stay.perform(effects, now);
+    let (messages, _) = stay.claim_and_perform(gateway, effects).await;
     for message in messages {
         if let ServerMessage::Error(error) = message {
             return Err((error.code, "the token does not let its user do that, or the room does not"));
@@ -235,16 +238,21 @@ async fn hold(
             break (GoneReason::Removed, "stream_stopped");
         }
         let due = stay.session.deadline(stay.app.settings()).into_iter().chain(gone_at).min();
-        let Stay { outbox, media, session, .. } = &mut *stay;
+        let Stay { outbox, media, .. } = &mut *stay;
         tokio::select! {
             // Cannot fail: the gateway holds the sender.
             _ = draining.wait_for(Option::is_some) => break (GoneReason::Removed, ErrorCode::KickedInternal.as_str()),
             order = outbox.next_order() => {
                 // Nobody has the key to call for it, so it is over.
-                let Delivery::Ended(code) = order else { break (GoneReason::Disconnected, "called") };
-                let effects = session.end(code);
+                let effects = match order {
+                    Delivery::Ended(code) => stay.end(code),
+                    Delivery::Ordered => stay.obey(now),
+                    _ => break (GoneReason::Disconnected, "called"),
+                };
                 stay.perform(effects, gateway.clock.now());
-                break (GoneReason::Removed, code.as_str());
+                if let Delivery::Ended(code) = order {
+                    break (GoneReason::Removed, code.as_str());
+                }
             }
             event = media.heard() => match event {
                 Event::Connected => gone_at = None,
@@ -277,7 +285,7 @@ async fn end(State(gateway): State<Arc<Gateway>>, Path(media_id): Path<String>) 
             let _ = asked.send(Asked::End).await;
             StatusCode::OK.into_response()
         }
-        None => refuse(ErrorCode::NotFound, "it is over, or never was"),
+        None => refusal(ErrorCode::NotFound, "it is over, or never was"),
     }
 }
 
@@ -288,15 +296,15 @@ async fn add_candidates(
     fragment: String,
 ) -> Response {
     if headers.get(CONTENT_TYPE) != Some(&SDP_FRAGMENT) {
-        return refuse(ErrorCode::UnsupportedMediaType, "the body must be `application/trickle-ice-sdpfrag`");
+        return refusal(ErrorCode::UnsupportedMediaType, "the body must be `application/trickle-ice-sdpfrag`");
     }
     let asked = {
         let resources = gateway.whip.lock();
         let Some(resource) = resources.get(&media_id) else {
-            return refuse(ErrorCode::NotFound, "it is over, or never was");
+            return refusal(ErrorCode::NotFound, "it is over, or never was");
         };
         if line(&fragment, "a=ice-ufrag:").is_some_and(|ufrag| ufrag != resource.ufrag) {
-            return refuse(ErrorCode::MediaInvalid, "ICE is not restarted here: make a new offer");
+            return refusal(ErrorCode::MediaInvalid, "ICE is not restarted here: make a new offer");
         }
         resource.asked.clone()
     };

@@ -16,6 +16,7 @@ use roompass_wire::http::{
 
 use super::{
     extract::Json,
+    origin::Asking,
     session::{self, Admin, From},
 };
 use crate::{
@@ -42,26 +43,33 @@ pub(super) async fn begin_setup(
 
 pub(super) async fn finish_setup(
     State(service): Here,
+    Asking(origin): Asking,
     From(source): From,
     Json(request): Json<SetupRequest>,
 ) -> Result<Response, Error> {
     let SetupRequest { code, name, password, enrolment, totp } = &request;
     let confirmed = Confirmed { ticket: enrolment, totp };
-    let signed_in = service.admins.finish_setup(&SetupCode::new(code), name, password, confirmed, source).await?;
+    let signed_in =
+        service.admins.by(origin).finish_setup(&SetupCode::new(code), name, password, confirmed, source).await?;
     session_begins(&service, &signed_in, StatusCode::CREATED)
 }
 
 pub(super) async fn sign_in(
     State(service): Here,
+    Asking(origin): Asking,
     From(source): From,
     Json(SignInRequest { name, password, totp }): Json<SignInRequest>,
 ) -> Result<Response, Error> {
-    let signed_in = service.admins.sign_in(&name, &password, &totp, source).await?;
+    let signed_in = service.admins.by(origin).sign_in(&name, &password, &totp, source).await?;
     session_begins(&service, &signed_in, StatusCode::OK)
 }
 
-pub(super) async fn sign_out(State(service): Here, Admin(signed_in): Admin) -> Result<Response, Error> {
-    service.admins.end_session(&signed_in, &signed_in.session.session_id).await?;
+pub(super) async fn sign_out(
+    State(service): Here,
+    Asking(origin): Asking,
+    Admin(signed_in): Admin,
+) -> Result<Response, Error> {
+    service.admins.by(origin).end_session(&signed_in, &signed_in.session.session_id).await?;
     tracing::info!(admin = signed_in.name, "admin signed out");
     session_ended(&service)
 }
@@ -85,29 +93,33 @@ pub(super) async fn sessions(State(service): Here, Admin(signed_in): Admin) -> R
 
 pub(super) async fn end_session(
     State(service): Here,
+    Asking(origin): Asking,
     Admin(signed_in): Admin,
     Path(session_id): Path<String>,
 ) -> Result<Answer<DoneResponse>, Error> {
-    service.admins.end_session(&signed_in, &session_id).await?;
+    service.admins.by(origin).end_session(&signed_in, &session_id).await?;
     Ok(done(&service))
 }
 
 pub(super) async fn re_authenticate(
     State(service): Here,
+    Asking(origin): Asking,
     From(source): From,
     Admin(mut signed_in): Admin,
     Json(ReAuthenticateRequest { password, totp }): Json<ReAuthenticateRequest>,
 ) -> Result<Answer<SessionResponse>, Error> {
-    signed_in.session.sudo_until = service.admins.re_authenticate(&signed_in, &password, &totp, source).await?;
+    signed_in.session.sudo_until =
+        service.admins.by(origin).re_authenticate(&signed_in, &password, &totp, source).await?;
     Ok(Answer(session_body(&service, &signed_in)))
 }
 
 pub(super) async fn set_password(
     State(service): Here,
+    Asking(origin): Asking,
     Admin(signed_in): Admin,
     Json(request): Json<PasswordRequest>,
 ) -> Result<Response, Error> {
-    service.admins.replace_password(&signed_in, &request.password).await?;
+    service.admins.by(origin).replace_password(&signed_in, &request.password).await?;
     session_ended(&service)
 }
 
@@ -121,10 +133,11 @@ pub(super) async fn begin_totp(
 
 pub(super) async fn set_totp(
     State(service): Here,
+    Asking(origin): Asking,
     Admin(signed_in): Admin,
     Json(TotpRequest { enrolment, totp }): Json<TotpRequest>,
 ) -> Result<Response, Error> {
-    service.admins.replace_totp(&signed_in, Confirmed { ticket: &enrolment, totp: &totp }).await?;
+    service.admins.by(origin).replace_totp(&signed_in, Confirmed { ticket: &enrolment, totp: &totp }).await?;
     session_ended(&service)
 }
 
@@ -135,10 +148,11 @@ pub(super) async fn list(State(service): Here) -> Result<Answer<AdminsResponse>,
 
 pub(super) async fn invite(
     State(service): Here,
+    Asking(origin): Asking,
     Admin(signed_in): Admin,
     Json(InviteRequest { name, roles }): Json<InviteRequest>,
 ) -> Result<(StatusCode, Answer<InviteResponse>), Error> {
-    let (code, expire_at) = service.admins.invite(&name, &roles).await?;
+    let (code, expire_at) = service.admins.by(origin).invite(&name, &roles).await?;
     tracing::info!(admin = signed_in.name, invited = name, "admin invited");
     let answer = InviteResponse {
         setup_link: service.setup_link(&code),
@@ -150,15 +164,20 @@ pub(super) async fn invite(
 
 pub(super) async fn set_roles(
     State(service): Here,
+    Asking(origin): Asking,
     Path(name): Path<String>,
     Json(request): Json<RolesRequest>,
 ) -> Result<Answer<DoneResponse>, Error> {
-    service.admins.set_roles(&name, &request.roles).await?;
+    service.admins.by(origin).set_roles(&name, &request.roles).await?;
     Ok(done(&service))
 }
 
-pub(super) async fn remove(State(service): Here, Path(name): Path<String>) -> Result<Answer<DoneResponse>, Error> {
-    service.admins.remove(&name).await?;
+pub(super) async fn remove(
+    State(service): Here,
+    Asking(origin): Asking,
+    Path(name): Path<String>,
+) -> Result<Answer<DoneResponse>, Error> {
+    service.admins.by(origin).remove(&name).await?;
     Ok(done(&service))
 }
 

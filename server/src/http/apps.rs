@@ -12,6 +12,7 @@ use token_gen::{AppId, AppSign, ServerSecret, UnixSeconds};
 use super::{
     auth::AppCaller,
     extract::{Json, Page, Query},
+    origin::Asking,
 };
 use crate::{
     admin::{Admin, AppView, Import, SettingsChange},
@@ -23,6 +24,7 @@ use crate::{
 /// Makes an app, or takes one over from elsewhere.
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
+    Asking(origin): Asking,
     Json(request): Json<CreateAppRequest>,
 ) -> Result<Answer<CreateAppResponse>, Error> {
     let app_id = match (request.app_id, &request.import) {
@@ -36,11 +38,11 @@ pub(super) async fn create(
     }
     let mut warnings = Vec::new();
     let made = match request.import {
-        None => service.admin.create_app(settings).await?,
+        None => service.admin.by(origin).create_app(settings).await?,
         Some(credentials) => {
             let import = import(credentials)?;
             warnings = Admin::warnings_about(&import.server_secret);
-            service.admin.import_app(settings, import).await?
+            service.admin.by(origin).import_app(settings, import).await?
         }
     };
     let mut view = service.admin.app(app_id).await?.ok_or(Error::AppUnknown)?;
@@ -91,12 +93,13 @@ pub(super) async fn show(
 pub(super) async fn update(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<UpdateAppRequest>,
 ) -> Result<Answer<AppResponse>, Error> {
     let UpdateAppRequest { version, settings, acknowledge_cbc } = request;
     let before = service.admin.app(caller.app_id).await?.ok_or(Error::AppUnknown)?;
     let settings = changed(&before.settings, &settings)?;
-    let view = service.admin.update_app(SettingsChange { version, settings, acknowledge_cbc }).await?;
+    let view = service.admin.by(origin).update_app(SettingsChange { version, settings, acknowledge_cbc }).await?;
     Ok(Answer(AppResponse { app: app(view)?, server_time: service.clock.now().get() }))
 }
 

@@ -14,33 +14,69 @@ use axum::{
 use roompass_wire::{http::Role, signed::SCHEME};
 use token_gen::{AppId, UnixSeconds};
 
-use super::{limits, session, signed};
+use super::{
+    idempotency, limits,
+    origin::{Asking, OperatorKey},
+    session, signed,
+};
 use crate::{
     admins::role_for,
     app::Service,
+    audit::{Action, Event, Origin},
     error::Error,
     keys::{Caller, Holder, Right, Scope},
+    limits::Allowance,
 };
 
 /// A caller who may act in the app of the path and has the right that the route's policy names.
 #[derive(Debug, Clone)]
 pub(super) struct AppCaller(pub(super) Arc<Caller>);
 
+/// What stands before a route with the policy `AppKey(right)`.
+pub(super) struct AppGate {
+    pub(super) service: Arc<Service>,
+    pub(super) right: Right,
+    /// Whether requests may name themselves by an Idempotency-Key.
+    pub(super) takes_key: bool,
+}
+
 /// The policy `AppKey(right)`.
 pub(super) async fn require_app_key(
-    State((service, right)): State<(Arc<Service>, Right)>,
+    State(gate): State<Arc<AppGate>>,
     path: Result<RawPathParams, RawPathParamsRejection>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let now = service.clock.now();
+    let AppGate { service, right, takes_key } = &*gate;
     let app_id = path.ok().and_then(|path| app_id_in(&path));
-    let (caller, mut request) = if session::is_shown(&service, request.headers()) {
+    let origin = Asking::of(request.extensions());
+    let admitted = admit(service, *right, app_id, request).await;
+    let (caller, allowance, mut request) =
+        admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
+    request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
+    let key = if *takes_key { idempotency::key(&request)? } else { None };
+    let mut response = match key {
+        Some(key) => idempotency::once(service, &caller, key, request, next).await?,
+        None => next.run(request).await,
+    };
+    limits::tell(response.headers_mut(), allowance);
+    Ok(response)
+}
+
+/// The proven caller, who has the right, and what is left to ask for.
+async fn admit(
+    service: &Service,
+    right: Right,
+    app_id: Option<AppId>,
+    request: Request,
+) -> Result<(Arc<Caller>, Allowance, Request), Error> {
+    let now = service.clock.now();
+    let (caller, request) = if session::is_shown(service, request.headers()) {
         let (parts, body) = request.into_parts();
-        let caller = session_caller(&service, &parts, right, app_id, now).await?;
+        let caller = session_caller(service, &parts, right, app_id, now).await?;
         (caller, Request::from_parts(parts, body))
     } else {
-        let (holder, request) = prove(&service, request, now).await?;
+        let (holder, request) = prove(service, request, now).await?;
         (caller_of(holder, right, app_id)?, request)
     };
     let allowance = service.limits.spend(&caller, now)?;
@@ -49,17 +85,21 @@ pub(super) async fn require_app_key(
         return Err(Error::AppUnknown);
     }
     caller.require(right)?;
-    request.extensions_mut().insert(AppCaller(caller));
-    let mut response = next.run(request).await;
-    limits::tell(response.headers_mut(), allowance);
-    Ok(response)
+    Ok((caller, allowance, request))
+}
+
+/// Records that somebody was not let through. Of an app that is not there only the refusal is kept.
+fn note_refused(service: &Service, origin: Origin, app_id: Option<AppId>, error: &Error) {
+    let app_id = app_id.filter(|&app_id| service.directory.app(app_id).is_some());
+    let event = Event { app_id, ..Event::new(Action::Call) };
+    service.audit.note_stranger(origin, event.refused(error.code().as_str()).saying(error.to_string()));
 }
 
 /// Who holds the key, as a caller. An operator administers every app, and mints for none.
 fn caller_of(holder: Holder, right: Right, app_id: Option<AppId>) -> Result<Arc<Caller>, Error> {
     match holder {
         Holder::App(caller) => Ok(caller),
-        Holder::Operator { key_id } if right == Right::Admin || right == Right::Read => {
+        Holder::Operator { key_id } if matches!(right, Right::Admin | Right::Read | Right::Operate) => {
             let scope = Scope { rights: vec![right], ..Scope::default() };
             Ok(Arc::new(Caller { key_id, app_id: app_id.ok_or(Error::AppUnknown)?, scope }))
         }
@@ -76,11 +116,15 @@ pub(super) async fn require_operator(
     if session::is_shown(&service, request.headers()) {
         return session::require_admin(State((service, Some(role))), request, next).await;
     }
-    let now = service.clock.now();
-    match prove(&service, request, now).await? {
-        (Holder::Operator { .. }, request) => Ok(next.run(request).await),
-        (Holder::App(_), _) => Err(Error::Forbidden(Right::Admin)),
-    }
+    let (origin, now) = (Asking::of(request.extensions()), service.clock.now());
+    let proven = match prove(&service, request, now).await {
+        Ok((Holder::Operator { key_id }, request)) => Ok((key_id, request)),
+        Ok((Holder::App(_), _)) => Err(Error::Forbidden(Right::Admin)),
+        Err(error) => Err(error),
+    };
+    let (key_id, mut request) = proven.inspect_err(|error| note_refused(&service, origin, None, error))?;
+    request.extensions_mut().insert(OperatorKey(key_id.into()));
+    Ok(next.run(request).await)
 }
 
 fn app_id_in(path: &RawPathParams) -> Option<AppId> {

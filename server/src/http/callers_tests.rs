@@ -30,7 +30,7 @@ use crate::{
 const OWN: &str = "http://127.0.0.1:7";
 
 /// An admin with a session, as if signed in just now.
-async fn admin(server: &Server, name: &str, roles: &Roles) -> SignedIn {
+pub(super) async fn admin(server: &Server, name: &str, roles: &Roles) -> SignedIn {
     let now = server.service.clock.now();
     let roles = serde_json::to_string(roles).unwrap();
     let code = SetupCodeRecord {
@@ -63,12 +63,12 @@ async fn session(server: &Server, name: &str) -> SignedIn {
     server.service.admins.open_session(&admin, source, server.service.clock.now()).await.unwrap()
 }
 
-fn everywhere(role: Role) -> Roles {
+pub(super) fn everywhere(role: Role) -> Roles {
     Roles { everywhere: Some(role), ..Roles::default() }
 }
 
 /// What a browser on our own pages sends.
-fn from_console(request: Builder, signed_in: &SignedIn) -> Builder {
+pub(super) fn from_console(request: Builder, signed_in: &SignedIn) -> Builder {
     request
         .header(COOKIE, format!("roompass={}", signed_in.token.expose()))
         .header(ORIGIN, OWN)

@@ -12,9 +12,10 @@ pub(super) async fn live(State(service): State<Arc<Service>>) -> Json<HealthResp
     Json(healthy(&service))
 }
 
-/// Ready when the store answers.
+/// Ready when the store answers and the audit trail is written: without it, nothing is minted.
 pub(super) async fn ready(State(service): State<Arc<Service>>) -> Result<Json<HealthResponse>, Error> {
     service.store.ping().await?;
+    service.audit.ready()?;
     Ok(Json(healthy(&service)))
 }
 

@@ -1,10 +1,10 @@
-//! The layer of routes that change something: a request with an Idempotency-Key is done once.
+//! For routes that change something: a request with an Idempotency-Key is done once.
 
 use std::sync::Arc;
 
 use axum::{
     body::{Body, to_bytes},
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -12,24 +12,25 @@ use axum::{
 use roompass_wire::http::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use tracing::Instrument;
 
-use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller};
+use super::MAX_BATCH_BODY_BYTES;
 use crate::{
     app::Service,
     error::Error,
+    keys::Caller,
     requests::{Answer, NamedRequest, Ticket, Turn},
 };
 
 /// Larger answers than any we give.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Does a request that names itself once; others pass.
+/// Does the request that `key` names, once.
 pub(super) async fn once(
-    State(service): State<Arc<Service>>,
-    AppCaller(caller): AppCaller,
+    service: &Arc<Service>,
+    caller: &Caller,
+    key: String,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    let Some(key) = key(&request)? else { return Ok(next.run(request).await) };
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BATCH_BODY_BYTES).await;
     let body = body.map_err(|_| Error::TooLarge { max_bytes: MAX_BATCH_BODY_BYTES })?;
@@ -46,12 +47,12 @@ pub(super) async fn once(
     };
     let request = Request::from_parts(parts, Body::from(body));
     // On a task of its own: a caller that goes away leaves no request half-named.
-    let doing = tokio::spawn(answer(service, ticket, request, next).in_current_span());
+    let doing = tokio::spawn(answer(Arc::clone(service), ticket, request, next).in_current_span());
     doing.await.map_err(|_| Error::Internal("a handler panicked"))?
 }
 
 /// The one key of the request, if it has any.
-fn key(request: &Request) -> Result<Option<String>, Error> {
+pub(super) fn key(request: &Request) -> Result<Option<String>, Error> {
     let mut all = request.headers().get_all(IDEMPOTENCY_KEY).iter();
     match (all.next(), all.next()) {
         (None, _) => Ok(None),

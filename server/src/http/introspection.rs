@@ -3,11 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json as Answer, extract::State};
-use roompass_wire::http::{
-    ActiveToken, CipherName, ExplainRequest, ExplainResponse, ExplainedClaims, FormatName, IntrospectRequest,
-    IntrospectResponse, ShownTerms,
+use roompass_wire::{
+    http::{
+        ActiveToken, CipherName, ExplainRequest, ExplainResponse, ExplainedClaims, FormatName, IntrospectRequest,
+        IntrospectResponse, ShownTerms,
+    },
+    webhook::{Refused, RefusedOperation},
 };
-use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, TermsView, UnixSeconds, Version};
+use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, TermsView, TokenId, UnixSeconds, Version};
 
 use super::{auth::AppCaller, extract::Json, revocations};
 use crate::{
@@ -16,7 +19,8 @@ use crate::{
     error::Error,
     keys::Caller,
     lifecycle,
-    tokens::{Attempt, Attempted, Checked, Fault},
+    tokens::{Attempt, Attempted, Checked, Fault, Refusal},
+    webhooks::millis,
 };
 
 /// Says whether a token is active.
@@ -32,17 +36,37 @@ pub(super) async fn introspect(
         match service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now) {
             // A key bound to rooms learns of the tokens for those rooms only.
             Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-                IntrospectResponse::Active(active(&caller, checked, now))
+                IntrospectResponse::Active(Box::new(active(&caller, checked, now)))
             }
             Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
             Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
-            Ok(_) | Err(_) => IntrospectResponse::Inactive,
+            Err(refusal) => {
+                announce_refused(&service, &caller, token, &refusal, now);
+                IntrospectResponse::Inactive
+            }
+            Ok(_) => IntrospectResponse::Inactive,
         };
     Ok(Answer(answer))
 }
 
+fn announce_refused(service: &Service, caller: &Caller, token: &str, refusal: &Refusal, now: UnixSeconds) {
+    service.webhooks.announce_refused(
+        caller.app_id,
+        Refused {
+            operation: RefusedOperation::Introspect,
+            code: refusal.code(),
+            reason: refusal.exact().to_owned(),
+            user_id: None,
+            room_id: None,
+            token_id: Some(TokenId::of(token).into()),
+            count: 1,
+            first_at_ms: millis(now),
+        },
+    );
+}
+
 fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
-    let Checked { token_id, secret_id, format, claims, rights } = checked;
+    let Checked { token_id, secret_id, format, claims, rights, .. } = checked;
     ActiveToken {
         active: true,
         token_id: token_id.into(),

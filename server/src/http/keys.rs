@@ -14,6 +14,7 @@ use token_gen::{Privileges, UnixSeconds};
 use super::{
     auth::AppCaller,
     extract::{Json, Page, Query},
+    origin::Asking,
 };
 use crate::{
     admin::{KeyKind, NewKey},
@@ -28,6 +29,7 @@ use crate::{
 pub(super) async fn create(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<CreateKeyRequest>,
 ) -> Result<Answer<CreateKeyResponse>, Error> {
     let privileges = request.privileges.map(|names| names.into_iter().map(privileges::privilege).collect());
@@ -42,7 +44,7 @@ pub(super) async fn create(
     let kind = if request.signed { KeyKind::Signed } else { KeyKind::Bearer };
     let expire_at = request.expire_at.map(UnixSeconds::new);
     let new = NewKey { app_id: Some(caller.app_id), name: request.name, scope, expire_at, kind };
-    let key = service.admin.create_key(new).await?;
+    let key = service.admin.by(origin).create_key(new).await?;
     Ok(Answer(CreateKeyResponse {
         key_id: key.key_id().to_owned(),
         backend_key: key.expose().to_owned(),
@@ -84,10 +86,11 @@ pub(super) async fn list(
 pub(super) async fn revoke(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     path: RawPathParams,
 ) -> Result<Answer<RevokeKeyResponse>, Error> {
     let key_id = path.iter().find_map(|(name, value)| (name == "key_id").then_some(value)).ok_or(Error::NotFound)?;
-    if !service.admin.revoke_key(Some(caller.app_id), key_id).await? {
+    if !service.admin.by(origin).revoke_key(Some(caller.app_id), key_id).await? {
         return Err(Error::NotFound);
     }
     Ok(Answer(RevokeKeyResponse { key_id: key_id.to_owned(), server_time: service.clock.now().get() }))
@@ -120,6 +123,7 @@ fn right(name: KeyRight) -> Right {
         KeyRight::Revoke => Right::Revoke,
         KeyRight::Read => Right::Read,
         KeyRight::Admin => Right::Admin,
+        KeyRight::Operate => Right::Operate,
     }
 }
 
@@ -131,5 +135,6 @@ fn name_of(right: Right) -> KeyRight {
         Right::Revoke => KeyRight::Revoke,
         Right::Read => KeyRight::Read,
         Right::Admin => KeyRight::Admin,
+        Right::Operate => KeyRight::Operate,
     }
 }

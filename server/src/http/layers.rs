@@ -1,29 +1,30 @@
-//! What surrounds every request: an id, a span in the log, a time limit, and headers that every answer carries.
+//! What surrounds every request: an id, a span in the log, limits, and headers that every answer carries.
 
 use std::{
-    any::Any,
+    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{
-        HeaderName, HeaderValue,
+        HeaderName, HeaderValue, Uri,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use futures_util::FutureExt;
 use rand::{TryRng, rngs::SysRng};
 use roompass_wire::http::SERVER_TIME;
 use tracing::Instrument;
 
-use super::problem;
-use crate::{clock::Clock, error::Error};
+use super::{limits, problem};
+use crate::{app::Service, audit::RequestId, error::Error, metrics::RouteTable, telemetry::traces};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -44,74 +45,119 @@ impl Default for RequestIds {
 }
 
 impl RequestIds {
-    fn next(&self) -> String {
-        format!("{:08x}-{:x}", self.process, self.next.fetch_add(1, Ordering::Relaxed))
+    fn next(&self) -> RequestId {
+        RequestId { process: self.process, count: self.next.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
-/// What the outermost layer needs.
+/// What the layer needs.
 pub(super) struct Edge {
     ids: RequestIds,
-    clock: Arc<dyn Clock>,
+    service: Arc<Service>,
+    routes: RouteTable,
 }
 
 impl Edge {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { ids: RequestIds::default(), clock }
+    /// Counts the requests for `routes`.
+    pub(super) fn new(service: Arc<Service>, routes: RouteTable) -> Self {
+        Self { ids: RequestIds::default(), service, routes }
     }
 }
 
-/// The outermost layer: names the request, and turns every failure within into a problem document.
-pub(super) async fn finish(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+/// The layer around every route: names the request, lets it in, and turns every failure within into a problem
+/// document. One for all of this, because each layer costs every request a copy of everything below it.
+pub(super) async fn surround(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    answer(&edge, request, |request| pass(&edge.service, request, next)).await
+}
+
+/// The same for a listener whose connections are limited and whose callers are known: nobody is kept out.
+pub(super) async fn name(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    answer(&edge, request, async |request| Ok(next.run(request).await)).await
+}
+
+/// Has a request done, in time and whatever happens, and puts on the answer what every answer carries.
+async fn answer<F>(edge: &Edge, mut request: Request, within: impl FnOnce(Request) -> F) -> Response
+where
+    F: Future<Output = Result<Response, Error>>,
+{
+    let begun = Instant::now();
     let request_id = edge.ids.next();
+    request.extensions_mut().insert(request_id);
+    let request_id = request_id.to_string();
     // The pattern of the route, not the path: a path can hold anything.
     let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let span = tracing::info_span!("request", request_id, method = %request.method(), route);
+    let counts = edge.routes.find(route, request.method());
+    let trace = traces::of_request(request.method(), route, request.headers());
+    // A span that log lines show costs more than minting: it is made where there is a trace to find by it. Failures are
+    // logged with the id of the request anyway.
+    let span = match traces::trace_id(&trace) {
+        None => tracing::debug_span!("request", request_id, method = %request.method(), route),
+        trace_id => tracing::info_span!("request", request_id, method = %request.method(), route, trace_id),
+    };
     async {
-        let mut response = problem::render(next.run(request).await, &request_id);
+        let outcome = tokio::time::timeout(TIME_LIMIT, within(request));
+        let response = match AssertUnwindSafe(outcome).catch_unwind().await {
+            Ok(Ok(Ok(response))) => response,
+            Ok(Ok(Err(error))) => error.into_response(),
+            Ok(Err(_)) => Error::TimedOut.into_response(),
+            // This request fails, the others go on. What it panicked with may hold anything, so it is not logged here.
+            Err(_) => {
+                edge.service.metrics.panicked();
+                Error::Internal("a handler panicked").into_response()
+            }
+        };
+        let mut response = problem::render(response, &request_id);
         tracing::debug!(status = response.status().as_u16(), "answered");
         let headers = response.headers_mut();
+        // All that follow at once, rather than by doubling.
+        headers.reserve(8);
         // Answers hold tokens or moments in time: nothing may keep them.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         // What is no page may load nothing; pages bring a policy of their own.
         headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_ALLOWED);
-        headers.insert(HeaderName::from_static(SERVER_TIME), edge.clock.now().get().into());
-        if let Ok(request_id) = HeaderValue::from_str(&request_id) {
+        headers.insert(HeaderName::from_static(SERVER_TIME), edge.service.clock.now().get().into());
+        // Digits and letters: it cannot fail.
+        if let Ok(request_id) = HeaderValue::try_from(request_id) {
             headers.insert(REQUEST_ID, request_id);
         }
+        traces::answered(&trace, response.status().as_u16());
+        counts.answered(response.status(), begun.elapsed());
         response
     }
     .instrument(span)
+    .instrument(trace.clone())
     .await
 }
 
-/// Answers with a failure what takes too long.
-pub(super) async fn time_out(request: Request, next: Next) -> Response {
-    match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
-        Ok(response) => response,
-        Err(_) => Error::TimedOut.into_response(),
-    }
-}
-
-/// A handler panicked: this request fails, the others go on. The payload may hold anything, so it is not logged here.
-pub(super) fn on_panic(_: Box<dyn Any + Send>) -> Response {
-    Error::Internal("a handler panicked").into_response()
+/// Hands a request on that may come in, and keeps its place until the answer.
+async fn pass(service: &Service, mut request: Request, next: Next) -> Result<Response, Error> {
+    let _under_way = limits::admit(service, &mut request)?;
+    let framing = limits::framing(&request)?;
+    let mut response = match refuse_credentials_in_query(request.uri()) {
+        Ok(()) => next.run(request).await,
+        Err(error) => error.into_response(),
+    };
+    framing.finish(&mut response);
+    Ok(response)
 }
 
 /// Query strings end up in logs and histories, so a credential in one is refused even where it would be good.
-pub(super) async fn refuse_credentials_in_query(request: Request, next: Next) -> Response {
-    let query = request.uri().query().unwrap_or_default();
-    let leaks = query.split('&').any(|pair| {
+fn refuse_credentials_in_query(uri: &Uri) -> Result<(), Error> {
+    let leaks = uri.query().unwrap_or_default().split('&').any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = name.to_ascii_lowercase();
+        // What names a token is no secret, and far shorter than any token.
+        if name == "token_id" && value.len() <= 64 && !value.starts_with("rp_") {
+            return false;
+        }
         ["token", "key", "secret", "sign", "auth", "password"].iter().any(|word| name.contains(word))
             || value.starts_with("rp_")
     });
     if leaks {
         let reason = "a credential in the query string; send it in the Authorization header, and replace it";
-        return Error::BadRequest(reason.to_owned()).into_response();
+        return Err(Error::BadRequest(reason.to_owned()));
     }
-    next.run(request).await
+    Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
     let mut problem = document(&error);
     problem.request_id = Some(request_id.to_owned());
     if problem.status >= 500 {
-        tracing::error!(%code, "{}", with_causes(&*error));
+        tracing::error!(request_id, %code, "{}", with_causes(&*error));
     }
 
     *response.status_mut() = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -51,7 +51,10 @@ pub(super) fn render(mut response: Response, request_id: &str) -> Response {
                 headers.insert(RETRY_AFTER, retry_after.as_secs().max(1).into());
             }
         }
-        ErrorCode::Unavailable | ErrorCode::OutcomeUnknown | ErrorCode::IdempotencyKeyBusy => {
+        ErrorCode::Unavailable
+        | ErrorCode::AuditUnavailable
+        | ErrorCode::OutcomeUnknown
+        | ErrorCode::IdempotencyKeyBusy => {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
         _ => {}

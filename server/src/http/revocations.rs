@@ -15,6 +15,7 @@ use token_gen::UnixSeconds;
 use super::{
     auth::AppCaller,
     extract::{Json, Page, Query},
+    origin::Asking,
 };
 use crate::{
     app::Service,
@@ -31,6 +32,7 @@ use crate::{
 pub(super) async fn revoke(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<RevokeRequest>,
 ) -> Result<Answer<RevokeResponse>, Error> {
     let now = service.clock.now();
@@ -43,7 +45,7 @@ pub(super) async fn revoke(
         reason: lifecycle::reason(request.reason.as_deref())?,
         target,
     };
-    let kept = service.lifecycle.revoke(&caller, ending, now).await?;
+    let kept = service.lifecycle.by(origin).revoke(&caller, ending, now).await?;
     Ok(Answer(RevokeResponse { revocation: revocation(kept), server_time: now.get() }))
 }
 
@@ -72,13 +74,14 @@ pub(super) async fn revocations(
 pub(super) async fn ban_target(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<BanRequest>,
 ) -> Result<Answer<BanResponse>, Error> {
     let now = service.clock.now();
     let target = lifecycle::ban_target(&caller.scope, &request)?;
     let expire_at = lifecycle::duration(request.duration_secs, now)?;
     let reason = lifecycle::reason(request.reason.as_deref())?;
-    let kept = service.lifecycle.ban(&caller, target, expire_at, reason, now).await?;
+    let kept = service.lifecycle.by(origin).ban(&caller, target, expire_at, reason, now).await?;
     Ok(Answer(BanResponse { ban: ban(&kept), server_time: now.get() }))
 }
 
@@ -100,11 +103,12 @@ pub(super) async fn bans(
 pub(super) async fn lift_ban(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     path: RawPathParams,
 ) -> Result<Answer<LiftBanResponse>, Error> {
     let ban_id = path.iter().find_map(|(name, value)| (name == "ban_id").then_some(value));
     let id = ban_id.and_then(EntryId::parse).ok_or(Error::NotFound)?;
-    service.lifecycle.lift(&caller, id).await?;
+    service.lifecycle.by(origin).lift(&caller, id).await?;
     Ok(Answer(LiftBanResponse { server_time: service.clock.now().get() }))
 }
 

@@ -13,7 +13,7 @@ use axum::{
 
 use roompass_wire::http::Role;
 
-use super::{auth, idempotency, method_not_allowed, not_found, session};
+use super::{auth, method_not_allowed, not_found, session};
 use crate::{app::Service, keys::Right};
 
 /// Who may call a route.
@@ -81,15 +81,11 @@ impl Route {
 /// Puts each route behind its policy.
 pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>) -> Router {
     let table = routes.into_iter().fold(Router::new(), |table, Route { path, policy, handler, takes_key, .. }| {
-        let handler = if takes_key {
-            handler.route_layer(from_fn_with_state(Arc::clone(service), idempotency::once))
-        } else {
-            handler
-        };
         let handler = match policy {
             Policy::Public => handler,
             Policy::AppKey(right) => {
-                handler.route_layer(from_fn_with_state((Arc::clone(service), right), auth::require_app_key))
+                let gate = auth::AppGate { service: Arc::clone(service), right, takes_key };
+                handler.route_layer(from_fn_with_state(Arc::new(gate), auth::require_app_key))
             }
             Policy::Visitor => handler.route_layer(from_fn_with_state(Arc::clone(service), session::require_visitor)),
             Policy::SignedIn => {

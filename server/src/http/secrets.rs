@@ -12,7 +12,7 @@ use roompass_wire::http::{
 };
 use token_gen::UnixSeconds;
 
-use super::{auth::AppCaller, extract::Json};
+use super::{auth::AppCaller, extract::Json, origin::Asking};
 use crate::{
     admin::{Rotation, SecretState, SecretView},
     app::Service,
@@ -33,6 +33,7 @@ pub(super) async fn ring(
 pub(super) async fn rotate(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<RotateRequest>,
 ) -> Result<Answer<RotateResponse>, Error> {
     let purpose = match request.purpose {
@@ -40,7 +41,7 @@ pub(super) async fn rotate(
         Some(SecretPurpose::Cbc) => Purpose::Cbc,
     };
     let rotation = Rotation { purpose, overlap: request.overlap_secs.map(Duration::from_secs) };
-    let rotated = service.admin.rotate(caller.app_id, rotation).await?;
+    let rotated = service.admin.by(origin).rotate(caller.app_id, rotation).await?;
     Ok(Answer(RotateResponse {
         secret_id: rotated.secret_id,
         server_secret: rotated.secret.expose().to_owned(),
@@ -53,11 +54,12 @@ pub(super) async fn rotate(
 pub(super) async fn retire(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     path: RawPathParams,
 ) -> Result<Answer<RetireResponse>, Error> {
     let secret_id = path.iter().find_map(|(name, value)| (name == "secret_id").then_some(value));
     let secret_id = secret_id.ok_or(Error::NotFound)?;
-    service.admin.retire(caller.app_id, secret_id).await?;
+    service.admin.by(origin).retire(caller.app_id, secret_id).await?;
     Ok(Answer(RetireResponse { secret_id: secret_id.to_owned(), server_time: service.clock.now().get() }))
 }
 
@@ -65,9 +67,11 @@ pub(super) async fn retire(
 pub(super) async fn reset_app_sign(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
     Json(request): Json<ResetAppSignRequest>,
 ) -> Result<Answer<ResetAppSignResponse>, Error> {
-    let reset = service.admin.reset_app_sign(caller.app_id, Duration::from_secs(request.overlap_secs)).await?;
+    let reset =
+        service.admin.by(origin).reset_app_sign(caller.app_id, Duration::from_secs(request.overlap_secs)).await?;
     Ok(Answer(ResetAppSignResponse {
         app_sign: reset.app_sign.expose().to_owned(),
         previous_valid_until: reset.previous_valid_until.get(),

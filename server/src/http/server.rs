@@ -16,15 +16,12 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
 };
-use tokio::{
-    net::TcpListener,
-    sync::{Semaphore, watch},
-    time::timeout,
-};
+use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tower::ServiceExt;
 
 use crate::{
-    limits::ConnectionPlace,
+    limits::{ConnectionPlace, Places},
+    metrics::Metrics,
     tls::{Stream, Tls},
 };
 
@@ -46,15 +43,15 @@ pub(crate) async fn serve(
     mut stopped: watch::Receiver<bool>,
     limits: ConnectionLimits,
 ) -> GracefulShutdown {
-    let protocol = protocol(limits);
+    let protocol = protocol(&limits);
     let connections = GracefulShutdown::new();
-    let room = Arc::new(Semaphore::new(limits.connections));
     loop {
         let next = async {
-            let place = Arc::clone(&room).acquire_owned().await;
-            (place, listener.accept().await)
+            // Whoever finds no place waits to be accepted.
+            drop(limits.places.take().await);
+            listener.accept().await
         };
-        let (place, accepted) = tokio::select! {
+        let accepted = tokio::select! {
             next = next => next,
             _ = stopped.wait_for(|&stopped| stopped) => break,
         };
@@ -62,6 +59,7 @@ pub(crate) async fn serve(
             Ok(accepted) => accepted,
             Err(error) if is_of_one_connection(&error) => continue,
             Err(error) => {
+                limits.metrics.not_accepted();
                 tracing::error!(%error, "cannot accept connections");
                 let _ = timeout(ACCEPT_PAUSE, stopped.wait_for(|&stopped| stopped)).await;
                 continue;
@@ -69,7 +67,12 @@ pub(crate) async fn serve(
         };
         // Answers are small and whole: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        // The semaphore is never closed.
+        // There is one, unless there are fewer places since a moment ago.
+        let place = tokio::select! {
+            place = limits.places.take() => place,
+            _ = stopped.wait_for(|&stopped| stopped) => break,
+        };
+        // Places are never closed.
         let Ok(place) = place else { break };
         let place = ConnectionPlace(Arc::new(place));
         let held = place.clone();
@@ -88,11 +91,12 @@ pub(crate) async fn serve(
         });
         let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
+        let head = limits.head;
         tokio::spawn(async move {
             let _place = place;
             let mut connection = pin!(connection);
             // Before the protocol is known, no other limit holds.
-            let ended = match timeout(limits.head, &mut connection).await {
+            let ended = match timeout(head, &mut connection).await {
                 Ok(ended) => ended,
                 Err(_) if asked.load(Ordering::Relaxed) => connection.await,
                 Err(_) => return,
@@ -106,22 +110,24 @@ pub(crate) async fn serve(
 }
 
 /// What a connection may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct ConnectionLimits {
     /// The longest that a request's head may take, and that a connection may be idle.
     pub(crate) head: Duration,
     /// Connections open at a time.
-    pub(crate) connections: usize,
+    pub(crate) places: Places,
+    /// Hears of those that could not be accepted.
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl ConnectionLimits {
-    /// The usual limits, for `connections` at a time.
-    pub(crate) fn new(connections: usize) -> Self {
-        Self { head: HEAD_TIME_LIMIT, connections }
+    /// The usual limits, for as many at a time as there are `places`.
+    pub(crate) fn new(places: Places, metrics: Arc<Metrics>) -> Self {
+        Self { head: HEAD_TIME_LIMIT, places, metrics }
     }
 }
 
-fn protocol(limits: ConnectionLimits) -> auto::Builder<TokioExecutor> {
+fn protocol(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
     let mut protocol = auto::Builder::new(TokioExecutor::new());
     protocol
         .http1()

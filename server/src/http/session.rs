@@ -187,6 +187,6 @@ impl<S: Sync> FromRequestParts<S> for From {
     type Rejection = Error;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
-        parts.extensions.get().copied().map(Self).ok_or(Error::Internal("a request without source"))
+        limits::source_of(&parts.extensions).map(Self)
     }
 }

@@ -236,6 +236,30 @@ async fn health_says_whether_it_is_a_development_server() {
     }
 }
 
+/// What browsers may ask of the gateway is another matter, see there.
+#[tokio::test]
+async fn no_answer_is_for_pages_of_other_origins() {
+    let server = Server::start().await;
+    let settings = AppSettings {
+        allowed_origins: vec!["https://app.example.com".to_owned()],
+        ..AppSettings::new(AppId::new(9).unwrap(), "pages")
+    };
+    server.service.admin.create_app(settings).await.unwrap();
+    for route in routes() {
+        for method in [Method::OPTIONS, route.method] {
+            let request = Request::builder()
+                .method(method)
+                .uri(route.path.replace("{app_id}", "9").replace(['{', '}'], ""))
+                .header("origin", "https://app.example.com")
+                .header("access-control-request-method", "POST")
+                .header("access-control-request-headers", "authorization");
+            let response = server.send(request, "").await;
+            let told = response.headers().keys().find(|name| name.as_str().starts_with("access-control-"));
+            assert_eq!(told, None, "{}", route.path);
+        }
+    }
+}
+
 async fn panics() -> &'static str {
     panic!("planted")
 }
@@ -246,10 +270,12 @@ async fn a_panic_is_one_failed_request() {
     let server = Server::start().await;
     let routes =
         vec![Route::get("/panics", Policy::Public, panics), Route::get(HEALTH_PATH, Policy::Public, health::live)];
-    let server = Server { router: with_layers(route::build(routes, &server.service), &server.service), ..server };
+    let server = Server { router: surrounded(route::build(routes, &server.service), &server.service), ..server };
     let problem = server.problem(Request::get("/panics"), "").await;
     assert_eq!((problem.code, problem.detail), (ErrorCode::Internal, None));
     assert_eq!(server.send(Request::get(HEALTH_PATH), "").await.status(), StatusCode::OK);
+    let numbers = server.service.metrics.text(&server.service).await;
+    assert!(numbers.contains("\nroompass_panics_total 1\n"), "{numbers}");
 }
 
 // proves T19 (a handler cannot get a caller that its policy does not prove)
@@ -257,7 +283,7 @@ async fn a_panic_is_one_failed_request() {
 async fn a_handler_that_needs_a_caller_fails_closed_behind_a_public_policy() {
     let server = Server::start().await;
     let routes = vec![Route::post(TOKENS_PATH, Policy::Public, tokens::mint)];
-    let server = Server { router: with_layers(route::build(routes, &server.service), &server.service), ..server };
+    let server = Server { router: surrounded(route::build(routes, &server.service), &server.service), ..server };
     assert_eq!(server.problem(server.mint(), ALICE).await.code, ErrorCode::Internal);
 }
 

@@ -1,10 +1,13 @@
 //! Ending tokens and keeping users out: what callers do to [`Revocations`] and [`Bans`]. Every change goes to the store
 //! first, then into memory, so that what was acknowledged survives. Knows no HTTP.
 
+mod announced;
 mod request;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::future::try_join_all;
+use roompass_wire::webhook;
 use token_gen::{AppId, UnixSeconds};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -12,28 +15,43 @@ pub(crate) use request::is_of_rooms;
 pub use request::{ban_target, duration, issued_before, reason, revocation_target};
 
 use crate::{
+    audit::{Action, Event, Origin, Recorder},
     bans::{self, Ban, Bans},
     entry_id::EntryId,
     error::Error,
+    issued::{Issued, IssuedTokens},
     keys::Caller,
+    metrics::Metrics,
     revocations::{self, Revocation, Revocations, Target},
     store::{After, AppRecord, Store, StoreError},
+    webhooks::Webhooks,
 };
 
 /// How much is read from the store at once when starting.
 const PAGE: u32 = 10_000;
+/// How long after its end a CBC token is still known as one of ours, so that its holder is told that it has expired.
+const ISSUED_SKEW_SECS: i64 = 60;
+/// How many are written at once.
+const AT_ONCE: usize = 64;
 /// How much is forgotten at once, so that nobody waits long behind it.
 const SWEEP_BATCH: u32 = 500;
 /// How long a write may take before its outcome is called unknown; shorter than any request may take.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The life of tokens after they were minted.
+/// The life of tokens after they were minted, in the name of whoever changes it.
+#[derive(Clone)]
 pub struct Lifecycle {
     store: Arc<dyn Store>,
     revocations: Arc<Revocations>,
     bans: Arc<Bans>,
+    issued: Arc<IssuedTokens>,
+    /// How far the ledger of issued tokens was read.
+    issued_until: Arc<Mutex<i64>>,
+    webhooks: Arc<Webhooks>,
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
-    changing_bans: Mutex<()>,
+    changing_bans: Arc<Mutex<()>>,
+    recorder: Recorder,
+    metrics: Arc<Metrics>,
 }
 
 /// A wish to end tokens.
@@ -50,9 +68,30 @@ pub struct Ending {
 }
 
 impl Lifecycle {
-    /// Works on `store`, which must be open and migrated.
-    pub fn new(store: Arc<dyn Store>, revocations: Arc<Revocations>, bans: Arc<Bans>) -> Self {
-        Self { store, revocations, bans, changing_bans: Mutex::default() }
+    /// Works on `store`, which must be open and migrated, and announces what it does to `webhooks`.
+    pub fn new(
+        store: Arc<dyn Store>,
+        revocations: Arc<Revocations>,
+        bans: Arc<Bans>,
+        issued: Arc<IssuedTokens>,
+        webhooks: Arc<Webhooks>,
+        recorder: Recorder,
+    ) -> Self {
+        let (changing_bans, issued_until, metrics) = Default::default();
+        Self { store, revocations, bans, issued, webhooks, issued_until, changing_bans, recorder, metrics }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
+    }
+
+    /// The same in the name of whoever asks.
+    #[must_use]
+    pub fn by(&self, origin: Origin) -> Self {
+        Self { recorder: self.recorder.by(origin), ..self.clone() }
     }
 
     /// Reads everything from the store into memory.
@@ -61,22 +100,45 @@ impl Lifecycle {
     /// [`Error::Store`].
     pub async fn load(&self) -> Result<(), Error> {
         // Of all apps, also those that are left out for now because their secrets do not open.
-        for AppRecord { app_id, .. } in self.store.apps().await? {
-            let mut after = None;
-            loop {
-                let page = self.store.revocations(app_id, after, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.target.entry_id());
-                self.revocations.load(page);
-            }
-            let mut after = None;
-            loop {
-                let page = self.store.bans(app_id, after, PAGE).await?;
-                let Some(last) = page.last() else { break };
-                after = Some(last.target.entry_id());
-                self.bans.load(page);
-            }
+        let mut after = None;
+        loop {
+            let page = self.store.all_revocations(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.app_id, last.target.entry_id()));
+            self.revocations.load(page);
         }
+        let mut after = None;
+        loop {
+            let page = self.store.all_bans(after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.app_id, last.target.entry_id()));
+            self.bans.load(page);
+        }
+        self.catch_up_issued().await
+    }
+
+    /// Takes in the CBC tokens that were minted since the last time, here or on other nodes.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn catch_up_issued(&self) -> Result<(), Error> {
+        let mut until = self.issued_until.lock().await;
+        loop {
+            let page = self.store.issued_after(*until, PAGE).await?;
+            let Some(last) = page.last() else { return Ok(()) };
+            *until = last.seq;
+            self.issued.put(page.iter().map(|record| (record.app_id, record.issued)));
+        }
+    }
+
+    /// Notes CBC tokens of an app before anybody gets them: from now on they are known here, and soon on other nodes.
+    ///
+    /// # Errors
+    /// [`Error::Full`], [`Error::OutcomeUnknown`]: they must not be handed out.
+    pub async fn note_issued(&self, app_id: AppId, issued: Vec<Issued>) -> Result<(), Error> {
+        self.issued.has_room(app_id, issued.len()).map_err(|_| Error::Full("token in a CBC format"))?;
+        durable(self.store.note_issued(app_id, issued.clone())).await?;
+        self.issued.put(issued.into_iter().map(|issued| (app_id, issued)));
         Ok(())
     }
 
@@ -120,11 +182,14 @@ impl Lifecycle {
             created_by: caller.key_id.clone(),
             reason,
         };
-        let kept = durable(self.store.put_revocation(revocation)).await?;
+        let event = event_of(&revocation);
+        let kept = self.recorder.change(event, durable(self.store.put_revocation(revocation))).await?;
         self.revocations.put(kept.clone());
+        self.metrics.tokens.revoked(kept.target.kind());
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
         );
+        self.webhooks.announce(kept.app_id, announced::revoked(&kept, &caller.key_id)).await;
         Ok(kept)
     }
 
@@ -135,7 +200,7 @@ impl Lifecycle {
     /// [`Error::OutcomeUnknown`]: do it again.
     pub async fn revoke_everything(&self, by: &str, reason: &str, now: UnixSeconds) -> Result<usize, Error> {
         let apps = self.store.apps().await?;
-        for &AppRecord { app_id, .. } in &apps {
+        let revoke = async |&AppRecord { app_id, .. }: &AppRecord| {
             let revocation = Revocation {
                 app_id,
                 target: Target::App,
@@ -145,8 +210,20 @@ impl Lifecycle {
                 created_by: by.to_owned(),
                 reason: Some(reason.to_owned()),
             };
-            self.revocations.put(durable(self.store.put_revocation(revocation)).await?);
-        }
+            let kept = durable(self.store.put_revocation(revocation.clone())).await?;
+            self.revocations.put(kept.clone());
+            self.recorder.note_anyway(event_of(&revocation));
+            self.webhooks.announce(app_id, announced::revoked(&kept, by)).await;
+            Ok::<_, Error>(())
+        };
+        let ending = async {
+            // Many at once, as they share commits.
+            for apps in apps.chunks(AT_ONCE) {
+                try_join_all(apps.iter().map(&revoke)).await?;
+            }
+            self.recorder.flush().await
+        };
+        self.recorder.change(Event::new(Action::Restore).saying(reason.to_owned()), ending).await?;
         Ok(apps.len())
     }
 
@@ -182,10 +259,13 @@ impl Lifecycle {
         let created_by = caller.key_id.clone();
         let ban = Ban { app_id: caller.app_id, target, expire_at, created_at: now, created_by, reason };
         let changing = self.changing_bans.lock().await;
-        durable(self.store.put_ban(ban.clone())).await?;
+        let event = event_of_ban(Action::Ban, &ban);
+        self.recorder.change(event, durable(self.store.put_ban(ban.clone()))).await?;
         self.bans.put(ban.clone());
         drop(changing);
+        self.metrics.tokens.banned(ban.target.kind());
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
+        self.webhooks.announce(ban.app_id, webhook::Event::Banned(announced::ban(&ban, &caller.key_id))).await;
         Ok(ban)
     }
 
@@ -197,12 +277,15 @@ impl Lifecycle {
         let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::NotFound)?;
         request::reaches_ban(&caller.scope, &ban.target)?;
         let changing = self.changing_bans.lock().await;
-        if !durable(self.store.delete_ban(caller.app_id, id)).await? {
+        let lifting = durable(self.store.delete_ban(caller.app_id, id));
+        if !self.recorder.remove(event_of_ban(Action::LiftBan, &ban), lifting).await? {
             return Err(Error::NotFound);
         }
         self.bans.remove(caller.app_id, id);
         drop(changing);
+        self.metrics.tokens.ban_lifted();
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
+        self.webhooks.announce(caller.app_id, webhook::Event::BanLifted(announced::ban(&ban, &caller.key_id))).await;
         Ok(())
     }
 
@@ -229,7 +312,41 @@ impl Lifecycle {
         while self.store.delete_ended_revocations(now, SWEEP_BATCH).await? == batch {}
         while self.store.delete_ended_bans(now, SWEEP_BATCH).await? == batch {}
         while self.store.delete_ended_requests(now, SWEEP_BATCH).await? == batch {}
+        let expired = UnixSeconds::new(now.get().saturating_sub(ISSUED_SKEW_SECS));
+        self.issued.sweep(expired);
+        while self.store.delete_expired_issued(expired, SWEEP_BATCH).await? == batch {}
         Ok(())
+    }
+}
+
+fn event_of(revocation: &Revocation) -> Event {
+    let event = Event {
+        expire_at: Some(revocation.expire_at),
+        details: revocation.reason.clone().map(Into::into),
+        ..Event::of(Action::Revoke, revocation.app_id).about(revocation.target.entry_id().to_string())
+    };
+    match revocation.target.clone() {
+        Target::Token(token_id) => Event { token_id: Some(token_id), ..event },
+        Target::User(user_id) => Event { user_id: Some(user_id), ..event },
+        Target::Room(room_id) => Event { room_id: Some(room_id), ..event },
+        Target::UserInRoom { user_id, room_id } => Event { user_id: Some(user_id), room_id: Some(room_id), ..event },
+        Target::App => event,
+    }
+}
+
+fn event_of_ban(action: Action, ban: &Ban) -> Event {
+    let event = Event {
+        expire_at: ban.expire_at,
+        details: ban.reason.clone().map(Into::into),
+        ..Event::of(action, ban.app_id).about(ban.target.entry_id().to_string())
+    };
+    match ban.target.clone() {
+        bans::Target::User(user_id) => Event { user_id: Some(user_id), ..event },
+        bans::Target::Room(room_id) => Event { room_id: Some(room_id), ..event },
+        bans::Target::UserInRoom { user_id, room_id } => {
+            Event { user_id: Some(user_id), room_id: Some(room_id), ..event }
+        }
+        bans::Target::IpRange(range) => event.saying(range.to_string()),
     }
 }
 

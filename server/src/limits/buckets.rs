@@ -4,10 +4,11 @@ use std::{
     borrow::Borrow,
     collections::HashMap,
     hash::{BuildHasher, Hash, RandomState},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use token_gen::UnixSeconds;
 
 /// Locks are per shard, so that callers rarely wait for each other.
@@ -70,7 +71,7 @@ pub enum Verdict {
 /// refused rather than an old one forgotten, or a flood of keys would wash out the count of everybody else.
 #[derive(Debug)]
 pub struct Buckets<K> {
-    quota: Quota,
+    quota: ArcSwap<Quota>,
     hasher: RandomState,
     shards: [Mutex<Shard<K>>; SHARDS],
     max_keys: usize,
@@ -119,12 +120,22 @@ impl<K: Hash + Eq> Buckets<K> {
     /// Buckets of `quota` for at most `max_keys` keys at a time.
     pub fn new(quota: Quota, max_keys: usize) -> Self {
         let shard = || Mutex::new(Shard { buckets: HashMap::new(), swept_at: UnixSeconds::new(i64::MIN) });
-        Self { quota, hasher: RandomState::new(), shards: std::array::from_fn(|_| shard()), max_keys }
+        Self {
+            quota: ArcSwap::from_pointee(quota),
+            hasher: RandomState::new(),
+            shards: std::array::from_fn(|_| shard()),
+            max_keys,
+        }
     }
 
     /// The quota of a key that has none of its own.
     pub fn quota(&self) -> Quota {
-        self.quota
+        **self.quota.load()
+    }
+
+    /// From now on `quota` is that of keys that have none of their own.
+    pub fn set_quota(&self, quota: Quota) {
+        self.quota.store(Arc::new(quota));
     }
 
     /// Takes one from the bucket of `key`.
@@ -133,7 +144,7 @@ impl<K: Hash + Eq> Buckets<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ToOwned<Owned = K> + ?Sized,
     {
-        self.take_of(key, self.quota, now)
+        self.take_of(key, self.quota(), now)
     }
 
     /// Takes one from the bucket of `key`, which has a quota of its own.
@@ -168,9 +179,9 @@ impl<K: Hash + Eq> Buckets<K> {
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let shard = self.shard(key);
-        let bucket = shard.buckets.get(key).map(|bucket| bucket.refilled(self.quota, now));
-        bucket.unwrap_or(Bucket::full(self.quota, now)).verdict()
+        let (quota, shard) = (self.quota(), self.shard(key));
+        let bucket = shard.buckets.get(key).map(|bucket| bucket.refilled(quota, now));
+        bucket.unwrap_or(Bucket::full(quota, now)).verdict()
     }
 
     /// How many keys are held.
@@ -244,6 +255,17 @@ mod tests {
         assert_eq!(buckets.take("a", at(20)), refused(60));
         assert_eq!(buckets.take("a", at(109)), refused(1));
         assert_eq!(buckets.take("a", at(110)), Verdict::Allowed { remaining: 0 });
+    }
+
+    #[test]
+    fn another_quota_holds_at_once_for_keys_old_and_new() {
+        let buckets = Buckets::<String>::new(Quota::per_minute(20), 1_000);
+        assert_eq!(buckets.take("old", at(0)), Verdict::Allowed { remaining: 19 });
+        buckets.set_quota(Quota::per_minute(2));
+        assert_eq!(buckets.take("old", at(0)), Verdict::Allowed { remaining: 1 });
+        assert_eq!(buckets.take("new", at(0)), Verdict::Allowed { remaining: 1 });
+        assert_eq!(buckets.take("old", at(0)), Verdict::Allowed { remaining: 0 });
+        assert_eq!(buckets.peek("old", at(0)), refused(30));
     }
 
     #[test]

@@ -3,17 +3,25 @@
 //! Counts only, for this node. Knows no HTTP; time arrives as `now`, in whole seconds.
 
 mod buckets;
+mod descriptors;
+mod places;
 mod source;
 
 use std::{net::IpAddr, sync::Arc};
 
+use arc_swap::ArcSwap;
 use token_gen::UnixSeconds;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use buckets::{Buckets, Quota, Verdict};
+pub use places::Places;
 pub use source::{ClientAddress, Source, TrustedProxies};
 
-use crate::{error::Error, keys::Caller};
+use crate::{
+    error::Error,
+    keys::Caller,
+    metrics::{Limit, Metrics},
+};
 
 /// The most sources, and the most callers, that are counted at a time: some tens of megabytes.
 const MAX_KEYS: usize = 200_000;
@@ -59,8 +67,10 @@ pub struct Limits {
     keys: Buckets<String>,
     sources: Buckets<Source>,
     guesses: Buckets<Source>,
-    requests: Arc<Semaphore>,
-    proxies: TrustedProxies,
+    requests: Places,
+    connections: Places,
+    proxies: ArcSwap<TrustedProxies>,
+    metrics: Arc<Metrics>,
 }
 
 /// What a caller has left, for whoever wants to slow down in time.
@@ -73,20 +83,54 @@ pub struct Allowance {
 }
 
 impl Limits {
-    /// Counts from zero.
-    pub fn new(settings: &LimitSettings) -> Self {
+    /// Counts from zero, and tells `metrics` of refusals.
+    pub fn new(settings: &LimitSettings, metrics: Arc<Metrics>) -> Self {
         Self {
             keys: Buckets::new(settings.key, MAX_KEYS),
             sources: Buckets::new(settings.source, MAX_KEYS),
             guesses: Buckets::new(settings.guesses, MAX_KEYS),
-            requests: Arc::new(Semaphore::new(settings.concurrent_requests)),
-            proxies: settings.proxies.clone(),
+            requests: Places::new(settings.concurrent_requests),
+            connections: Places::new(descriptors::connections(settings.connections)),
+            proxies: ArcSwap::from_pointee(settings.proxies.clone()),
+            metrics,
         }
+    }
+
+    /// Allows as much as `settings` say from now on. What was counted so far stays counted.
+    pub fn change(&self, settings: &LimitSettings) {
+        self.keys.set_quota(settings.key);
+        self.sources.set_quota(settings.source);
+        self.guesses.set_quota(settings.guesses);
+        self.requests.resize(settings.concurrent_requests);
+        self.connections.resize(descriptors::connections(settings.connections));
+        self.warn_if_short(settings.connections);
+        self.proxies.store(Arc::new(settings.proxies.clone()));
+    }
+
+    /// Says in the log if `wanted` connections are more than there are file descriptors for.
+    pub(crate) fn warn_if_short(&self, wanted: usize) {
+        let possible = self.connections.size();
+        if possible < wanted {
+            tracing::warn!(
+                "there are file descriptors for {possible} connections, not {wanted}: raise the limit (LimitNOFILE, \
+                 ulimit -n), or lower limits.connections"
+            );
+        }
+    }
+
+    /// The connections that may be open at a time.
+    pub fn connections(&self) -> &Places {
+        &self.connections
+    }
+
+    /// The requests that may be under way at a time.
+    pub fn requests(&self) -> &Places {
+        &self.requests
     }
 
     /// Where a request from `peer` with these `X-Forwarded-For` values comes from.
     pub fn client<'a>(&self, peer: IpAddr, forwarded: impl DoubleEndedIterator<Item = &'a str>) -> ClientAddress {
-        ClientAddress(self.proxies.client(peer, forwarded))
+        ClientAddress(self.proxies.load().client(peer, forwarded))
     }
 
     /// Counts a request of `source`; it is under way until the permit is dropped.
@@ -94,8 +138,11 @@ impl Limits {
     /// # Errors
     /// [`Error::RateLimited`] for too many of this source, [`Error::Busy`] for too many at a time.
     pub fn admit(&self, source: Source, now: UnixSeconds) -> Result<OwnedSemaphorePermit, Error> {
-        allowed(self.sources.take(&source, now))?;
-        Arc::clone(&self.requests).try_acquire_owned().map_err(|_| Error::Busy)
+        self.allowed(Limit::Source, self.sources.take(&source, now))?;
+        self.requests.try_take().map_err(|_| {
+            self.metrics.limited(Limit::Concurrency);
+            Error::Busy
+        })
     }
 
     /// Counts a request of a proven caller.
@@ -104,7 +151,7 @@ impl Limits {
     /// [`Error::RateLimited`].
     pub fn spend(&self, caller: &Caller, now: UnixSeconds) -> Result<Allowance, Error> {
         let quota = caller.scope.max_per_second.map_or(self.keys.quota(), Quota::per_second);
-        let remaining = allowed(self.keys.take_of(caller.key_id.as_str(), quota, now))?;
+        let remaining = self.allowed(Limit::Key, self.keys.take_of(caller.key_id.as_str(), quota, now))?;
         Ok(Allowance { quota, remaining })
     }
 
@@ -113,7 +160,7 @@ impl Limits {
     /// # Errors
     /// [`Error::RateLimited`] after too many wrong ones, whether this one is right or not.
     pub fn may_guess(&self, source: Source, now: UnixSeconds) -> Result<(), Error> {
-        allowed(self.guesses.peek(&source, now)).map(|_| ())
+        self.allowed(Limit::Guesses, self.guesses.peek(&source, now)).map(|_| ())
     }
 
     /// Counts a wrong credential against `source`, and against nobody else: guessing at a caller's key does not
@@ -121,11 +168,14 @@ impl Limits {
     pub fn note_wrong_guess(&self, source: Source, now: UnixSeconds) {
         self.guesses.take(&source, now);
     }
-}
 
-fn allowed(verdict: Verdict) -> Result<u64, Error> {
-    match verdict {
-        Verdict::Allowed { remaining } => Ok(remaining),
-        Verdict::Refused { retry_after } => Err(Error::RateLimited { retry_after }),
+    fn allowed(&self, limit: Limit, verdict: Verdict) -> Result<u64, Error> {
+        match verdict {
+            Verdict::Allowed { remaining } => Ok(remaining),
+            Verdict::Refused { retry_after } => {
+                self.metrics.limited(limit);
+                Err(Error::RateLimited { retry_after })
+            }
+        }
     }
 }

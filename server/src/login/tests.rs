@@ -37,7 +37,7 @@ fn rights(room_id: &str, privileges: &[Privilege]) -> Payload {
 }
 
 fn open_with(app: &App, token: &str, now: UnixSeconds) -> Result<SessionToken, Refusal> {
-    let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), UnixSeconds::new(0));
+    let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), Arc::default(), UnixSeconds::new(0));
     SessionToken::open(&tokens, app, token, Attempt { user_id: Some("alice"), room_id: Some("r1"), source: None }, now)
 }
 

@@ -51,6 +51,17 @@ impl Target {
         }
     }
 
+    /// What kind of target it is, in one word.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "token",
+            Self::User(_) => "user",
+            Self::Room(_) => "room",
+            Self::UserInRoom { .. } => "user_in_room",
+            Self::App => "app",
+        }
+    }
+
     /// Whether `subject` is among them.
     pub fn covers(&self, subject: &Subject<'_>) -> bool {
         let is_room = |room_id: &String| subject.room_id == Some(room_id);

@@ -20,6 +20,8 @@ use crate::entry_id::EntryId;
 
 /// Without news from the store for longer than this, the view may miss revocations made elsewhere.
 const STALE_AFTER: Duration = Duration::from_secs(60);
+/// Stands for a moment while nobody else writes to the store.
+const NOBODY_ELSE: i64 = i64::MAX;
 /// How many changes a listener may be behind before it has to look at everything again.
 const BACKLOG: usize = 1024;
 
@@ -48,7 +50,7 @@ pub struct Revocations {
     state: RwLock<State>,
     limits: Limits,
     news: broadcast::Sender<Revocation>,
-    /// When the view was last known to be complete; [`i64::MAX`] while nobody else writes to the store.
+    /// When the view was last known to be complete; [`NOBODY_ELSE`] while nobody else writes to the store.
     complete_at: AtomicI64,
 }
 
@@ -78,7 +80,7 @@ impl Revocations {
             state: RwLock::default(),
             limits,
             news: broadcast::Sender::new(BACKLOG),
-            complete_at: AtomicI64::new(i64::MAX),
+            complete_at: AtomicI64::new(NOBODY_ELSE),
         }
     }
 
@@ -147,6 +149,14 @@ impl Revocations {
     /// Whether revocations made elsewhere may be missing, so that no token can be called good.
     pub fn is_stale(&self, now: UnixSeconds) -> bool {
         now > UnixSeconds::new(self.complete_at.load(Ordering::Relaxed)).saturating_add(STALE_AFTER)
+    }
+
+    /// How long ago [`Revocations::complete`] was last called. Nothing, if nobody shares the store.
+    pub fn behind(&self, now: UnixSeconds) -> Duration {
+        match self.complete_at.load(Ordering::Relaxed) {
+            NOBODY_ELSE => Duration::ZERO,
+            at => now.duration_since(UnixSeconds::new(at)),
+        }
     }
 
     /// How many there are.

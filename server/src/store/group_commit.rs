@@ -13,7 +13,10 @@ use std::{
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::oneshot;
 
-use super::StoreError;
+use super::{
+    StoreError,
+    timings::{Operation, Timings},
+};
 
 /// Keeps the wait of the first caller of a group bounded.
 const MAX_GROUP: usize = 256;
@@ -27,6 +30,7 @@ pub(super) struct ConnectionThread {
     /// `None` only while dropping.
     jobs: Option<mpsc::SyncSender<Job>>,
     thread: Option<thread::JoinHandle<()>>,
+    timings: Timings,
 }
 
 enum Job {
@@ -67,13 +71,13 @@ where
 }
 
 impl ConnectionThread {
-    pub(super) fn spawn(name: &str, mut connection: Connection) -> Result<Self, StoreError> {
+    pub(super) fn spawn(name: &str, mut connection: Connection, timings: Timings) -> Result<Self, StoreError> {
         let (sender, jobs) = mpsc::sync_channel(MAX_QUEUE);
         let thread = thread::Builder::new()
             .name(name.to_owned())
             .spawn(move || serve(&mut connection, &jobs))
             .map_err(|error| StoreError::Unavailable(Arc::new(error)))?;
-        Ok(Self { jobs: Some(sender), thread: Some(thread) })
+        Ok(Self { jobs: Some(sender), thread: Some(thread), timings })
     }
 
     /// Reads. On the writing thread, sees everything acknowledged before.
@@ -82,7 +86,8 @@ impl ConnectionThread {
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
-        self.submit(Job::Read(Box::new(move |connection| drop(caller.send(work(connection))))), answer).await
+        let job = Job::Read(Box::new(move |connection| drop(caller.send(work(connection)))));
+        self.timings.of(Operation::Read, self.submit(job, answer)).await
     }
 
     /// Writes, together with whatever else is waiting. Returns once it is durable.
@@ -92,7 +97,7 @@ impl ConnectionThread {
     ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
         let write = PendingWrite { work: Some(work), result: Err(thread_ended()), caller };
-        self.submit(Job::Write(Box::new(write)), answer).await
+        self.timings.of(Operation::Write, self.submit(Job::Write(Box::new(write)), answer)).await
     }
 
     /// Runs outside any group, with the connection to itself: for transactions of its own.
@@ -101,7 +106,8 @@ impl ConnectionThread {
         work: impl FnOnce(&mut Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
-        self.submit(Job::Alone(Box::new(move |connection| drop(caller.send(work(connection))))), answer).await
+        let job = Job::Alone(Box::new(move |connection| drop(caller.send(work(connection)))));
+        self.timings.of(Operation::Write, self.submit(job, answer)).await
     }
 
     async fn submit<T>(&self, job: Job, answer: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
@@ -184,7 +190,7 @@ mod tests {
     async fn a_failing_write_takes_none_of_its_group_with_it() {
         let connection = Connection::open_in_memory().unwrap();
         connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").unwrap();
-        let thread = ConnectionThread::spawn("test", connection).unwrap();
+        let thread = ConnectionThread::spawn("test", connection, Timings::default()).unwrap();
         let writes = (0..100).map(|n| {
             thread.write(move |connection| {
                 connection.execute("INSERT INTO t VALUES (?1)", [n])?;
@@ -198,7 +204,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_queue_that_is_full_refuses_at_once_and_goes_on_later() {
-        let thread = ConnectionThread::spawn("test", Connection::open_in_memory().unwrap()).unwrap();
+        let thread =
+            ConnectionThread::spawn("test", Connection::open_in_memory().unwrap(), Timings::default()).unwrap();
         let (go, wait) = mpsc::channel::<()>();
         let held = thread.read(move |_| Ok(wait.recv().is_ok()));
         let reads = (0..2 * MAX_QUEUE).map(|_| thread.read(|_| Ok(())));
@@ -224,7 +231,7 @@ mod tests {
                 false
             }))
             .unwrap();
-        let thread = ConnectionThread::spawn("test", connection).unwrap();
+        let thread = ConnectionThread::spawn("test", connection, Timings::default()).unwrap();
         // Holds the thread until everything below is queued.
         let (go, wait) = mpsc::channel::<()>();
         let held = thread.read(move |_| Ok(wait.recv().is_ok()));

@@ -2,10 +2,12 @@
 //! HTTP, rooms, rules or keys to open what is sealed.
 
 mod admins;
+mod audit;
 mod changes;
 #[cfg(test)]
 pub(crate) mod contract;
 mod group_commit;
+mod issued;
 mod migrations;
 mod nonces;
 mod once;
@@ -14,8 +16,10 @@ mod revocations;
 mod ring;
 mod sealed;
 mod sqlite;
+mod timings;
 mod url;
 mod used_tokens;
+mod webhooks;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -23,24 +27,46 @@ use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
 pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
+pub use audit::{AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart};
 pub use changes::{Change, ChangeKind, ChangeStore};
+pub use issued::{IssuedRecord, IssuedStore};
 pub use nonces::NonceStore;
 pub use once::{Claim, Claimed, OnceStore, RequestName};
+#[cfg(test)]
+pub(crate) use postgres::server as postgres_server;
 pub use postgres::{PostgresStore, PostgresUrl};
-pub use revocations::{After, RevocationStore};
+pub use revocations::{After, AfterInAll, RevocationStore};
 pub use ring::{RingStore, SecretUseRecord};
 pub use sealed::{Reseal, SealedStore, Visit};
 pub use sqlite::{Location, SqliteStore};
+pub use timings::Timings;
 pub use url::StoreUrl;
 pub use used_tokens::UsedTokenStore;
+pub use webhooks::{
+    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
+    WebhookStore,
+};
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
 pub trait Store:
-    RevocationStore + OnceStore + AdminStore + NonceStore + ChangeStore + RingStore + SealedStore + UsedTokenStore
+    RevocationStore
+    + OnceStore
+    + AdminStore
+    + NonceStore
+    + ChangeStore
+    + RingStore
+    + SealedStore
+    + AuditStore
+    + IssuedStore
+    + WebhookStore
+    + UsedTokenStore
 {
     /// Brings the schema up to this binary's version.
     async fn migrate(&self) -> Result<(), StoreError>;
+
+    /// How long it takes.
+    fn timings(&self) -> &Timings;
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
@@ -67,8 +93,8 @@ pub trait Store:
     /// [`StoreError::Conflict`] if it is not, or if there is no such app.
     async fn update_app(&self, app: AppRecord) -> Result<(), StoreError>;
 
-    /// Every backend key, by id.
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError>;
+    /// Up to `limit` backend keys of all apps and of none, by id, from the one after `after`.
+    async fn all_keys(&self, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError>;
 
     /// One backend key.
     async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError>;
@@ -184,6 +210,9 @@ pub enum StoreError {
     /// The store could not be reached or failed. Whether a write has happened is unknown.
     #[error("the store does not answer")]
     Unavailable(#[source] Arc<dyn StdError + Send + Sync>),
+    /// The disk is full, read-only or broken. Nothing was written.
+    #[error("the store's disk is full or cannot be written")]
+    CannotWrite(#[source] Arc<dyn StdError + Send + Sync>),
     /// What is stored makes no sense to this binary.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(String),

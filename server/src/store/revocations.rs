@@ -9,6 +9,9 @@ use crate::{bans::Ban, entry_id::EntryId, revocations::Revocation};
 /// Where a list goes on: after the entry with this name.
 pub type After = Option<EntryId>;
 
+/// Where a list over all apps goes on: after the entry of this app with this name.
+pub type AfterInAll = Option<(AppId, EntryId)>;
+
 /// Keeps what must outlive a restart so that nothing comes to life by one.
 #[async_trait]
 pub trait RevocationStore: Send + Sync + 'static {
@@ -22,6 +25,9 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// Up to `limit` revocations of an app, in the order of their names.
     async fn revocations(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Revocation>, StoreError>;
 
+    /// Up to `limit` revocations of all apps, by app and name, from the one after `after`.
+    async fn all_revocations(&self, after: AfterInAll, limit: u32) -> Result<Vec<Revocation>, StoreError>;
+
     /// Forgets up to `limit` revocations whose `expire_at` is not after `now`; says how many it forgot.
     async fn delete_ended_revocations(&self, now: UnixSeconds, limit: u32) -> Result<usize, StoreError>;
 
@@ -33,6 +39,9 @@ pub trait RevocationStore: Send + Sync + 'static {
 
     /// Up to `limit` bans of an app, in the order of their names.
     async fn bans(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Ban>, StoreError>;
+
+    /// Up to `limit` bans of all apps, by app and name, from the one after `after`.
+    async fn all_bans(&self, after: AfterInAll, limit: u32) -> Result<Vec<Ban>, StoreError>;
 
     /// Lifts a ban. `false` if there is none by that name.
     async fn delete_ban(&self, app_id: AppId, id: EntryId) -> Result<bool, StoreError>;

@@ -9,7 +9,10 @@ use std::{
 
 use token_gen::{AppId, Cipher, RefusalClass, Refused, TokenError, UnixSeconds, Version};
 
-use crate::apps::{App, VerifiedBy};
+use crate::{
+    apps::{App, CbcPolicy, VerifiedBy},
+    issued::IssuedTokens,
+};
 
 /// How many failures a source has in a window before its CBC tokens are refused unread.
 const BUDGET: u32 = 5;
@@ -35,6 +38,8 @@ struct Failures {
 pub(super) enum Gate {
     /// The app takes none.
     Closed,
+    /// The app takes only those minted here, and this one was not, or not in this form.
+    Unknown,
     /// The source has used up its budget.
     Shut,
     /// It was read.
@@ -50,12 +55,16 @@ pub(super) fn may_be_cbc(refused: &Refused) -> bool {
 }
 
 impl CbcGate {
-    /// Opens `token` for `source` if the app takes CBC tokens and the source has budget left.
-    pub(super) fn open(&self, app: &App, token: &str, source: &str, now: UnixSeconds) -> Gate {
+    /// Opens `token` for `source` if the app takes CBC tokens, this one among them, and the source has budget left.
+    pub(super) fn open(&self, app: &App, issued: &IssuedTokens, token: &str, source: &str, now: UnixSeconds) -> Gate {
         if !app.settings().allows_cbc(now) {
             return Gate::Closed;
         }
         let app_id = app.app_id();
+        // Unread, so that its bytes answer no question: nothing is to be counted.
+        if app.settings().cbc_policy == CbcPolicy::IssuedOnly && !issued.holds(app_id, token) {
+            return Gate::Unknown;
+        }
         let mut failures = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_over = |failures: &Failures| now >= failures.since.saturating_add(WINDOW);
         if failures.len() >= MAX_SOURCES {
@@ -98,7 +107,7 @@ mod tests {
     use token_gen::{AppSign, Format, Minter, Payload, ServerSecret, TokenRequest, UserId};
 
     use super::*;
-    use crate::apps::{AppSettings, CbcPolicy, FormatName, RingSecret};
+    use crate::apps::{AppSettings, FormatName, RingSecret};
 
     const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
     const SECRET: &str = "fa94dd0f974cf2e293728a526b028271";
@@ -131,8 +140,9 @@ mod tests {
     }
 
     fn outcome(gate: &CbcGate, token: &str, source: &str, seconds: i64) -> &'static str {
-        match gate.open(&app(), token, source, UnixSeconds::new(NOW.get() + seconds)) {
+        match gate.open(&app(), &IssuedTokens::default(), token, source, UnixSeconds::new(NOW.get() + seconds)) {
             Gate::Closed => "closed",
+            Gate::Unknown => "unknown",
             Gate::Shut => "shut",
             Gate::Open(Ok(_)) => "open",
             Gate::Open(Err(_)) => "refused",

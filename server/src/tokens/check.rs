@@ -2,18 +2,21 @@
 
 use roompass_wire::ErrorCode;
 use token_gen::{
-    Cipher, Claims, Denied, Format, PublicRefusal, Refused, Rights, RoomScope, StreamScope, TokenError, TokenId,
-    UnixSeconds,
+    Cipher, Claims, Denied, Format, PublicRefusal, RefusalClass, Refused, Rights, RoomScope, StreamScope, TokenError,
+    TokenId, UnixSeconds,
 };
+
+use tracing::field::Empty;
 
 use super::{
     Tokens,
     cbc::{self, Gate},
 };
 use crate::{
-    apps::{App, AppSettings, EmptyStreamList, VerifiedBy},
+    apps::{App, AppSettings, CbcPolicy, EmptyStreamList, VerifiedBy},
     entry_id::EntryId,
     revocations::Subject,
+    telemetry::traces::TARGET,
 };
 
 /// What a token is shown for, as far as it is known.
@@ -41,6 +44,8 @@ pub struct Checked {
     pub claims: Claims,
     /// What it lets its user do: its own rights, or those the app gives identity tokens.
     pub rights: Rights,
+    /// Whether it was proven genuine.
+    is_authentic: bool,
 }
 
 /// Why a token does not do. Printing it is for the log; strangers get [`Refusal::code`] and [`Refusal::reason`].
@@ -66,6 +71,8 @@ pub enum Fault {
     Missing,
     /// It is not valid.
     Refused(Refused),
+    /// It is in a CBC format of which only those minted here are taken, and this is none of them.
+    NotIssued,
     /// It is in a CBC format, and too many of those failed from this source.
     CbcBudget,
     /// It was revoked.
@@ -94,12 +101,15 @@ impl Refusal {
             Fault::Stale => ErrorCode::Unavailable,
             Fault::AppDisabled => ErrorCode::AppDisabled,
             Fault::Missing => ErrorCode::TokenMissing,
+            Fault::Refused(refused) if self.is_authentic && refused.class() == RefusalClass::Expired => {
+                ErrorCode::TokenExpired
+            }
             Fault::Refused(refused) => match refused.public() {
                 PublicRefusal::Expired => ErrorCode::TokenExpired,
                 PublicRefusal::Version => ErrorCode::TokenVersion,
                 PublicRefusal::Invalid => ErrorCode::TokenInvalid,
             },
-            Fault::CbcBudget | Fault::Payload(_) => ErrorCode::TokenInvalid,
+            Fault::NotIssued | Fault::CbcBudget | Fault::Payload(_) => ErrorCode::TokenInvalid,
             Fault::Revoked(_) => inside(ErrorCode::TokenRevoked),
             Fault::User => inside(ErrorCode::TokenUserMismatch),
             Fault::PrivilegeTokenRequired | Fault::Denied(_) => inside(ErrorCode::LoginDenied),
@@ -122,6 +132,7 @@ impl Refusal {
             Fault::AppDisabled => "app_disabled",
             Fault::Missing => "token_missing",
             Fault::Refused(refused) => refused.reason().code(),
+            Fault::NotIssued => "not_issued",
             Fault::CbcBudget => "cbc_budget",
             Fault::Revoked(_) => "revoked",
             Fault::User => "user_mismatch",
@@ -144,6 +155,19 @@ impl Tokens {
     /// # Errors
     /// The first failure, in that order.
     pub fn check(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<Checked, Refusal> {
+        let span = tracing::info_span!(target: TARGET, "verify", app_id = %app.app_id(), reason = Empty).entered();
+        let checked = self.judge(app, token, attempt, now);
+        match &checked {
+            Ok(good) => self.metrics.tokens.verified(app.app_id(), app.is_active(&good.secret_id)),
+            Err(refusal) => {
+                span.record("reason", refusal.exact());
+                self.metrics.tokens.refused(app.app_id(), refusal.exact());
+            }
+        }
+        checked
+    }
+
+    fn judge(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<Checked, Refusal> {
         if !self.trusts(now) {
             return Err(Refusal::of_us(Fault::ClockBehind));
         }
@@ -157,9 +181,11 @@ impl Tokens {
         if token.is_empty() {
             return Err(Refusal::of_us(Fault::Missing));
         }
-        let opened = self.open(app, token, attempt, now).map_err(Refusal::of_us)?;
+        // Of CBC tokens, then, only those are read that are as they were minted.
+        let is_noted = settings.cbc_policy == CbcPolicy::IssuedOnly;
+        let opened = self.open(app, token, attempt, now).map_err(|fault| Refusal { fault, is_authentic: is_noted })?;
         let claims = opened.verified.claims;
-        let is_authentic = opened.verified.format.cipher() == Cipher::Gcm;
+        let is_authentic = is_noted || opened.verified.format.cipher() == Cipher::Gcm;
         let refuse = |fault| Err(Refusal { fault, is_authentic });
 
         let token_id = TokenId::of(token);
@@ -183,7 +209,8 @@ impl Tokens {
             Ok(None) => Rights::builder_any_room().allow_all(settings.identity_privileges).build(),
             Err(error) => return refuse(Fault::Payload(error)),
         };
-        Ok(Checked { token_id, secret_id: opened.secret_id, format: opened.verified.format, claims, rights })
+        let format = opened.verified.format;
+        Ok(Checked { token_id, secret_id: opened.secret_id, format, claims, rights, is_authentic })
     }
 
     fn open(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<VerifiedBy, Fault> {
@@ -192,8 +219,9 @@ impl Tokens {
             decided => return decided.map_err(Fault::Refused),
         };
         let Some(source) = attempt.source else { return Err(Fault::Refused(refused)) };
-        match self.cbc.open(app, token, source, now) {
+        match self.cbc.open(app, &self.issued, token, source, now) {
             Gate::Closed => Err(Fault::Refused(refused)),
+            Gate::Unknown => Err(Fault::NotIssued),
             Gate::Shut => Err(Fault::CbcBudget),
             Gate::Open(opened) => opened.map_err(Fault::Refused),
         }
@@ -201,9 +229,9 @@ impl Tokens {
 }
 
 impl Checked {
-    /// Whether it was proven genuine by its tag.
+    /// Whether it was proven genuine, by its tag or by the ledger of what was minted here.
     pub fn is_authentic(&self) -> bool {
-        self.format.cipher() == Cipher::Gcm
+        self.is_authentic
     }
 
     /// Whether it lets its user log in to `room_id`.

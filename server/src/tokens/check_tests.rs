@@ -1,7 +1,8 @@
 //! What becomes of a shown token, and what its holder is told.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::rngs::SysRng;
 use token_gen::{AppId, AppSign, Minter, Privilege, Privileges, RoomId, ServerSecret, UserId};
 
@@ -28,7 +29,7 @@ impl World {
         settings.formats = vec![FormatName::Token04Gcm, FormatName::Token04Cbc, FormatName::Token03];
         (settings.cbc_policy, settings.cbc_until) = (crate::apps::CbcPolicy::Offline, Some(NOW + 3600));
         let revocations = Arc::new(Revocations::default());
-        let tokens = Tokens::new(Arc::default(), revocations.clone(), Arc::default(), NOW.into());
+        let tokens = Tokens::new(Arc::default(), revocations.clone(), Arc::default(), Arc::default(), NOW.into());
         Self { tokens, revocations, settings }
     }
 
@@ -107,6 +108,25 @@ fn the_first_fault_in_order_answers_and_only_genuine_tokens_tell_it() {
         assert_eq!(world.outcome(&token, "v", "s", NOW), revoked);
         assert_eq!(world.outcome(&token, "u", "r", NOW + 60).split(' ').nth(1), Some("expired"));
     }
+}
+
+// proves T03 (forging)
+#[test]
+fn a_hundred_thousand_questions_about_a_cbc_token_get_one_answer() {
+    let world = World::new();
+    let token = world.mint(rights("r"), Format::Token04Cbc);
+    let body = STANDARD.decode(&token[2..]).unwrap();
+    let mut told = HashSet::new();
+    for number in 0..100_000_usize {
+        // As CBC-R asks: another block before the last one, byte by byte.
+        let mut guess = body.clone();
+        let before_last = guess.len() - 32;
+        guess[before_last..][..8].copy_from_slice(&number.to_be_bytes());
+        guess[before_last + 15 - number / 256 % 16] ^= u8::try_from(number % 256).unwrap();
+        let now = NOW + i64::try_from(number / 2_000).unwrap();
+        told.insert(world.check(&format!("04{}", STANDARD.encode(guess)), "u", "r", now).unwrap_err().code());
+    }
+    assert_eq!(told, HashSet::from([roompass_wire::ErrorCode::TokenInvalid]));
 }
 
 #[test]

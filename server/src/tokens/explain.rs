@@ -9,7 +9,7 @@ use token_gen::{
 
 use super::{Tokens, check};
 use crate::{
-    apps::{App, AuthMode},
+    apps::{App, AuthMode, CbcPolicy},
     bans::{Ban, Visitor},
     entry_id::EntryId,
     revocations::Subject,
@@ -53,7 +53,9 @@ impl Tokens {
     /// # Security
     /// For whoever holds the app's secret. It would tell a forger how near they are.
     pub fn explain(&self, app: &App, token: &str, attempted: Attempted<'_>, now: UnixSeconds) -> Explained {
-        let ring: Vec<KnownSecret<'_>> = app.ring(now).collect();
+        let takes_noted_only = app.settings().cbc_policy == CbcPolicy::IssuedOnly;
+        let is_unread = takes_noted_only && !self.issued.holds(app.app_id(), token);
+        let ring: Vec<KnownSecret<'_>> = if is_unread { app.gcm_ring(now).collect() } else { app.ring(now).collect() };
         let attempt =
             Attempt { user_id: attempted.user_id, room_id: attempted.room_id, stream_id: attempted.stream_id };
         let explanation = explain(token, &rules(app, &ring), attempt, now);
@@ -66,6 +68,7 @@ impl Tokens {
         };
         let banned_by = self.bans.find(app.app_id(), &visitor, now);
 
+        let is_cbc = explanation.cipher == Some("cbc");
         let verdict = self.attempt(app, token, attempted, now);
         let code = match &verdict {
             _ if app.settings().enabled && app.settings().mode == AuthMode::AppSign => Some(ErrorCode::AppSignMissing),
@@ -76,6 +79,7 @@ impl Tokens {
         if let Some(code) = code {
             findings.extend(of_the_service(app, code));
             findings.extend(revoked_by.map(|_| finding_revoked()));
+            findings.extend((is_unread && is_cbc).then(finding_not_issued));
             findings
                 .extend(explanation.findings.iter().map(|found| finding(found.code, &*found.problem, &*found.remedy)));
             findings.extend(banned_by.as_ref().map(|_| finding_banned()));
@@ -177,6 +181,14 @@ fn finding_revoked() -> Finding {
         "revoked",
         "It was revoked; `revoked_by` says by whom, when and why.",
         "Mint a new token: those issued after the revocation's issued_before are good.",
+    )
+}
+
+fn finding_not_issued() -> Finding {
+    finding(
+        "not_issued",
+        "It is in a CBC format, of which this app takes only tokens minted here, each as it was minted.",
+        "Mint it here with cipher cbc, pass it on unchanged, or mint a token04 with gcm.",
     )
 }
 

@@ -11,17 +11,22 @@ use std::{sync::Arc, time::Duration};
 use rand::TryCryptoRng;
 use roompass_wire::http::{CipherName, FormatName, MintRequest, PrivilegeName};
 use token_gen::{
-    Format, KitToken, Minted, Payload, Privileges, Rights, RoomId, StreamId, TokenError, TokenRequest, UnixSeconds,
-    UserId, UserName,
+    Cipher, Format, KitToken, Minted, Payload, Privileges, Rights, RoomId, StreamId, TokenError, TokenRequest,
+    UnixSeconds, UserId, UserName,
 };
 
 use crate::{
-    apps::{App, Directory, names::privileges},
+    apps::{App, CbcPolicy, Directory, names::privileges},
     bans::Bans,
     error::Error,
+    issued::{Issued, IssuedTokens},
     keys::{Caller, Scope},
+    metrics::Metrics,
     revocations::Revocations,
+    telemetry::traces::TARGET,
 };
+use tracing::field::Empty;
+
 pub use check::{Attempt, Checked, Fault, Refusal, permit_publish};
 pub use explain::{Attempted, Explained};
 
@@ -31,9 +36,11 @@ pub struct Tokens {
     directory: Arc<Directory>,
     revocations: Arc<Revocations>,
     bans: Arc<Bans>,
+    issued: Arc<IssuedTokens>,
     /// Below this, the clock cannot be right.
     clock_floor: UnixSeconds,
     cbc: cbc::CbcGate,
+    metrics: Arc<Metrics>,
 }
 
 /// A new token, and its Kit Token if one was asked for.
@@ -43,6 +50,8 @@ pub struct MintedToken {
     pub minted: Minted,
     /// The same token with its readable half.
     pub kit_token: Option<KitText>,
+    /// What must be noted before anybody gets it, where only noted tokens are taken.
+    pub to_note: Option<Issued>,
 }
 
 /// The text of a Kit Token.
@@ -55,15 +64,24 @@ impl std::fmt::Debug for KitText {
 }
 
 impl Tokens {
-    /// Mints for the apps of `directory`, and holds tokens against `revocations` and `bans`. While the clock is below
+    /// Mints for the apps of `directory`, and holds tokens against `revocations`, `bans` and `issued`. While the clock is below
     /// `clock_floor`, it does neither: what has expired might seem to live.
     pub fn new(
         directory: Arc<Directory>,
         revocations: Arc<Revocations>,
         bans: Arc<Bans>,
+        issued: Arc<IssuedTokens>,
         clock_floor: UnixSeconds,
     ) -> Self {
-        Self { directory, revocations, bans, clock_floor, cbc: cbc::CbcGate::default() }
+        let cbc = cbc::CbcGate::default();
+        Self { directory, revocations, bans, issued, clock_floor, cbc, metrics: Arc::default() }
+    }
+
+    /// Counts in `metrics`.
+    #[must_use]
+    pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// What ends tokens early.
@@ -87,6 +105,25 @@ impl Tokens {
     /// [`Error::Field`] with the field that is at fault, [`Error::AppUnknown`], [`Error::AppDisabled`],
     /// [`Error::Randomness`], [`Error::ClockBehind`].
     pub fn mint<R: TryCryptoRng>(
+        &self,
+        caller: &Caller,
+        request: &MintRequest,
+        now: UnixSeconds,
+        rng: &mut R,
+    ) -> Result<MintedToken, Error> {
+        let span = tracing::info_span!(target: TARGET, "mint", app_id = %caller.app_id, code = Empty).entered();
+        let minted = self.try_mint(caller, request, now, rng);
+        match &minted {
+            Ok(_) => self.metrics.tokens.minted(caller.app_id),
+            Err(error) => {
+                span.record("code", error.code().as_str());
+                self.metrics.tokens.mint_refused(error.code());
+            }
+        }
+        minted
+    }
+
+    fn try_mint<R: TryCryptoRng>(
         &self,
         caller: &Caller,
         request: &MintRequest,
@@ -126,7 +163,9 @@ impl Tokens {
         let kit_token = kit_of.map(|(room_id, user_name)| {
             KitText(KitToken::compose(&minted.token, app.app_id(), &what.user_id, room_id, user_name.as_ref()))
         });
-        Ok(MintedToken { minted, kit_token })
+        let must_be_noted = app.settings().cbc_policy == CbcPolicy::IssuedOnly && format.cipher() == Cipher::Cbc;
+        let to_note = must_be_noted.then(|| Issued::new(&minted.token, minted.expire_at));
+        Ok(MintedToken { minted, kit_token, to_note })
     }
 }
 

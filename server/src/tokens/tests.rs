@@ -3,11 +3,12 @@ use roompass_wire::ErrorCode;
 use token_gen::{AppId, AppSign, Privilege, ServerSecret};
 
 use super::*;
-use crate::apps::{AppSettings, CbcPolicy, FormatName as AppFormat, RingSecret};
+use crate::apps::{AppSettings, CbcPolicy, ClosedApp, FormatName as AppFormat, RingSecret};
 
 const CBC_SECRET: &str = "0123456789abcdef0123456789abcdeF";
 const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
+#[derive(Clone)]
 struct Set {
     settings: AppSettings,
     scope: Scope,
@@ -33,10 +34,13 @@ impl Set {
 
     fn mint(&self, request: &str) -> Result<MintedToken, Error> {
         let directory = Directory::default();
-        directory.put(self.app());
+        let set = self.clone();
+        let prepare = Box::new(move || Some(set.app()));
+        directory.put(self.settings.app_id, ClosedApp { origins: Vec::new(), prepare });
         let caller = Caller { key_id: "k".to_owned(), app_id: AppId::new(7).unwrap(), scope: self.scope.clone() };
         let request = serde_json::from_str(request).unwrap();
-        Tokens::new(Arc::new(directory), Arc::default(), Arc::default(), NOW).mint(&caller, &request, NOW, &mut SysRng)
+        let tokens = Tokens::new(Arc::new(directory), Arc::default(), Arc::default(), Arc::default(), NOW);
+        tokens.mint(&caller, &request, NOW, &mut SysRng)
     }
 
     /// The field that is refused, with its code.

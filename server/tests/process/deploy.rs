@@ -18,8 +18,9 @@ fn text(name: &str) -> String {
 fn check_config(config: &str) {
     let installation = Installation::new();
     let own = fs::read_to_string(installation.config()).unwrap();
-    let sections =
-        config.split("\n[").filter(|section| !["store]", "master_key]"].iter().any(|of| section.starts_with(of)));
+    let sections = config
+        .split("\n[")
+        .filter(|section| !["store]", "bus]", "master_key]"].iter().any(|of| section.starts_with(of)));
     fs::write(installation.config(), own + &sections.collect::<Vec<_>>().join("\n[")).unwrap();
     let output = output(["config", "check", "--config", installation.config().to_str().unwrap()]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -68,6 +69,19 @@ fn the_manifests_of_kubernetes_are_whole() {
     for (probe, path) in [("startupProbe", "/readyz"), ("readinessProbe", "/readyz"), ("livenessProbe", "/healthz")] {
         assert_eq!(container[probe]["httpGet"]["path"], path);
     }
+    // Whatever is probed and let in is a port of the container, and the configuration listens there.
+    let port = |name: &Value| {
+        let mut ports = container["ports"].as_array().unwrap().iter();
+        ports.find(|port| port["name"] == *name).unwrap_or_else(|| panic!("{name}"))["containerPort"].to_string()
+    };
+    for probe in ["startupProbe", "readinessProbe", "livenessProbe"] {
+        assert!(
+            config.contains(&format!("[metrics]\nlisten = \"0.0.0.0:{}\"", port(&container[probe]["httpGet"]["port"])))
+        );
+    }
+    for ingress in of("NetworkPolicy")["spec"]["ingress"].as_array().unwrap() {
+        port(&ingress["ports"][0]["port"]);
+    }
     let containers = [container, &pod["initContainers"][0]];
     for container in containers {
         assert_eq!(container["securityContext"]["readOnlyRootFilesystem"], true);
@@ -93,16 +107,27 @@ fn the_manifests_of_kubernetes_are_whole() {
 fn the_compose_file_names_what_it_defines() {
     let file = yaml("compose.yaml").remove(0);
     for service in file["services"].as_object().unwrap().values() {
-        for secret in service["secrets"].as_array().unwrap() {
+        for secret in service["secrets"].as_array().into_iter().flatten() {
             assert!(file["secrets"].get(secret.as_str().unwrap()).is_some(), "{secret}");
         }
-        for (_, value) in service["environment"].as_object().unwrap() {
+        for (_, value) in service["environment"].as_object().into_iter().flatten() {
             if let Some(secret) = value.as_str().unwrap().strip_prefix("/run/secrets/") {
                 assert!(service["secrets"].as_array().unwrap().iter().any(|has| has == secret), "{secret}");
             }
         }
     }
     let server = &file["services"]["roompass"];
+    // What is scraped is where it listens.
+    let scraped = yaml("prometheus/prometheus.yml").remove(0);
+    let target = scraped["scrape_configs"][0]["static_configs"][0]["targets"][0].as_str().unwrap();
+    let port = server["environment"]["ROOMPASS_METRICS_LISTEN"].as_str().unwrap().strip_prefix("0.0.0.0:").unwrap();
+    assert_eq!(target, format!("roompass:{port}"));
+    for file in scraped["rule_files"].as_array().unwrap() {
+        assert!(deployed("prometheus").join(file.as_str().unwrap()).exists());
+    }
+    for folder in ["datasources/prometheus.yaml", "dashboards/roompass.yaml"] {
+        assert_eq!(yaml(&format!("grafana/provisioning/{folder}"))[0]["apiVersion"], 1);
+    }
     assert_eq!((&server["read_only"], &server["cap_drop"][0]), (&Value::Bool(true), &Value::from("ALL")));
     assert!(deployed(server["build"]["context"].as_str().unwrap()).join("server/deploy/Dockerfile").exists());
 }

@@ -73,7 +73,27 @@ impl Server {
     /// `roompass serve` on a free port.
     pub(crate) fn serve(config: &Path) -> Self {
         let mut command = roompass(["serve", "--listen", "127.0.0.1:0", "--config"]);
-        command.arg(config).env("ROOMPASS_LOG_FORMAT", "json");
+        command.arg(config);
+        Self::started(command)
+    }
+
+    /// The same, which goes on when it may not write: then it is told so by the system, and not ended.
+    pub(crate) fn serve_with_a_limit(config: &Path) -> Self {
+        let mut command = Command::new("sh");
+        let serve = r#"trap "" XFSZ; exec "$0" serve --listen 127.0.0.1:0 --config "$1""#;
+        command.env_clear().args(["-c", serve, env!("CARGO_BIN_EXE_roompass")]).arg(config);
+        Self::started(command)
+    }
+
+    /// From now on no file of the process may be longer.
+    pub(crate) fn limit_files(&self, bytes: &str) {
+        let (pid, limit) = (format!("--pid={}", self.child.id()), format!("--fsize={bytes}:unlimited"));
+        assert!(Command::new("prlimit").args([pid, limit]).status().unwrap().success());
+    }
+
+    /// The server that `command`, a `roompass serve`, starts.
+    pub(crate) fn started(mut command: Command) -> Self {
+        command.env("ROOMPASS_LOG_FORMAT", "json");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut log = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
@@ -91,8 +111,12 @@ impl Server {
         Self { child, ready, address, log: kept }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
+        let pid = self.pid().to_string();
         assert!(Command::new("kill").args(["-s", name, &pid]).status().unwrap().success());
     }
 
@@ -101,6 +125,24 @@ impl Server {
         let before = self.log.lock().unwrap().len();
         act();
         eventually(|| self.log.lock().unwrap()[before..].lines().find(|line| line.contains(words)).map(str::to_owned))
+    }
+
+    /// Waits for a line with `words` in the log so far or from now on.
+    pub(crate) fn log_line(&self, words: &str) -> String {
+        eventually(|| self.log.lock().unwrap().lines().find(|line| line.contains(words)).map(str::to_owned))
+    }
+
+    /// The listener for whoever watches, of a server that has one.
+    pub(crate) fn watcher(&self) -> SocketAddr {
+        let line = self.log_line("metrics are at");
+        serde_json::from_str::<Value>(&line).unwrap()["address"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// Processor time used so far.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
     /// Waits for the end.
@@ -148,6 +190,18 @@ pub(crate) fn http(address: SocketAddr, method: &str, path: &str, headers: &str,
     stream.set_read_timeout(Some(DEADLINE)).unwrap();
     stream.write_all(format!("{head}{headers}\r\n{body}").as_bytes()).unwrap();
     read_answer(stream)
+}
+
+/// A body that is no JSON.
+pub(crate) fn text(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200 "), "{answer}");
+    body.to_owned()
 }
 
 /// Reads until the server closes.

@@ -2,14 +2,22 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod api_fuzz;
+mod audit;
 mod config;
+mod core_dump;
 mod crash;
 mod deploy;
+mod descriptors;
 mod dev;
 mod harness;
+mod nonces;
 mod operate;
 mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
+mod restore;
+mod rooms;
 mod serve;
 mod tls;
+mod watching;
+mod webhooks;

@@ -206,6 +206,8 @@ fn a_restored_backup_revives_nothing() {
     eventually(|| is_active(&server, &introspect, &minted(&server, &key)).then_some(()));
     assert_eq!(installation.operate(&["doctor"])["faults"], json!([]));
     assert!(!installation.path("roompass.db.restoring").exists());
+    let told = installation.operate(&["audit", "list", "--action", "restore"]);
+    assert_eq!(told["records"].as_array().unwrap().len(), 1, "{told}");
 
     // With another master key nothing is put in place.
     fs::remove_file(installation.path("roompass.db")).unwrap();
@@ -238,7 +240,8 @@ fn a_new_master_key_replaces_the_old_one() {
 #[test]
 fn the_doctor_finds_what_does_not_open() {
     let (installation, _) = Installation::new().with_app();
-    assert_eq!(installation.operate(&["doctor"]), json!({"sealed_values": 3, "faults": []}));
+    let sound = installation.operate(&["doctor"]);
+    assert_eq!(sound, json!({"sealed_values": 3, "audit_records": 2, "faults": []}), "an app and a key were made");
     let database = rusqlite::Connection::open(installation.path("roompass.db")).unwrap();
     database.execute("UPDATE server_secrets SET sealed = zeroblob(61)", []).unwrap();
     let mut command = roompass(["doctor", "--json", "--config"]);

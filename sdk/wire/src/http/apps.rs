@@ -53,6 +53,8 @@ words! {
     CbcRule {
         /// Nothing.
         Off,
+        /// Those that this service minted, exactly as it minted them.
+        IssuedOnly,
         /// Tokens of generators elsewhere, until a date.
         Offline,
     }
@@ -116,6 +118,8 @@ words! {
         Read,
         /// Change the app.
         Admin,
+        /// Remove users from rooms, stop streams, close rooms, say something in them.
+        Operate,
     }
 }
 
@@ -211,6 +215,11 @@ pub struct AppSettings {
     /// The most users in one room; 0, the default, is no limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub max_room_users: Option<u32>,
+    /// The origins whose pages may log in to this app, such as `https://app.example.com`, besides those that the server
+    /// takes for every app. Native clients have none and are not concerned. Default none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_items = 32))]
+    pub allowed_origins: Option<Vec<String>>,
     /// The most logins to one room in one second; 0 is no limit. Default 200.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub room_logins_per_sec: Option<u32>,
@@ -226,7 +235,7 @@ pub struct AppSettings {
 }
 
 /// Tells `null` from a member that is left out.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -285,7 +294,7 @@ pub struct UpdateAppRequest {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 

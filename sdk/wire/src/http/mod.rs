@@ -2,19 +2,25 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod batch;
 mod introspection;
 mod list;
 mod revocations;
+mod rooms;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
 pub use admins::*;
 pub use apps::*;
+pub use audit::*;
 pub use batch::*;
 pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
+pub use rooms::*;
+pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.
 pub const TOKENS_PATH: &str = "/v1/apps/{app_id}/tokens";
@@ -22,6 +28,9 @@ pub const TOKENS_PATH: &str = "/v1/apps/{app_id}/tokens";
 pub const HEALTH_PATH: &str = "/healthz";
 /// `GET`: the process can serve: its store answers.
 pub const READY_PATH: &str = "/readyz";
+
+/// `POST`: reads again what may change while the server runs.
+pub const RELOAD_PATH: &str = "/v1/reload";
 
 /// A right to ask for. The words are those of the tokens: `login` and `publish`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -216,6 +225,20 @@ impl std::fmt::Debug for MintResponse {
             .field("server_time", &self.server_time)
             .finish_non_exhaustive()
     }
+}
+
+/// The answer of [`RELOAD_PATH`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReloadResponse {
+    /// The fields of the configuration whose new values count.
+    pub taken_up: Vec<String>,
+    /// The fields whose new values count after a restart.
+    pub need_restart: Vec<String>,
+    /// Whether another TLS certificate is shown from now on.
+    pub new_certificate: bool,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
 }
 
 /// The answer of [`HEALTH_PATH`] and [`READY_PATH`].

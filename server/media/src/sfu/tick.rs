@@ -69,7 +69,8 @@ impl Sfu {
             }
         }
         let Some(peer) = self.peers.get_mut(&session) else { return };
-        if desired.abs_diff(peer.desired_bps) <= peer.desired_bps / 10 {
+        // Each change may be probed for, which costs the receiver packets of padding.
+        if (peer.desired_bps / 2..=peer.desired_bps / 4 * 5).contains(&desired) {
             return;
         }
         peer.desired_bps = desired;

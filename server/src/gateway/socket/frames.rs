@@ -16,6 +16,7 @@ use crate::{
         frame::{self, Unreadable},
         pace::Beat,
     },
+    metrics::Limit,
     rooms::{Delivery, Outbox},
 };
 
@@ -126,6 +127,7 @@ impl Socket {
         let now = self.gateway.clock.now();
         self.heartbeat.heard(now);
         if !self.pace.admits(now) {
+            self.gateway.metrics.limited(Limit::Messages);
             self.refuse(None, ErrorCode::RateLimited).await?;
             return Err(Closing::because(CloseCode::RateLimited, ErrorCode::RateLimited));
         }

@@ -23,13 +23,17 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    apps::{App, AppSettings, Directory, RingSecret},
+    apps::{App, AppSettings, ClosedApp, Directory, RingSecret},
+    audit::Audit,
     bans::Bans,
+    bus::{LocalBus, NodeId},
     clock::{Clock, ManualClock},
-    gateway::{Gateway, GatewayConfig},
+    gateway::{Gateway, GatewayConfig, log_event},
     limits::ClientAddress,
     media::{MediaPlane, MediaSettings},
+    nodes::Nodes,
     revocations::Revocations,
+    sealing::{MasterKey, Sealer},
     single_use::SingleUse,
     store::{Location, SqliteStore, Store},
     tokens::Tokens,
@@ -51,6 +55,8 @@ pub(super) struct TestGateway {
     directory: Arc<Directory>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) bans: Arc<Bans>,
+    pub(super) store: Arc<SqliteStore>,
+    pub(super) audit: Arc<Audit>,
 }
 
 pub(super) fn settings() -> AppSettings {
@@ -79,14 +85,21 @@ impl TestGateway {
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let store = SqliteStore::open(&Location::Memory).unwrap();
+        let store = Arc::new(SqliteStore::open(&Location::Memory).unwrap());
         store.migrate().await.unwrap();
-        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), clock.now());
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), Arc::default(), clock.now());
+        let audit = Audit::start(store.clone(), clock.clone());
+        let (tokens, trail) = (Arc::new(tokens), Arc::clone(&audit));
+        let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
+        let alone = LocalBus::alone(NodeId::new([0; 8]));
+        let nodes = Nodes::new(Arc::new(alone), sealer, clock.clone(), Arc::new(log_event));
         let gateway = Gateway::new(
             Arc::clone(&directory),
-            Arc::new(tokens),
-            SingleUse::new(Arc::new(store)),
+            tokens,
+            SingleUse::new(store.clone()),
+            Arc::new(nodes),
             clock.clone(),
+            trail,
             config,
         );
         let gateway = Arc::new(gateway.with_media(media));
@@ -97,7 +110,7 @@ impl TestGateway {
         let client = ClientAddress(Ipv4Addr::LOCALHOST.into());
         let router = Arc::clone(&gateway).router().layer(Extension(client));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let test = Self { address, gateway, clock, directory, revocations, bans };
+        let test = Self { address, gateway, clock, directory, revocations, bans, store, audit };
         test.configure(settings);
         test
     }
@@ -106,7 +119,7 @@ impl TestGateway {
     pub(super) fn configure(&self, settings: AppSettings) {
         let secret = ServerSecret::new(SECRET).unwrap();
         let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
-        self.directory.put(App::new(settings, AppSign::new(APP_SIGN).unwrap(), &active, &[]));
+        self.put(settings, active, Vec::new());
     }
 
     /// Makes `secret` the active one, and keeps the one before as a previous one that is valid for an hour, or retires
@@ -119,8 +132,14 @@ impl TestGateway {
         };
         let previous = entry("one", SECRET, Some(self.now().saturating_add(Duration::from_secs(3600))));
         let previous = if keeps_previous { vec![previous] } else { Vec::new() };
+        self.put(settings(), entry("two", secret, None), previous);
+    }
+
+    fn put(&self, settings: AppSettings, active: RingSecret, previous: Vec<RingSecret>) {
         let app_sign = AppSign::new(APP_SIGN).unwrap();
-        self.directory.put(App::new(settings(), app_sign, &entry("two", secret, None), &previous));
+        let origins = if settings.enabled { settings.allowed_origins.clone() } else { Vec::new() };
+        let prepare = move || Some(App::new(settings.clone(), app_sign.clone(), &active, &previous));
+        self.directory.put(AppId::new(APP_ID).unwrap(), ClosedApp { origins, prepare: Box::new(prepare) });
     }
 
     /// A token for everything in r1, sealed with `secret`.
@@ -165,14 +184,26 @@ impl TestGateway {
 
     /// A client that has been greeted.
     pub(super) async fn connect(&self) -> TestClient {
+        self.connect_with(&[]).await.unwrap()
+    }
+
+    /// A client that has been greeted, or the status it was refused with.
+    pub(super) async fn connect_with(&self, headers: &[(&'static str, &'static str)]) -> Result<TestClient, u16> {
         let mut request = format!("ws://{}/v1/gateway", self.address).into_client_request().unwrap();
+        for &(name, value) in headers {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
         request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
         let stream = TcpStream::connect(self.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        let (ws, _) = client_async(request, stream).await.unwrap();
+        let ws = match client_async(request, stream).await {
+            Ok((ws, _)) => ws,
+            Err(tungstenite::Error::Http(response)) => return Err(response.status().as_u16()),
+            Err(error) => panic!("{error}"),
+        };
         let mut client = TestClient { ws, hello: Value::Null, next_id: 0 };
         client.hello = client.hear().await;
-        client
+        Ok(client)
     }
 
     /// A client in r1 with a token of `ttl_secs`.

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::harness::{TestGateway, settings};
+use crate::store::{AuditFilter, AuditRecord, AuditStore, AuditWalk};
 
 /// Everything logged on this thread, where the whole test runs.
 #[derive(Clone, Default)]
@@ -91,4 +92,30 @@ async fn the_log_tells_the_exact_reason_and_no_credential() {
     let damaged_id = token_gen::TokenId::of(&damaged).to_string();
     assert_eq!((&lines[0]["token_id"], &lines[2]["token_id"]), (&json!(damaged_id), &json!(damaged_id)));
     assert_eq!((&lines[3]["session_id"], &lines[3]["user_id"]), (&lines[5]["session_id"], &lines[5]["user_id"]));
+
+    test.audit.flush().await.unwrap();
+    let found = test.store.audit_records(AuditFilter::default(), AuditWalk::Forth(0), 100).await.unwrap();
+    let told: Vec<_> = found
+        .iter()
+        .map(|(_, record)| {
+            let AuditRecord { action, result, reason, user_id, details, .. } = record;
+            json!([action, result, reason, user_id, details])
+        })
+        .collect();
+    assert_eq!(
+        json!(told),
+        json!([
+            ["login", "refused", "undecryptable", "alice", "token_invalid"],
+            ["login", "done", null, "alice", "app_sign; the other credential: undecryptable"],
+            ["login", "done", null, "bob", "token"],
+            ["renew", "refused", "user_mismatch", "bob", null]
+        ])
+    );
+    let (first, third) = (&found[0].1, &found[2].1);
+    assert_eq!((first.token_id.as_ref(), first.source.as_deref()), (Some(&damaged_id), Some("127.0.0.1")));
+    assert_eq!(
+        (third.rights.as_deref(), third.session_id.as_deref()),
+        (Some("login,publish"), lines[3]["session_id"].as_str())
+    );
+    assert!(!format!("{found:?}").contains(&*bobs));
 }

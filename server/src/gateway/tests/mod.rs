@@ -6,6 +6,7 @@ mod journey;
 mod log;
 mod media;
 mod modes;
+mod pages;
 mod resume;
 mod rooms;
 mod session;

@@ -70,7 +70,7 @@ impl Token {
 fn open(token: &str, now: i64) -> Result<SessionToken, crate::login::Refusal> {
     let active = RingSecret { secret_id: "one".into(), secret: secret(), valid_until: None };
     let app = App::new(settings(), AppSign::generate(&mut SysRng).unwrap(), &active, &[]);
-    let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), at(0));
+    let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), Arc::default(), at(0));
     SessionToken::open(
         &tokens,
         &app,

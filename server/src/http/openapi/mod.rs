@@ -113,6 +113,7 @@ fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undesc
         }
     };
     if route.policy != Policy::Public && !route.method.is_safe() {
+        codes.extend([ErrorCode::AuditUnavailable, ErrorCode::DiskFull]);
         // What a browser sends must come from our own pages, as JSON even where there is no body; what changes admins
         // or apps, from a recent sign-in.
         codes.extend([ErrorCode::Forbidden, ErrorCode::UnsupportedMediaType, ErrorCode::StaleSignIn]);

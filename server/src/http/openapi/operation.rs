@@ -20,17 +20,31 @@ pub(super) const TAGS: &[(&str, &str)] = &[
     ),
     (APPS, "An app is one customer project, with secrets and keys of its own."),
     (
+        ROOMS,
+        "Rooms as they are now on this server, and what an operator can do in them: remove users, stop streams, withhold \
+         privileges, speak.",
+    ),
+    (WEBHOOKS, "An endpoint of the app's backend is told what happens, signed, and again until it has taken it."),
+    (
         ADMINS,
         "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
               session's token in `X-Roompass-Csrf` and comes from the server's own pages.",
     ),
-    (HEALTH, "For load balancers and people."),
+    (
+        AUDIT,
+        "What was done, by whom, to whom and how it ended: mints and logins within a second, changes before they are \
+              made. Records are in chains of hashes, so that one that was edited is found.",
+    ),
+    (HEALTH, "For load balancers, people, and operators."),
     (DOCUMENTATION, "What you are reading."),
 ];
 pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
 pub(super) const APPS: &str = "Apps and keys";
+pub(super) const ROOMS: &str = "Rooms";
+pub(super) const WEBHOOKS: &str = "Webhooks";
 pub(super) const ADMINS: &str = "Admins";
+pub(super) const AUDIT: &str = "Audit trail";
 pub(super) const HEALTH: &str = "Health";
 pub(super) const DOCUMENTATION: &str = "Documentation";
 

@@ -1,12 +1,15 @@
 //! What every store promises, as one suite. `run` it with a way to make an empty store.
 
 mod admins;
+mod audit;
 mod changes;
+mod issued;
 mod nonces;
 mod once;
 mod revocations;
 mod ring;
 mod used_tokens;
+mod webhooks;
 
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
@@ -16,7 +19,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..33 {
+    for promise in 0..45 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -50,10 +53,22 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             26 => changes::every_change_is_in_the_feed_once_and_in_order(&store).await,
             27 => changes::a_write_that_fails_leaves_no_change(&store).await,
             28 => changes::who_is_too_far_behind_is_told_so(&store).await,
-            29 => used_tokens::a_token_is_used_by_one_session(&store).await,
-            30 => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
-            31 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
-            _ => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
+            29 => ring::counts_add_up_and_stay_out_of_the_feed(&store).await,
+            30 => ring::everything_sealed_is_replaced_at_once_or_not_at_all(&store).await,
+            31 => audit::a_chain_begins_where_the_one_before_was(&store).await,
+            32 => audit::records_are_appended_once_and_in_one_place_only(&store).await,
+            33 => audit::records_are_found_by_what_they_say(&store).await,
+            34 => audit::old_records_are_forgotten_from_the_old_end(&store).await,
+            35 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
+            36 => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
+            37 => webhooks::an_endpoint_comes_back_as_it_was(&store).await,
+            38 => webhooks::a_delivery_is_queued_once_and_a_full_queue_takes_no_more(&store).await,
+            39 => webhooks::of_many_who_claim_one_gets_each_delivery(&store).await,
+            40 => webhooks::a_claim_is_kept_until_it_ends(&store).await,
+            41 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
+            42 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
+            43 => used_tokens::a_token_is_used_by_one_session(&store).await,
+            _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }
 }
@@ -129,7 +144,8 @@ async fn keys_belong_to_apps(store: &impl Store) {
         store.insert_key(key.clone()).await.unwrap();
         assert!(matches!(store.insert_key(key).await, Err(StoreError::Conflict)));
     }
-    assert_eq!(store.keys().await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.all_keys("", 9).await.unwrap(), [key("k1", 1), key("k2", 2), operator.clone()]);
+    assert_eq!(store.all_keys("k1", 1).await.unwrap(), [key("k2", 2)]);
     assert_eq!(store.key("k2").await.unwrap(), Some(key("k2", 2)));
     let app_id = AppId::new(1).ok();
     assert_eq!(store.keys_after(app_id, "", 9).await.unwrap(), [key("k1", 1)]);
@@ -141,7 +157,7 @@ async fn keys_belong_to_apps(store: &impl Store) {
     assert!(store.delete_key(app_id, "k1").await.unwrap());
     assert!(!store.delete_key(app_id, "k1").await.unwrap());
     assert!(store.delete_key(None, "k3").await.unwrap());
-    assert_eq!(store.keys().await.unwrap(), [key("k2", 2)]);
+    assert_eq!(store.all_keys("", 9).await.unwrap(), [key("k2", 2)]);
     assert_eq!(store.key("k1").await.unwrap(), None);
 }
 
@@ -151,7 +167,7 @@ async fn last_use_never_goes_back(store: &impl Store) {
     for at in [50, 40] {
         let used = vec![("k1".to_owned(), UnixSeconds::new(at)), ("gone".to_owned(), UnixSeconds::new(at))];
         store.touch_keys(used).await.unwrap();
-        assert_eq!(store.keys().await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
+        assert_eq!(store.all_keys("", 9).await.unwrap()[0].last_used_at, Some(UnixSeconds::new(50)));
     }
 }
 

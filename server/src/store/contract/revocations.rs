@@ -41,6 +41,17 @@ pub(super) async fn a_revocation_comes_back_as_it_was(store: &impl Store) {
     }
     assert_eq!(listed, all);
     assert_eq!(store.revocations(AppId::new(2).unwrap(), None, 10).await.unwrap(), []);
+
+    let of_another = Revocation { app_id: AppId::new(2).unwrap(), ..revocation(Target::App, i64::MAX) };
+    store.put_revocation(of_another.clone()).await.unwrap();
+    all.push(of_another);
+    let mut listed: Vec<Revocation> = Vec::new();
+    let place = |last: &Revocation| (last.app_id, last.target.entry_id());
+    while let Some(page) = page(store.all_revocations(listed.last().map(place), 4).await.unwrap()) {
+        assert!(page.len() <= 4);
+        listed.extend(page);
+    }
+    assert_eq!(listed, all);
 }
 
 fn page<T>(page: Vec<T>) -> Option<Vec<T>> {
@@ -116,6 +127,11 @@ pub(super) async fn a_ban_is_replaced_and_lifted(store: &impl Store) {
     all.sort_by_key(|ban| ban.target.entry_id().to_string());
     assert_eq!(store.bans(app_id, None, 2).await.unwrap(), all[..2]);
     assert_eq!(store.bans(app_id, Some(all[1].target.entry_id()), 100).await.unwrap(), all[2..]);
+    let of_another = Ban { app_id: other, ..ban(Target::Room("r".to_owned())) };
+    store.put_ban(of_another.clone()).await.unwrap();
+    let place = Some((app_id, all[3].target.entry_id()));
+    assert_eq!(store.all_bans(place, 9).await.unwrap(), [all[4].clone(), of_another]);
+    assert_eq!(store.all_bans(None, 3).await.unwrap(), all[..3]);
     let id = all[0].target.entry_id();
     assert!(!store.delete_ban(other, id).await.unwrap(), "another app's");
     assert!(store.delete_ban(app_id, id).await.unwrap());

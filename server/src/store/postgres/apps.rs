@@ -8,7 +8,7 @@ use tokio_postgres::{IsolationLevel, Row};
 use super::{
     PING_LIMIT, Parameter, PostgresStore, app_id_of, execute, hash_of, migrations, number, row, rows, unreadable,
 };
-use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
+use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, Timings};
 
 const APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until, created_at,
     updated_at FROM apps";
@@ -21,6 +21,10 @@ const KEY: &str =
 impl Store for PostgresStore {
     async fn migrate(&self) -> Result<(), StoreError> {
         self.pool.run_once(migrations::LIMIT, migrations::run).await
+    }
+
+    fn timings(&self) -> &Timings {
+        self.pool.timings()
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -109,9 +113,10 @@ impl Store for PostgresStore {
             .await
     }
 
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let query = format!("{KEY} ORDER BY key_id");
-        self.pool.run(async |client| rows(&client, &query, &[], key_of_row).await).await
+    async fn all_keys(&self, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!("{KEY} WHERE key_id > $1 ORDER BY key_id LIMIT $2");
+        let parameters: &[Parameter<'_>] = &[&after, &i64::from(limit)];
+        self.pool.run(async |client| rows(&client, &query, parameters, key_of_row).await).await
     }
 
     async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError> {

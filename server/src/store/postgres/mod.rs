@@ -2,7 +2,9 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod changes;
+mod issued;
 mod migrations;
 mod nonces;
 mod once;
@@ -13,6 +15,7 @@ mod sealed;
 mod tls;
 mod url;
 mod used_tokens;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use tokio_postgres::error::SqlState;
 
 use super::{tls::Tls, url::PostgresUrl};
-use crate::store::StoreError;
+use crate::store::{StoreError, Timings, timings::Operation};
 
 const MAX_CONNECTIONS: usize = 10;
 /// What no operation may take, a wait for a connection included. Above the limits that PostgreSQL itself keeps, so
@@ -36,7 +36,10 @@ const CHECK: &str = "SELECT current_setting('fsync'), current_setting('full_page
 
 /// Connections to one database.
 #[derive(Debug, Clone)]
-pub(super) struct Pool(deadpool_postgres::Pool);
+pub(super) struct Pool {
+    connections: deadpool_postgres::Pool,
+    timings: Timings,
+}
 
 impl Pool {
     /// Connects to nothing yet.
@@ -48,7 +51,8 @@ impl Pool {
             .runtime(Runtime::Tokio1)
             .post_create(Hook::async_fn(|client, _| Box::pin(set_up(client))))
             .build();
-        pool.map(Self).map_err(|error| StoreError::Unavailable(Arc::new(error)))
+        let pool = pool.map(|connections| Self { connections, timings: Timings::default() });
+        pool.map_err(|error| StoreError::Unavailable(Arc::new(error)))
     }
 
     /// Does `work` on a connection, again if it lost a race to another transaction. Without a commit nothing has
@@ -73,15 +77,23 @@ impl Pool {
         F: Future<Output = Result<T, StoreError>>,
     {
         let attempt = async {
-            let client = self.0.get().await?;
+            let client = self.connections.get().await?;
             work(client).await
         };
-        if let Ok(outcome) = timeout(limit, attempt).await {
-            return outcome;
-        }
-        // Whatever hung may hang on: nobody waits for these connections again.
-        self.0.retain(|_, _| false);
-        Err(StoreError::Unavailable(Arc::new(Fault::TookTooLong)))
+        let bounded = async {
+            if let Ok(outcome) = timeout(limit, attempt).await {
+                return outcome;
+            }
+            // Whatever hung may hang on: nobody waits for these connections again.
+            self.connections.retain(|_, _| false);
+            Err(StoreError::Unavailable(Arc::new(Fault::TookTooLong)))
+        };
+        self.timings.of(Operation::Any, bounded).await
+    }
+
+    /// How long everything took.
+    pub(super) fn timings(&self) -> &Timings {
+        &self.timings
     }
 }
 
@@ -159,6 +171,8 @@ impl From<tokio_postgres::Error> for StoreError {
         } else if [SqlState::FOREIGN_KEY_VIOLATION, SqlState::CHARACTER_NOT_IN_REPERTOIRE].contains(code) {
             // Text with NUL, which PostgreSQL takes nowhere, names nothing that is there.
             Self::Missing
+        } else if [SqlState::DISK_FULL, SqlState::READ_ONLY_SQL_TRANSACTION].contains(code) {
+            Self::CannotWrite(Arc::new(fault))
         } else if [SqlState::DATA_CORRUPTED, SqlState::INDEX_CORRUPTED].contains(code) {
             Self::Unreadable(fault.to_string())
         } else {

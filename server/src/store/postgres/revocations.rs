@@ -9,7 +9,7 @@ use crate::{
     bans::{self, Ban},
     entry_id::EntryId,
     revocations::{self, Revocation},
-    store::{After, RevocationStore, StoreError},
+    store::{After, AfterInAll, RevocationStore, StoreError},
 };
 
 const REVOCATION: &str = "app_id, kind, token_id, user_id, room_id, issued_before, expire_at, created_at, created_by,
@@ -67,6 +67,16 @@ impl RevocationStore for PostgresStore {
         self.pool.run(async |client| rows(&client, &query, parameters, revocation_of_row).await).await
     }
 
+    async fn all_revocations(&self, after: AfterInAll, limit: u32) -> Result<Vec<Revocation>, StoreError> {
+        let query = format!(
+            "SELECT {REVOCATION} FROM revocations
+             WHERE (app_id, revocation_id) > ($1, $2) ORDER BY app_id, revocation_id LIMIT $3"
+        );
+        let (app_id, after) = after_in_all(after);
+        let parameters: &[Parameter<'_>] = &[&app_id, &after, &i64::from(limit)];
+        self.pool.run(async |client| rows(&client, &query, parameters, revocation_of_row).await).await
+    }
+
     async fn delete_ended_revocations(&self, now: UnixSeconds, limit: u32) -> Result<usize, StoreError> {
         self.delete_ended("revocations", "app_id, revocation_id", now, limit).await
     }
@@ -112,6 +122,14 @@ impl RevocationStore for PostgresStore {
         self.pool.run(async |client| rows(&client, &query, parameters, ban_of_row).await).await
     }
 
+    async fn all_bans(&self, after: AfterInAll, limit: u32) -> Result<Vec<Ban>, StoreError> {
+        let query =
+            format!("SELECT {BAN} FROM bans WHERE (app_id, ban_id) > ($1, $2) ORDER BY app_id, ban_id LIMIT $3");
+        let (app_id, after) = after_in_all(after);
+        let parameters: &[Parameter<'_>] = &[&app_id, &after, &i64::from(limit)];
+        self.pool.run(async |client| rows(&client, &query, parameters, ban_of_row).await).await
+    }
+
     async fn delete_ban(&self, app_id: AppId, id: EntryId) -> Result<bool, StoreError> {
         let query = "DELETE FROM bans WHERE app_id = $1 AND ban_id = $2";
         let parameters: &[Parameter<'_>] = &[&number(app_id), &id.to_string()];
@@ -143,6 +161,11 @@ impl RevocationStore for PostgresStore {
 /// No name is empty, so that every name comes after this.
 fn after_text(after: After) -> String {
     after.map_or(String::new(), |id| id.to_string())
+}
+
+/// No app is 0.
+fn after_in_all(after: AfterInAll) -> (i64, String) {
+    (after.map_or(0, |(app_id, _)| number(app_id)), after_text(after.map(|(_, id)| id)))
 }
 
 fn revocation_of_row(row: &Row) -> Result<Revocation, StoreError> {

@@ -11,8 +11,10 @@ use futures_util::future::join_all;
 
 use super::{server::Server, *};
 use crate::{
+    audit::{Action, Audit, Event, Origin},
+    clock::SystemClock,
     error::with_causes,
-    store::{ChangeStore, Store, contract},
+    store::{AuditRetention, AuditStore, ChangeStore, Store, contract},
 };
 
 async fn open(url: &str) -> PostgresStore {
@@ -86,12 +88,27 @@ async fn a_role_without_rights_on_the_schema_can_run_a_node() {
     server.sql(
         database,
         "CREATE ROLE node LOGIN; GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO node;
-         REVOKE INSERT, UPDATE, DELETE ON migrations FROM node",
+         REVOKE INSERT, UPDATE, DELETE ON migrations FROM node; REVOKE UPDATE, DELETE ON audit FROM node",
     );
     let store = open(&server.url("node", database)).await;
     store.migrate().await.unwrap();
     store.insert_app(contract::app(1)).await.unwrap();
-    for forbidden in ["DROP TABLE apps", "UPDATE migrations SET checksum = ''"] {
+    let audit = Audit::start(Arc::new(open(&server.url("node", database)).await), Arc::new(SystemClock::new()));
+    for _ in 0..2 {
+        audit.note(Origin::SERVER, Event::new(Action::SignIn)).unwrap();
+        audit.flush().await.unwrap();
+    }
+    let all = AuditRetention { before: UnixSeconds::new(i64::MAX), keep: 0 };
+    assert_eq!(store.forget_audit(all, 10).await.unwrap(), 0, "that is for the owner");
+    assert_eq!(store.audit_chain(1, 0, 10).await.unwrap().len(), 2);
+    assert_eq!(open(&url).await.forget_audit(all, 10).await.unwrap(), 2);
+    for forbidden in [
+        "UPDATE audit SET actor = ''",
+        "DELETE FROM audit",
+        "TRUNCATE audit",
+        "DROP TABLE apps",
+        "UPDATE migrations SET checksum = ''",
+    ] {
         let outcome = store.pool.run(async |client| Ok(client.batch_execute(forbidden).await?)).await;
         assert!(with_causes(&outcome.unwrap_err()).contains("(42501)"), "{forbidden}");
     }

@@ -1,14 +1,17 @@
 //! The embedded store: SQLite in write-ahead mode, every commit forced to disk.
 
 mod admins;
+mod audit;
 mod backup;
 mod changes;
+mod issued;
 mod nonces;
 mod once;
 mod revocations;
 mod ring;
 mod sealed;
 mod used_tokens;
+mod webhooks;
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -24,7 +27,7 @@ use rusqlite::{Connection, OptionalExtension, Row, ffi, params};
 use token_gen::{AppId, UnixSeconds};
 
 use super::{
-    AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, group_commit::ConnectionThread, migrations,
+    AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, Timings, group_commit::ConnectionThread, migrations,
 };
 
 /// Versions 3.7.0 to 3.51.2 can lose committed writes when the write-ahead log is reset.
@@ -48,6 +51,7 @@ pub struct SqliteStore {
     writer: Arc<ConnectionThread>,
     /// The same as the writer for a database in memory, which has one connection.
     reader: Arc<ConnectionThread>,
+    timings: Timings,
 }
 
 impl SqliteStore {
@@ -65,8 +69,10 @@ impl SqliteStore {
         }
         match location {
             Location::Memory => {
-                let writer = Arc::new(ConnectionThread::spawn("store", set_up(Connection::open_in_memory()?)?)?);
-                Ok(Self { reader: Arc::clone(&writer), writer })
+                let timings = Timings::default();
+                let connection = set_up(Connection::open_in_memory()?)?;
+                let writer = Arc::new(ConnectionThread::spawn("store", connection, timings.clone())?);
+                Ok(Self { reader: Arc::clone(&writer), writer, timings })
             }
             Location::File(path) => Self::open_file(path, true),
             Location::ExistingFile(path) => Self::open_file(path, false),
@@ -83,9 +89,11 @@ impl SqliteStore {
         }
         let reader = connect(path)?;
         reader.pragma_update(None, "query_only", true)?;
+        let timings = Timings::default();
         Ok(Self {
-            writer: Arc::new(ConnectionThread::spawn("store-writer", connection)?),
-            reader: Arc::new(ConnectionThread::spawn("store-reader", reader)?),
+            writer: Arc::new(ConnectionThread::spawn("store-writer", connection, timings.clone())?),
+            reader: Arc::new(ConnectionThread::spawn("store-reader", reader, timings.clone())?),
+            timings,
         })
     }
 }
@@ -157,6 +165,10 @@ fn directory_of(path: &Path) -> Option<&Path> {
 impl Store for SqliteStore {
     async fn migrate(&self) -> Result<(), StoreError> {
         self.writer.alone(migrations::run).await
+    }
+
+    fn timings(&self) -> &Timings {
+        &self.timings
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
@@ -281,9 +293,10 @@ impl Store for SqliteStore {
             .await
     }
 
-    async fn keys(&self) -> Result<Vec<KeyRecord>, StoreError> {
-        let query = format!("{SELECT_KEY} ORDER BY key_id");
-        self.reader.read(move |connection| rows(connection, &query, [], key_of_row)).await
+    async fn all_keys(&self, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!("{SELECT_KEY} WHERE key_id > ?1 ORDER BY key_id LIMIT ?2");
+        let after = after.to_owned();
+        self.reader.read(move |connection| rows(connection, &query, params![after, limit], key_of_row)).await
     }
 
     async fn key(&self, key_id: &str) -> Result<Option<KeyRecord>, StoreError> {
@@ -447,6 +460,9 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error().map(|error| error.extended_code) {
             Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE) => Self::Conflict,
             Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Self::Missing,
+            Some(code) if [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE].contains(&code) => {
+                Self::CannotWrite(Arc::new(error))
+            }
             Some(ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT) => Self::Unreadable(error.to_string()),
             _ => Self::Unavailable(Arc::new(error)),
         }

@@ -9,7 +9,7 @@ use crate::{
     bans::{self, Ban},
     entry_id::EntryId,
     revocations::{self, Revocation},
-    store::{After, RevocationStore, StoreError},
+    store::{After, AfterInAll, RevocationStore, StoreError},
 };
 
 const REVOCATION_COLUMNS: &str = "app_id, kind, token_id, user_id, room_id, issued_before, expire_at, created_at,
@@ -45,6 +45,17 @@ impl RevocationStore for SqliteStore {
             .await
     }
 
+    async fn all_revocations(&self, after: AfterInAll, limit: u32) -> Result<Vec<Revocation>, StoreError> {
+        let (app_id, after) = after_in_all(after);
+        let query = format!(
+            "SELECT {REVOCATION_COLUMNS} FROM revocations
+             WHERE (app_id, revocation_id) > (?1, ?2) ORDER BY app_id, revocation_id LIMIT ?3"
+        );
+        self.reader
+            .read(move |connection| rows(connection, &query, params![app_id, after, limit], revocation_of_row))
+            .await
+    }
+
     async fn delete_ended_revocations(&self, now: UnixSeconds, limit: u32) -> Result<usize, StoreError> {
         self.writer
             .write(move |connection| {
@@ -77,6 +88,14 @@ impl RevocationStore for SqliteStore {
                 rows(connection, &query, params![app_id.get(), after_text(after), limit], ban_of_row)
             })
             .await
+    }
+
+    async fn all_bans(&self, after: AfterInAll, limit: u32) -> Result<Vec<Ban>, StoreError> {
+        let (app_id, after) = after_in_all(after);
+        let query = format!(
+            "SELECT {BAN_COLUMNS} FROM bans WHERE (app_id, ban_id) > (?1, ?2) ORDER BY app_id, ban_id LIMIT ?3"
+        );
+        self.reader.read(move |connection| rows(connection, &query, params![app_id, after, limit], ban_of_row)).await
     }
 
     async fn delete_ban(&self, app_id: AppId, id: EntryId) -> Result<bool, StoreError> {
@@ -125,6 +144,11 @@ impl SqliteStore {
 /// No name is empty, so that every name comes after this.
 fn after_text(after: After) -> String {
     after.map_or(String::new(), |id| id.to_string())
+}
+
+/// No app is 0.
+fn after_in_all(after: AfterInAll) -> (u32, String) {
+    (after.map_or(0, |(app_id, _)| app_id.get()), after_text(after.map(|(_, id)| id)))
 }
 
 fn put_revocation(connection: &Connection, revocation: &Revocation) -> Result<Revocation, StoreError> {

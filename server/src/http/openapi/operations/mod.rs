@@ -2,11 +2,14 @@
 
 mod admins;
 mod apps;
+mod audit;
 mod documentation;
 mod health;
 mod judging;
 mod lifecycle;
+mod rooms;
 mod tokens;
+mod webhooks;
 
 use super::operation::Operation;
 
@@ -17,7 +20,10 @@ pub(super) fn all() -> Vec<Operation> {
         judging::operations(),
         lifecycle::operations(),
         apps::operations(),
+        rooms::operations(),
+        webhooks::operations(),
         admins::operations(),
+        audit::operations(),
         health::operations(),
         documentation::operations(),
     ]

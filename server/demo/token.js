@@ -1,0 +1,40 @@
+// The token's countdown: a ring, the seconds, and what it allows.
+
+const element = (id) => document.getElementById(id);
+let timer;
+
+/** Shows the token of `call` from now on. */
+export function startTokenView(call) {
+  stopTokenView();
+  let longest = 0;
+  const show = () => {
+    const { client } = call;
+    const left = client.tokenLeftMs;
+    if (left === undefined) return;
+    longest = Math.max(longest, left);
+    const seconds = Math.ceil(left / 1000);
+    element("left").textContent = seconds >= 100 ? `${Math.floor(seconds / 60)} min` : `${seconds} s`;
+    element("ring-left").style.strokeDashoffset = String(100 - (100 * left) / (longest || 1));
+    element("ring").classList.toggle("over", left === 0);
+    element("ring").classList.toggle("soon", left > 0 && (left < 10_000 || left < longest / 5));
+    element("ring").setAttribute("aria-label", left === 0 ? "The token has expired" : `${seconds} seconds left`);
+    element("token-state").textContent = left === 0 ? "has expired: you stay, but cannot start anything new" : call.renews ? "will be renewed before it expires" : "will expire";
+    const { privileges = [], rights = {} } = client.login ?? {};
+    const media = rights.media ? ` (${rights.media.join(", ")})` : "";
+    const streams = rights.publish_stream_ids?.length ? `: ${rights.publish_stream_ids.join(", ")}` : "";
+    const lines = [];
+    if (privileges.includes("publish")) lines.push(`publish${media}${streams}`);
+    if (privileges.includes("play")) lines.push("play");
+    element("token-rights").textContent = `It lets you ${lines.join("; ") || "be here"}.`;
+  };
+  call.client.on("tokenRenewed", () => {
+    longest = 0;
+    show();
+  });
+  show();
+  timer = setInterval(show, 250);
+}
+
+export function stopTokenView() {
+  clearInterval(timer);
+}

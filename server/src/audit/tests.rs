@@ -1,0 +1,234 @@
+//! The trail over real stores: what is recorded when, what a tamperer leaves behind, what a store that hangs costs.
+
+use std::{path::PathBuf, time::Instant};
+
+use token_gen::{AppId, UnixSeconds};
+
+use super::*;
+use crate::{
+    clock::ManualClock,
+    store::{
+        AuditFilter, AuditRecord, AuditWalk, Location, PostgresStore, PostgresUrl, SqliteStore, StoreError,
+        postgres_server::Server,
+    },
+};
+
+const NOW: i64 = 1_800_000_000;
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(UnixSeconds::new(NOW)))
+}
+
+fn mint(user_id: &str) -> Event {
+    Event { user_id: Some(user_id.to_owned()), ..Event::of(Action::Mint, AppId::new(7).unwrap()) }
+}
+
+async fn records(store: &dyn Store) -> Vec<AuditRecord> {
+    let found = store.audit_records(AuditFilter::default(), AuditWalk::Forth(0), 10_000).await.unwrap();
+    found.into_iter().map(|(_, record)| record).collect()
+}
+
+async fn in_memory() -> Arc<dyn Store> {
+    let store = SqliteStore::open(&Location::Memory).unwrap();
+    store.migrate().await.unwrap();
+    Arc::new(store)
+}
+
+async fn eventually(state: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !state() {
+        assert!(start.elapsed() < Duration::from_secs(20), "the state never came");
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_change_is_in_the_trail_before_it_is_made_and_void_if_it_fails() {
+    let store = in_memory().await;
+    let recorder = Recorder::new(Audit::start(Arc::clone(&store), clock())).by(Origin::cli());
+    let change = recorder.change(Event::new(Action::CreateApp), async {
+        let before = records(&*store).await;
+        assert_eq!((before.len(), &*before[0].action, &*before[0].result), (1, "create_app", "done"));
+        Ok::<_, Error>(())
+    });
+    change.await.unwrap();
+    let failing = recorder.change(Event::new(Action::CreateKey), async { Err::<(), _>(StoreError::Conflict) });
+    assert!(matches!(failing.await, Err(Error::Store(StoreError::Conflict))));
+    assert!(!recorder.remove(Event::new(Action::RevokeKey), async { Ok::<_, Error>(false) }).await.unwrap());
+    let told: Vec<_> = records(&*store)
+        .await
+        .into_iter()
+        .map(|record| (record.action.into_owned(), record.result.into_owned(), record.reason.map(String::from)))
+        .collect();
+    let row = |action: &str, result: &str, reason: Option<&str>| {
+        (action.to_owned(), result.to_owned(), reason.map(str::to_owned))
+    };
+    assert_eq!(
+        told,
+        [
+            row("create_app", "done", None),
+            row("create_key", "done", None),
+            row("create_key", "failed", Some("conflict")),
+            row("revoke_key", "done", None),
+            row("revoke_key", "failed", Some("not_found")),
+        ]
+    );
+    assert!(records(&*store).await.iter().all(|record| record.actor.starts_with("cli:")));
+}
+
+#[tokio::test]
+async fn what_waits_is_written_when_the_trail_is_closed() {
+    let store = in_memory().await;
+    let audit = Audit::start(Arc::clone(&store), clock());
+    for number in 0..2_500 {
+        audit.note(Origin::SERVER, mint(&number.to_string())).unwrap();
+    }
+    drop(audit);
+    let start = Instant::now();
+    while records(&*store).await.len() < 2_500 {
+        assert!(start.elapsed() < Duration::from_secs(20), "records are missing");
+    }
+    let users: Vec<String> = records(&*store).await.into_iter().filter_map(|record| record.user_id).collect();
+    assert_eq!(users, (0..2_500).map(|number| number.to_string()).collect::<Vec<_>>(), "in their order");
+}
+
+// proves T64 (audit)
+#[tokio::test]
+async fn a_flood_of_strangers_leaves_a_number_not_a_flood() {
+    let (store, clock) = (in_memory().await, clock());
+    let audit = Audit::start(Arc::clone(&store), clock.clone());
+    let flood = || (0..5_000).for_each(|_| audit.note_stranger(Origin::SERVER, Event::new(Action::Call).refused("no")));
+    flood();
+    audit.flush().await.unwrap();
+    let kept = records(&*store).await;
+    assert_eq!((kept.len(), kept[1_000].details.as_deref()), (1_001, Some("4000 records")));
+    clock.advance(Duration::from_secs(3));
+    flood();
+    audit.flush().await.unwrap();
+    let kept = records(&*store).await;
+    assert_eq!((kept.len(), kept[1_031].details.as_deref()), (1_001 + 31, Some("4970 records")));
+}
+
+/// A trail of two writers, five records each, on a store of its own; and the statements of somebody with the database
+/// in hand.
+async fn tampered(store: Arc<dyn Store>, sql: &dyn Fn(&str), statements: &str) -> Vec<String> {
+    store.migrate().await.unwrap();
+    for _ in 0..2 {
+        let audit = Audit::start(Arc::clone(&store), clock());
+        for number in 1..=5 {
+            audit.note(Origin::SERVER, mint(&format!("user{number}"))).unwrap();
+        }
+        audit.flush().await.unwrap();
+    }
+    let sound = walk(&*store).await.unwrap();
+    assert_eq!((sound.records, sound.ends.len(), sound.faults.len()), (10, 2, 0));
+    assert_eq!(sound.ends[1].record, "2-5");
+    sql(statements);
+    walk(&*store).await.unwrap().faults
+}
+
+/// What is done, and what must be found.
+const TAMPERING: &[(&str, &str)] = &[
+    ("UPDATE audit SET user_id = 'mallory' WHERE chain = 1 AND seq = 3", "1-3 does not fit its hash"),
+    ("UPDATE audit SET room_id = '' WHERE chain = 1 AND seq = 3", "1-3 does not fit its hash"),
+    ("UPDATE audit SET at = at - 1 WHERE chain = 2 AND seq = 5", "2-5 does not fit its hash"),
+    ("DELETE FROM audit WHERE chain = 1 AND seq = 3", "audit record 1-3 is missing"),
+    ("DELETE FROM audit WHERE chain = 1 AND seq <= 2", "audit records 1-1 to 1-2 are missing"),
+    ("DELETE FROM audit WHERE chain = 2 AND seq >= 4", "audit records 2-4 to 2-5 are missing"),
+    (
+        "UPDATE audit SET seq = 99 WHERE chain = 1 AND seq = 3; UPDATE audit SET seq = 3 WHERE chain = 1 AND seq = 4;
+         UPDATE audit SET seq = 4 WHERE chain = 1 AND seq = 99",
+        "1-3 does not fit its hash: it was changed or moved; audit record 1-4 does not fit",
+    ),
+    (
+        "DELETE FROM audit WHERE chain = 1 AND seq = 5;
+         UPDATE audit_chains SET last_seq = 4, last_hash = (SELECT hash FROM audit WHERE chain = 1 AND seq = 4)
+             WHERE chain = 1",
+        "audit record 1-5 is not the one that chain 2 was begun after",
+    ),
+    ("UPDATE audit_chains SET opened_at = 0 WHERE chain = 2", "the start of audit chain 2 was changed"),
+    ("UPDATE audit_chains SET chain = 3 WHERE chain = 2", "audit chains 2 to 2 are missing"),
+    ("DELETE FROM audit_chains WHERE chain = 2", "5 audit records are in chains that do not exist"),
+];
+
+// proves T63
+#[tokio::test]
+async fn an_edited_trail_is_found_and_the_record_named() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, (statements, expected)) in TAMPERING.iter().enumerate() {
+        let path = directory.path().join(format!("{number}.db"));
+        let store = Arc::new(SqliteStore::open(&Location::File(path.clone())).unwrap());
+        let sql = |statements: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(statements).unwrap();
+        let found = tampered(store, &sql, statements).await.join("; ");
+        assert!(found.contains(expected), "{statements}: {found}");
+    }
+}
+
+// proves T63
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edited_trail_is_found_on_postgres_too() {
+    let server = Server::shared();
+    for (statements, expected) in TAMPERING {
+        let url = server.database();
+        let store = Arc::new(PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap());
+        let database = url.rsplit('/').next().unwrap();
+        let sql = |statements: &str| drop(server.sql(database, statements));
+        let found = tampered(store, &sql, statements).await.join("; ");
+        assert!(found.contains(expected), "{statements}: {found}");
+    }
+}
+
+// proves T63, S1
+#[tokio::test]
+async fn while_the_store_is_held_nothing_is_minted_and_then_everything_is_there_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let path: PathBuf = directory.path().join("roompass.db");
+    let store: Arc<dyn Store> = Arc::new(SqliteStore::open(&Location::File(path.clone())).unwrap());
+    store.migrate().await.unwrap();
+    let audit = Audit::start(Arc::clone(&store), clock());
+    let recorder = Recorder::new(Arc::clone(&audit));
+    audit.note(Origin::SERVER, mint("before")).unwrap();
+    audit.flush().await.unwrap();
+
+    let other = rusqlite::Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    audit.note(Origin::SERVER, mint("at risk")).unwrap();
+    let held = Instant::now();
+    eventually(|| audit.ready().is_err()).await;
+    assert!(held.elapsed() < Duration::from_secs(3), "a crash must not lose more: {:?}", held.elapsed());
+    assert!(matches!(audit.note(Origin::SERVER, mint("refused")), Err(Error::AuditUnavailable { .. })));
+    let change =
+        recorder.change(Event::new(Action::RotateSecret), async { Err::<(), _>(Error::Internal("it was made")) });
+    assert!(matches!(change.await, Err(Error::AuditUnavailable { .. })));
+    audit.note_anyway(Origin::SERVER, mint("came in"));
+    other.execute_batch("COMMIT").unwrap();
+
+    let back = Instant::now();
+    eventually(|| audit.ready().is_ok()).await;
+    assert!(back.elapsed() < Duration::from_secs(10), "{:?}", back.elapsed());
+    audit.flush().await.unwrap();
+    let told: Vec<String> = records(&*store)
+        .await
+        .into_iter()
+        .map(|record| record.user_id.unwrap_or(format!("{} {}", record.action, record.result)))
+        .collect();
+    assert_eq!(told, ["before", "at risk", "rotate_secret failed", "came in"]);
+    assert_eq!(walk(&*store).await.unwrap().faults, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_chain_that_was_forgotten_goes_on_as_a_new_one() {
+    let store = in_memory().await;
+    let (first, second) = (Audit::start(Arc::clone(&store), clock()), Audit::start(Arc::clone(&store), clock()));
+    for audit in [&first, &second] {
+        audit.note(Origin::SERVER, mint("old")).unwrap();
+        audit.flush().await.unwrap();
+    }
+    let all = crate::store::AuditRetention { before: UnixSeconds::new(NOW + 1), keep: 0 };
+    store.forget_audit(all, 10).await.unwrap();
+    first.note(Origin::SERVER, mint("new")).unwrap();
+    first.flush().await.unwrap();
+    let left = records(&*store).await;
+    assert_eq!((left.len(), left[0].chain, left[0].seq), (1, 3, 1));
+    assert_eq!(walk(&*store).await.unwrap().faults, Vec::<String>::new());
+}

@@ -1,0 +1,208 @@
+//! Writes the trail down: batch after batch, in the order of what happened, into the chain of this process.
+
+use std::{pin::pin, sync::Arc, time::Duration};
+
+use tokio::time::sleep;
+
+use super::{
+    chain,
+    event::{Event, Outcome},
+    queue::{Batch, Entry, Queue, State},
+};
+use crate::{
+    clock::Clock,
+    error::{Error, with_causes},
+    store::{AuditChain, AuditRecord, Store, StoreError},
+};
+
+/// How long events are gathered before they are written together.
+const GATHER: Duration = Duration::from_millis(100);
+/// How long writing may take before minting stops. With the time above, it bounds what a crash may lose to a second.
+const PATIENCE: Duration = Duration::from_millis(900);
+/// How long after a failure the same is tried again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How many records are written in one transaction: nobody waits long behind it.
+const AT_ONCE: usize = 1_000;
+/// The longest text of a record. Ids are shorter; what is longer was refused for it.
+const MAX_TEXT_CHARS: usize = 512;
+/// The longest details: the settings of an app, for one.
+const MAX_DETAILS_CHARS: usize = 4_096;
+
+/// Writes what comes through `queue` until that is closed.
+pub(super) async fn run(queue: Arc<Queue>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
+    let mut pen = Pen { store, clock, chain: None };
+    while let Some(batch) = queue.next(gather).await {
+        pen.write(&queue, batch).await;
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "how much comes meanwhile is what is waited for")]
+async fn gather() {
+    sleep(GATHER).await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a store that is away tells nobody when it is back")]
+async fn wait(time: Duration) {
+    sleep(time).await;
+}
+
+/// Where this process goes on writing.
+struct Pen {
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// None before the first record.
+    chain: Option<AuditChain>,
+}
+
+impl Pen {
+    /// Writes the batch, however long that takes. Who waits for it is told of the first failure.
+    async fn write(&mut self, queue: &Queue, batch: Batch) {
+        let Batch { entries, mut waiters } = batch;
+        for (number, chunk) in entries.chunks(AT_ONCE).enumerate() {
+            let mut records: Vec<AuditRecord> = chunk.iter().map(record).collect();
+            while let Err(error) = self.append_in_time(queue, &mut records).await {
+                let state = match error {
+                    StoreError::CannotWrite(_) => State::CannotWrite,
+                    _ => State::Away,
+                };
+                if queue.set_state(state) == State::Up {
+                    let error = with_causes(&error);
+                    tracing::error!(error, "the audit trail cannot be written: no secret is made and no token minted");
+                }
+                for waiter in waiters.drain(..) {
+                    // Whoever has gone away wants no answer.
+                    let _ = waiter.send(Err(refusal(state)));
+                }
+                if queue.is_closed() {
+                    let lost = entries.len() - number * AT_ONCE;
+                    tracing::error!(lost, "audit records are lost: the store does not take them");
+                    return;
+                }
+                wait(AGAIN).await;
+            }
+            if queue.set_state(State::Up) != State::Up {
+                tracing::warn!("the audit trail is written again");
+            }
+        }
+        for waiter in waiters {
+            let _ = waiter.send(Ok(()));
+        }
+    }
+
+    async fn append_in_time(&mut self, queue: &Queue, records: &mut [AuditRecord]) -> Result<(), StoreError> {
+        let mut appending = pin!(self.append(records));
+        tokio::select! {
+            done = &mut appending => done,
+            () = wait(PATIENCE) => {
+                if queue.set_state(State::Away) == State::Up {
+                    tracing::error!("the store is too slow for the audit trail: no secret is made and no token minted");
+                }
+                appending.await
+            }
+        }
+    }
+
+    /// Appends to our chain. Trying again after a failure appends the same once: places and hashes come out alike.
+    async fn append(&mut self, records: &mut [AuditRecord]) -> Result<(), StoreError> {
+        if let Some(chain) = self.chain.take() {
+            match self.append_to(chain, records).await {
+                // It was forgotten, every record of it being old.
+                Err(StoreError::Missing) => {}
+                appended => return appended,
+            }
+        }
+        let begun = self.store.begin_audit_chain(self.clock.now(), chain::start).await?;
+        self.append_to(begun, records).await
+    }
+
+    async fn append_to(&mut self, after: AuditChain, records: &mut [AuditRecord]) -> Result<(), StoreError> {
+        let mut end = after.clone();
+        for record in &mut *records {
+            (record.chain, record.seq) = (end.chain, end.last_seq + 1);
+            record.hash = chain::hash(record, &end.last_hash);
+            (end.last_seq, end.last_hash) = (record.seq, record.hash);
+        }
+        let appended = self.store.append_audit(after.clone(), records.to_vec()).await;
+        self.chain = match &appended {
+            Ok(()) => Some(end),
+            Err(StoreError::Missing) => None,
+            Err(StoreError::Conflict) => {
+                tracing::error!(
+                    chain = after.chain,
+                    "somebody else has written to our audit chain: run `roompass doctor`"
+                );
+                None
+            }
+            Err(_) => Some(after),
+        };
+        appended
+    }
+}
+
+/// What those who depend on the trail are told.
+pub(super) fn refusal(state: State) -> Error {
+    Error::AuditUnavailable { disk: state == State::CannotWrite }
+}
+
+/// The record of an entry, not in its place yet.
+fn record(Entry { at, origin, event }: &Entry) -> AuditRecord {
+    let reason = match &event.outcome {
+        Outcome::Done => None,
+        Outcome::Refused(reason) => Some(reason.clone()),
+        Outcome::Failed(code) => Some(code.as_str().into()),
+    };
+    AuditRecord {
+        chain: 0,
+        seq: 0,
+        at: *at,
+        action: event.action.as_str().into(),
+        result: event.outcome.result().as_str().into(),
+        reason,
+        app_id: event.app_id,
+        actor: plain(&origin.actor.to_string()),
+        source: origin.source.map(|source| source.to_string()),
+        user_id: event.user_id.as_deref().map(plain),
+        room_id: event.room_id.as_deref().map(plain),
+        token_id: event.token_id.map(|token_id| token_id.to_string()),
+        target: event.target.as_deref().map(plain),
+        rights: rights(event),
+        expire_at: event.expire_at,
+        request_id: origin.request_id.map(|request_id| request_id.to_string()),
+        session_id: event.session_id.clone(),
+        details: event.details.as_deref().map(|details| shortened(details, MAX_DETAILS_CHARS)),
+        hash: [0; 32],
+    }
+}
+
+fn rights(event: &Event) -> Option<String> {
+    let names: Vec<&str> = event.privileges?.iter().map(|privilege| privilege.as_str()).collect();
+    let names = names.join(",");
+    Some(match &event.stream_ids {
+        None => names,
+        Some(stream_ids) => shortened(&format!("{names} of {}", stream_ids.join(",")), MAX_DETAILS_CHARS),
+    })
+}
+
+/// `text` without what could deceive a reader or a store, and not longer than it may be.
+fn plain(text: &str) -> String {
+    shortened(text, MAX_TEXT_CHARS)
+}
+
+fn shortened(text: &str, max_chars: usize) -> String {
+    let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    text.chars().take(max_chars).map(visible).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::{Action, Origin};
+
+    #[test]
+    fn a_text_cannot_deceive_its_reader_nor_fill_the_store() {
+        let event = Event { user_id: Some("a\0\r\nb".to_owned()), ..Event::new(Action::Mint).about("x".repeat(5000)) };
+        let record = record(&Entry { at: 1.into(), origin: Origin::SERVER, event });
+        assert_eq!(record.user_id.as_deref(), Some("a\u{fffd}\u{fffd}\u{fffd}b"));
+        assert_eq!(record.target.map(|target| target.len()), Some(MAX_TEXT_CHARS));
+    }
+}

@@ -1,0 +1,103 @@
+//! What is so at the moment: looked up when somebody asks, so that it costs nothing otherwise.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use tokio::time::timeout;
+
+use super::{process::Look, register::Register};
+use crate::app::Service;
+
+/// A store that takes longer than this is not up.
+const STORE_LIMIT: Duration = Duration::from_secs(2);
+
+/// The gauges of what can be looked up.
+#[derive(Debug)]
+pub(super) struct State {
+    apps: Gauge,
+    keys: Gauge,
+    revocations: Gauge,
+    bans: Gauge,
+    connections: Gauge,
+    max_connections: Gauge,
+    requests: Gauge,
+    waiting: Gauge,
+    sessions: Gauge,
+    rooms: Gauge,
+    streams: Gauge,
+    store_up: Gauge,
+    follower_lag: Gauge,
+    clock_jumps: Counter,
+    clock_trusted: Gauge,
+    time: Gauge,
+    cpu_seconds: Counter<f64, AtomicU64>,
+    resident_bytes: Gauge,
+    open_fds: Gauge,
+    max_fds: Gauge,
+}
+
+impl State {
+    pub(super) fn register(all: &mut Register) -> Self {
+        Self {
+            apps: all.gauge("apps", "Apps in memory"),
+            keys: all.gauge("backend_keys", "Backend keys in memory"),
+            revocations: all.gauge("revocations", "Revocations that hold"),
+            bans: all.gauge("bans", "Bans in memory"),
+            connections: all.gauge("connections_open", "Connections open, the gateway's sockets among them"),
+            max_connections: all.gauge("connections_max", "Connections that may be open at a time"),
+            requests: all.gauge("http_requests_under_way", "Requests that are not answered yet"),
+            waiting: all.gauge("gateway_waiting", "Sockets without a login"),
+            sessions: all.gauge("gateway_sessions", "Stays in rooms"),
+            rooms: all.gauge("gateway_rooms", "Rooms with somebody in them"),
+            streams: all.gauge("gateway_streams", "Streams being published"),
+            store_up: all.gauge("store_up", "Whether the store answered just now"),
+            follower_lag: all.gauge(
+                "follower_lag_seconds",
+                "Time since all changes in the store were taken in; beyond 60 s no token is called good",
+            ),
+            clock_jumps: all.counter("clock_jumps", "Times that the machine's clock was set by more than 5 s"),
+            clock_trusted: all.gauge("clock_trusted", "Whether the clock is not behind the time the store has seen"),
+            time: all.gauge("time_seconds", "The time of the server's clock, since 1970"),
+            cpu_seconds: all.usual("process_cpu_seconds", "Processor time used", &[], Counter::default()),
+            resident_bytes: all.usual("process_resident_memory_bytes", "Memory in use", &[], Gauge::default()),
+            open_fds: all.usual("process_open_fds", "File descriptors in use", &[], Gauge::default()),
+            max_fds: all.usual("process_max_fds", "File descriptors that may be in use", &[], Gauge::default()),
+        }
+    }
+
+    /// Looks everything up.
+    pub(super) async fn look(&self, service: &Service) {
+        let now = service.clock.now();
+        set(&self.apps, service.directory.len());
+        set(&self.keys, service.keyring.len());
+        set(&self.revocations, service.revocations.len());
+        set(&self.bans, service.bans.len());
+        set(&self.connections, service.limits.connections().taken());
+        set(&self.max_connections, service.limits.connections().size());
+        set(&self.requests, service.limits.requests().taken());
+        let gateway = service.gateway.occupancy();
+        set(&self.waiting, gateway.waiting);
+        set(&self.sessions, gateway.sessions);
+        set(&self.rooms, gateway.rooms);
+        set(&self.streams, gateway.streams);
+        let is_up = timeout(STORE_LIMIT, service.store.ping()).await.is_ok_and(|answer| answer.is_ok());
+        self.store_up.set(is_up.into());
+        set(&self.follower_lag, service.revocations.behind(now).as_secs() as usize);
+        self.clock_jumps.inner().store(service.clock.jumps(), Ordering::Relaxed);
+        self.clock_trusted.set(service.tokens.trusts(now).into());
+        self.time.set(now.get());
+        if let Some(look) = Look::take() {
+            self.cpu_seconds.inner().store(look.cpu_seconds.to_bits(), Ordering::Relaxed);
+            self.resident_bytes.set(look.resident_bytes);
+            self.open_fds.set(look.open_fds);
+            self.max_fds.set(look.max_fds);
+        }
+    }
+}
+
+fn set(gauge: &Gauge, value: usize) {
+    gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+}

@@ -1,0 +1,225 @@
+//! The audit trail, in SQLite.
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use token_gen::{AppId, UnixSeconds};
+
+use super::{SqliteStore, app_id_of, rows};
+use crate::store::{
+    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart, StoreError,
+};
+
+const RECORD: &str =
+    "chain, seq, at, action, result, reason, app_id, actor, source, user_id, room_id, token_id, target,
+    rights, expire_at, request_id, session_id, details, hash";
+const CHAIN: &str = "chain, opened_at, previous_seq, previous_hash, anchor_seq, anchor_hash, last_seq, last_hash";
+
+#[async_trait]
+impl AuditStore for SqliteStore {
+    async fn begin_audit_chain(&self, opened_at: UnixSeconds, start: ChainStart) -> Result<AuditChain, StoreError> {
+        self.writer
+            .write(move |connection| {
+                let latest = format!("SELECT {CHAIN} FROM audit_chains ORDER BY chain DESC LIMIT 1");
+                let latest = connection.query_row(&latest, [], chain_of_row).optional()?;
+                let begun = AuditChain::after(latest.as_ref(), opened_at, start);
+                let insert = format!("INSERT INTO audit_chains ({CHAIN}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+                connection.execute(
+                    &insert,
+                    params![
+                        begun.chain,
+                        begun.opened_at.get(),
+                        begun.previous_seq,
+                        begun.previous_hash,
+                        begun.anchor_seq,
+                        begun.anchor_hash,
+                        begun.last_seq,
+                        begun.last_hash
+                    ],
+                )?;
+                Ok(begun)
+            })
+            .await
+    }
+
+    async fn append_audit(&self, after: AuditChain, records: Vec<AuditRecord>) -> Result<(), StoreError> {
+        self.writer.write(move |connection| append(connection, &after, &records)).await
+    }
+
+    async fn audit_records(
+        &self,
+        filter: AuditFilter,
+        walk: AuditWalk,
+        limit: u32,
+    ) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
+        self.reader.read(move |connection| find(connection, &filter, walk, limit)).await
+    }
+
+    async fn audit_chains(&self) -> Result<Vec<AuditChain>, StoreError> {
+        let query = format!("SELECT {CHAIN} FROM audit_chains ORDER BY chain");
+        self.reader.read(move |connection| rows(connection, &query, [], chain_of_row)).await
+    }
+
+    async fn audit_chain(&self, chain: i64, seq: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+        let query = format!("SELECT {RECORD} FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
+        let read = |row: &Row<'_>| record_of_row(row, 0);
+        self.reader.read(move |connection| rows(connection, &query, params![chain, seq, limit], read)).await
+    }
+
+    async fn stray_audit_records(&self) -> Result<u64, StoreError> {
+        let query = "SELECT count(*) FROM audit WHERE chain NOT IN (SELECT chain FROM audit_chains)";
+        self.reader
+            .read(move |connection| Ok(connection.query_row(query, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))
+            .await
+    }
+
+    async fn forget_audit(&self, what: AuditRetention, limit: u32) -> Result<usize, StoreError> {
+        self.writer.write(move |connection| forget(connection, what, limit)).await
+    }
+}
+
+fn append(connection: &Connection, after: &AuditChain, records: &[AuditRecord]) -> Result<(), StoreError> {
+    let Some(last) = records.last() else { return Ok(()) };
+    let query =
+        "UPDATE audit_chains SET last_seq = ?4, last_hash = ?5 WHERE chain = ?1 AND last_seq = ?2 AND last_hash = ?3";
+    let mut update = connection.prepare_cached(query)?;
+    if update.execute(params![after.chain, after.last_seq, after.last_hash, last.seq, last.hash])? == 0 {
+        let query = "SELECT last_seq, last_hash FROM audit_chains WHERE chain = ?1";
+        let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, [u8; 32]>(1)?));
+        return match connection.query_row(query, [after.chain], read).optional()? {
+            None => Err(StoreError::Missing),
+            Some(end) if end == (last.seq, last.hash) => Ok(()),
+            Some(_) => Err(StoreError::Conflict),
+        };
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO audit (chain, seq, at, action, result, reason, app_id, actor, source, user_id, room_id, token_id,
+             target, rights, expire_at, request_id, session_id, details, hash)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
+    )?;
+    for record in records {
+        insert.execute(params![
+            record.chain,
+            record.seq,
+            record.at.get(),
+            record.action,
+            record.result,
+            record.reason,
+            record.app_id.map(AppId::get),
+            record.actor,
+            record.source,
+            record.user_id,
+            record.room_id,
+            record.token_id,
+            record.target,
+            record.rights,
+            record.expire_at.map(UnixSeconds::get),
+            record.request_id,
+            record.session_id,
+            record.details,
+            record.hash
+        ])?;
+    }
+    Ok(())
+}
+
+fn find(
+    connection: &Connection,
+    filter: &AuditFilter,
+    walk: AuditWalk,
+    limit: u32,
+) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
+    let (from, order) = match walk {
+        AuditWalk::Back(before) => (before.unwrap_or(i64::MAX), "id < ?1 ORDER BY id DESC"),
+        AuditWalk::Forth(after) => (after, "id > ?1 ORDER BY id"),
+    };
+    let (app_id, since, until) =
+        (filter.app_id.map(AppId::get), filter.since.map(UnixSeconds::get), filter.until.map(UnixSeconds::get));
+    let given: [(&str, Option<&dyn ToSql>); 11] = [
+        ("app_id =", app_id.as_ref().map(|value| value as _)),
+        ("at >=", since.as_ref().map(|value| value as _)),
+        ("at <", until.as_ref().map(|value| value as _)),
+        ("action =", filter.action.as_ref().map(|value| value as _)),
+        ("result =", filter.result.as_ref().map(|value| value as _)),
+        ("reason =", filter.reason.as_ref().map(|value| value as _)),
+        ("actor =", filter.actor.as_ref().map(|value| value as _)),
+        ("user_id =", filter.user_id.as_ref().map(|value| value as _)),
+        ("room_id =", filter.room_id.as_ref().map(|value| value as _)),
+        ("token_id =", filter.token_id.as_ref().map(|value| value as _)),
+        ("request_id =", filter.request_id.as_ref().map(|value| value as _)),
+    ];
+    let (mut conditions, mut parameters) = (String::new(), vec![&from as &dyn ToSql, &limit]);
+    for (condition, value) in given {
+        if let Some(value) = value {
+            parameters.push(value);
+            conditions.push_str(&format!("{condition} ?{} AND ", parameters.len()));
+        }
+    }
+    let query = format!("SELECT id, {RECORD} FROM audit WHERE {conditions}{order} LIMIT ?2");
+    rows(connection, &query, &*parameters, |row| Ok((row.get(0)?, record_of_row(row, 1)?)))
+}
+
+fn forget(connection: &Connection, what: AuditRetention, limit: u32) -> Result<usize, StoreError> {
+    let keep = i64::try_from(what.keep).unwrap_or(i64::MAX);
+    // A run from the old end: in each chain, what goes is a beginning of it.
+    let oldest = "SELECT id, at < ?1 OR id <= (SELECT coalesce(max(id), 0) FROM audit) - ?2
+        FROM audit ORDER BY id LIMIT ?3";
+    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
+    let oldest = rows(connection, oldest, params![what.before.get(), keep, limit], read)?;
+    let gone: Vec<i64> = oldest.into_iter().take_while(|(_, may_go)| *may_go).map(|(id, _)| id).collect();
+    if let Some(last) = gone.last() {
+        connection.execute(
+            "UPDATE audit_chains SET (anchor_seq, anchor_hash) =
+                 (SELECT seq, hash FROM audit WHERE chain = audit_chains.chain AND id <= ?1 ORDER BY seq DESC LIMIT 1)
+             WHERE chain IN (SELECT chain FROM audit WHERE id <= ?1)",
+            [last],
+        )?;
+        connection.execute("DELETE FROM audit WHERE id <= ?1", [last])?;
+    }
+    connection.execute(
+        "DELETE FROM audit_chains WHERE opened_at < ?1 AND chain <
+             coalesce((SELECT min(chain) FROM audit_chains WHERE anchor_seq < last_seq),
+                      (SELECT max(chain) FROM audit_chains))",
+        [what.before.get()],
+    )?;
+    Ok(gone.len())
+}
+
+fn record_of_row(row: &Row<'_>, first: usize) -> rusqlite::Result<AuditRecord> {
+    let column = |offset: usize| first + offset;
+    Ok(AuditRecord {
+        chain: row.get(column(0))?,
+        seq: row.get(column(1))?,
+        at: UnixSeconds::new(row.get(column(2))?),
+        action: Cow::Owned(row.get(column(3))?),
+        result: Cow::Owned(row.get(column(4))?),
+        reason: row.get::<_, Option<String>>(column(5))?.map(Cow::Owned),
+        app_id: row.get::<_, Option<u32>>(column(6))?.map(|_| app_id_of(row, column(6))).transpose()?,
+        actor: row.get(column(7))?,
+        source: row.get(column(8))?,
+        user_id: row.get(column(9))?,
+        room_id: row.get(column(10))?,
+        token_id: row.get(column(11))?,
+        target: row.get(column(12))?,
+        rights: row.get(column(13))?,
+        expire_at: row.get::<_, Option<i64>>(column(14))?.map(UnixSeconds::new),
+        request_id: row.get(column(15))?,
+        session_id: row.get(column(16))?,
+        details: row.get(column(17))?,
+        hash: row.get(column(18))?,
+    })
+}
+
+fn chain_of_row(row: &Row<'_>) -> rusqlite::Result<AuditChain> {
+    Ok(AuditChain {
+        chain: row.get(0)?,
+        opened_at: UnixSeconds::new(row.get(1)?),
+        previous_seq: row.get(2)?,
+        previous_hash: row.get(3)?,
+        anchor_seq: row.get(4)?,
+        anchor_hash: row.get(5)?,
+        last_seq: row.get(6)?,
+        last_hash: row.get(7)?,
+    })
+}

@@ -1,0 +1,64 @@
+//! What an image of the process's memory holds of a secret that has ended.
+
+use std::{
+    fs,
+    process::{Command, Stdio},
+};
+
+use serde_json::json;
+
+use crate::harness::{Installation, Server, http};
+
+const SERVER_SECRET: &str = "Tq7vXc2LmZ9aKd4RfB8sWn1YpEg6UhJo";
+const APP_SIGN: &str = "c3d1a9f07e5b4826c3d1a9f07e5b4826c3d1a9f07e5b4826c3d1a9f07e5b4826";
+
+// proves T18
+#[test]
+fn nothing_of_an_ended_secret_is_left_in_memory() {
+    let installation = Installation::new();
+    let private = |name: &str, text: &str| {
+        let path = installation.path(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let (secret, sign) = (private("secret", SERVER_SECRET), private("sign", APP_SIGN));
+    let name = ["app", "import", "--name", "Shop", "--app-id", "77"];
+    installation.operate(&[&name[..], &["--server-secret-file", &secret, "--app-sign-file", &sign]].concat());
+    let key = installation.operate(&["key", "create", "--app-id", "77", "--right", "mint", "--right", "admin"]);
+    let key = key["backend_key"].as_str().unwrap();
+
+    let server = Server::serve(&installation.config());
+    let headers = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
+    let post = |path: &str, body: &serde_json::Value| {
+        let answer = http(server.address, "POST", &format!("/v1/apps/77/{path}"), &headers, &body.to_string());
+        assert_eq!(answer.status, 200, "{answer:?}");
+    };
+    let mint = || {
+        for _ in 0..100 {
+            post("tokens", &json!({ "user_id": "u" }));
+        }
+    };
+    mint();
+    assert!(copies(&server, SERVER_SECRET) > 0, "the image shows what is there");
+    post("secrets/rotate", &json!({ "overlap_secs": 0 }));
+    post("app-sign/reset", &json!({ "overlap_secs": 0 }));
+    mint();
+    assert_eq!((copies(&server, SERVER_SECRET), copies(&server, APP_SIGN)), (0, 0));
+}
+
+/// How often `text` is in the memory of `server`.
+fn copies(server: &Server, text: &str) -> usize {
+    let directory = tempfile::tempdir().unwrap();
+    let prefix = directory.path().join("image");
+    let mut gcore = Command::new("gcore");
+    let gcore = gcore.arg("-o").arg(&prefix).arg(server.pid().to_string());
+    let made = gcore.stdout(Stdio::null()).stderr(Stdio::null()).status().expect("gdb is installed: `.ci/setup test`");
+    assert!(made.success());
+    let image = format!("{}.{}", prefix.display(), server.pid());
+    let found =
+        Command::new("grep").args(["--text", "--only-matching", "--fixed-strings", text, &image]).output().unwrap();
+    // It says 1 when it finds nothing.
+    assert!(matches!(found.status.code(), Some(0 | 1)), "{}", String::from_utf8_lossy(&found.stderr));
+    String::from_utf8_lossy(&found.stdout).lines().count()
+}
