@@ -149,6 +149,7 @@ fn enter_room(
         room_id: login.room_id.clone(),
         address: visitor.address,
         token: grant.token().map(PresentToken::from),
+        since: now,
         outbox: Arc::clone(&outbox),
     };
     let line = gateway.roll.enter(app.app_id(), session_id, entry);
