@@ -14,9 +14,9 @@ use crate::{
     app::Service,
     apps::names::privileges,
     error::Error,
-    keys::Caller,
+    keys::{Caller, Right},
     lifecycle,
-    tokens::{Attempt, Attempted, Checked, Fault},
+    tokens::{Attempt, Attempted, Checked, Fault, Refusal},
 };
 
 /// Says whether a token is active.
@@ -32,8 +32,16 @@ pub(super) async fn introspect(
         match service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now) {
             // A key bound to rooms learns of the tokens for those rooms only.
             Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-                IntrospectResponse::Active(active(&caller, checked, now))
+                IntrospectResponse::Active(told(&caller, checked, now))
             }
+            // To the app its own token is no secret; clients are told what the gateway tells them.
+            Err(Refusal { fault: Fault::Revoked(_), .. }) => match service.tokens.open_revoked(&app, token, now) {
+                Some(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
+                    let told = told(&caller, checked, now);
+                    IntrospectResponse::Revoked(ActiveToken { active: false, revoked: true, ..told })
+                }
+                _ => IntrospectResponse::Inactive,
+            },
             Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
             Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
             Ok(_) | Err(_) => IntrospectResponse::Inactive,
@@ -41,7 +49,7 @@ pub(super) async fn introspect(
     Ok(Answer(answer))
 }
 
-fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
+fn told(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
     let Checked { token_id, secret_id, format, claims, rights, .. } = checked;
     ActiveToken {
         active: true,
@@ -96,6 +104,7 @@ pub(super) async fn explain(
         stream_id: request.stream_id.as_deref(),
         address,
         source: Some(&caller.key_id),
+        reads_unproven: caller.require(Right::Admin).is_ok(),
     };
     let explained = service.tokens.explain(&app, &request.token, attempted, now);
     let revoked_by = match explained.revoked_by {
