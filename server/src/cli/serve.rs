@@ -31,7 +31,7 @@ pub(super) struct Serve {
     /// Serve although the clock is behind the time the store has seen, because the clock is right
     #[arg(long)]
     accept_clock: bool,
-    /// Without an admin, start all the same, and print the link that makes the first one
+    /// Without an admin, start all the same, and print the code that makes the first one, and how to use it
     #[arg(long)]
     setup: bool,
 }
