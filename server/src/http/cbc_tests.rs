@@ -271,7 +271,7 @@ async fn an_explanation_tells_a_key_without_admin_nothing_about_a_cbc_token_that
     // Bad padding, good padding with a broken inside, and a sound inside of another user.
     let len = STANDARD.decode(&token[2..]).unwrap().len();
     let mut refused: Vec<String> = (1..=255).map(|bits| flipped(&token, len - 17, bits)).collect();
-    refused.extend((0..16).flat_map(|at| [1, 64].map(|bits| flipped(&token, 12 + at, bits))));
+    refused.extend((0..16).flat_map(|at| [1, 64].map(|bits| flipped(&token, 10 + at, bits))));
     let (mut answers, mut last) = (HashSet::new(), Value::Null);
     let (path, mut of_another) = explain(&token);
     of_another["user_id"] = json!("eve");
