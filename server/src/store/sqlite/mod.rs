@@ -471,9 +471,16 @@ impl From<rusqlite::Error> for StoreError {
                 Self::CannotWrite(Arc::new(error))
             }
             Some(ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT) => Self::Unreadable(error.to_string()),
+            None if is_about_a_value(&error) => Self::Unreadable(error.to_string()),
             _ => Self::Unavailable(Arc::new(error)),
         }
     }
+}
+
+/// Whether the database did its part, and what it gave is no value of ours: it will be none the next time either.
+fn is_about_a_value(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }
 
 #[cfg(test)]
