@@ -165,6 +165,11 @@ impl Roll {
         }
     }
 
+    /// How many there are in `app_id`.
+    pub(super) fn len_in(&self, app_id: AppId) -> usize {
+        self.lock().get(&app_id).map_or(0, HashMap::len)
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.lock().values().map(HashMap::len).sum()
