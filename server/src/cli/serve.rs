@@ -37,6 +37,11 @@ pub(super) struct Serve {
 }
 
 impl Serve {
+    /// How many threads are to serve, if that is said. Asked before anything runs.
+    pub(super) fn workers(&self) -> Option<usize> {
+        config::workers(self.config.as_deref()).and_then(|workers| usize::try_from(workers).ok())
+    }
+
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (mut config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         config.accept_clock = self.accept_clock;

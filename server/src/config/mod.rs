@@ -14,7 +14,7 @@ pub use fields::{
     AuditSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection, ServerSection,
     StoreSection, TelemetrySection, TlsSection,
 };
-pub use load::{Overrides, Source, log_section, serve};
+pub use load::{Overrides, Source, log_section, serve, workers};
 pub(crate) use load::{parse_origin, read_master_key};
 pub use values::Values;
 
