@@ -23,6 +23,7 @@ mod session;
 pub mod signed;
 mod state;
 mod tls;
+pub mod webhook;
 
 pub use backend::{BackendClient, BackendKey};
 pub use client::Client;

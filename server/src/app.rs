@@ -22,7 +22,7 @@ use crate::{
     config::{AuditSettings, Callers, Config, ConfigError},
     error::{Error, with_causes},
     follower::Follower,
-    gateway::Gateway,
+    gateway::{self, Gateway},
     http::{
         self,
         observe::{self, METRICS_PATH},
@@ -33,14 +33,17 @@ use crate::{
     lifecycle::Lifecycle,
     limits::{Limits, Places},
     metrics::Metrics,
+    nodes::Nodes,
     reload::Reloader,
     requests::Requests,
     revocations::Revocations,
+    rooms::RoomEvent,
     sealing::Sealer,
     single_use::SingleUse,
     store::{Location, Store, StoreError, StoreUrl},
     tls::Tls,
     tokens::Tokens,
+    webhooks::{Deliverer, Webhooks},
 };
 
 /// How often the last use of keys is written down. What is lost in a crash is when a key was last used, no more.
@@ -82,6 +85,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
+    /// This node among the others.
+    pub nodes: Arc<Nodes>,
     /// Minting, and judging what is shown.
     pub tokens: Arc<Tokens>,
     /// Every live revocation.
@@ -90,6 +95,8 @@ pub struct Service {
     pub bans: Arc<Bans>,
     /// Revoking and banning.
     pub lifecycle: Lifecycle,
+    /// Telling the apps' backends what happens.
+    pub webhooks: Arc<Webhooks>,
     /// Requests that name themselves, and their answers.
     pub requests: Requests,
     /// The latest change in the store that was surely loaded.
@@ -113,6 +120,8 @@ impl Service {
         let metrics = Arc::new(Metrics::new(config.metrics.apps, store.timings()));
         let (directory, keyring) = (Arc::new(Directory::default()), Arc::new(Keyring::default()));
         let sealer = Sealer::new(&config.master_key);
+        let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), config.webhooks.clone());
+        let webhooks = Arc::new(webhooks);
         let audit = Audit::start(store.clone(), clock.clone());
         let recorder = Recorder::new(audit.clone());
         let admin = Admin::new(
@@ -121,6 +130,7 @@ impl Service {
             clock.clone(),
             directory.clone(),
             keyring.clone(),
+            webhooks.clone(),
             recorder.clone(),
         );
         let admins = Admins::new(store.clone(), sealer.clone(), clock.clone(), recorder.clone());
@@ -146,19 +156,42 @@ impl Service {
         }
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
         let issued = Arc::new(IssuedTokens::default());
-        let lifecycle = Lifecycle::new(store.clone(), revocations.clone(), bans.clone(), issued.clone(), recorder)
-            .counting_in(metrics.clone());
+        let lifecycle = Lifecycle::new(
+            store.clone(),
+            revocations.clone(),
+            bans.clone(),
+            issued.clone(),
+            webhooks.clone(),
+            recorder,
+        )
+        .counting_in(metrics.clone());
         lifecycle.load().await?;
+        webhooks.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
+        let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
+        let told = webhooks.clone();
+        let sink = move |app_id, event: &RoomEvent| {
+            gateway::log_event(app_id, event);
+            told.announce_in_room(app_id, event);
+        };
+        let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone(), Arc::new(sink)));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         let single_use = SingleUse::new(store.clone());
-        let gateway =
-            Gateway::new(directory.clone(), tokens.clone(), single_use, clock.clone(), audit.clone(), gateway_config);
+        let gateway = Gateway::new(
+            directory.clone(),
+            tokens.clone(),
+            single_use,
+            nodes.clone(),
+            clock.clone(),
+            audit.clone(),
+            gateway_config,
+        );
         Ok(Self {
-            gateway: Arc::new(gateway.counting_in(metrics.clone())),
+            gateway: Arc::new(gateway.counting_in(metrics.clone()).announcing(webhooks.clone())),
+            nodes,
             requests: Requests::new(store.clone(), sealer),
             clock,
             directory,
@@ -175,6 +208,7 @@ impl Service {
             bans,
             lifecycle,
             reloader: Reloader::new(config),
+            webhooks,
             loaded_at,
             origin,
             dev: config.dev,
@@ -280,6 +314,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         None => None,
     };
     let service = Arc::new(Service::open(&config, origin, clock).await?);
+    let deliverer = Deliverer::new(Arc::clone(&service.webhooks), Arc::clone(&service.directory));
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
     let limits = ConnectionLimits::new(service.limits.connections().clone(), service.metrics.clone());
@@ -294,8 +329,10 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         server: tokio::spawn(serve(listener, tls.clone(), router, Arc::clone(&service), stopped.clone(), limits)),
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
+        meeting: tokio::spawn(meet(Arc::clone(&service))),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
+        delivering: tokio::spawn(deliverer.run(stopped.clone())),
         // A store in memory is ours alone.
         catching_up: match config.store {
             StoreUrl::Sqlite(Location::Memory) => None,
@@ -374,6 +411,11 @@ async fn serve(
     }
 }
 
+/// Brings this node's rooms and the others' together, to the end.
+async fn meet(service: Arc<Service>) {
+    tokio::join!(service.nodes.listen(), service.nodes.speak());
+}
+
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     let mut ticks = interval(LAST_USED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -435,8 +477,10 @@ pub struct Running {
     server: JoinHandle<()>,
     chores: JoinHandle<()>,
     following: JoinHandle<()>,
+    meeting: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
+    delivering: JoinHandle<()>,
     catching_up: Option<JoinHandle<()>>,
     watched: Option<Watched>,
 }
@@ -500,12 +544,16 @@ impl Running {
             ("following", self.following),
             ("tidying", self.tidying),
             ("reserving", self.reserving),
+            ("delivering", self.delivering),
         ];
         for (name, task) in tasks.into_iter().chain(catching_up) {
             if let Err(error) = task.await {
                 tracing::error!(%error, "the {name} task failed");
             }
         }
+        // Only now, so that the others hear of every stay that has ended.
+        self.meeting.abort();
+        self.service.nodes.bus().close().await;
         self.service.audit.close().await;
         // Last, so that the end can be watched.
         if let Some(watched) = self.watched {

@@ -70,6 +70,7 @@ impl Follower {
                 let latest = self.service.store.latest_change().await?;
                 self.service.admin.load().await?;
                 self.service.lifecycle.load().await?;
+                self.service.webhooks.load().await?;
                 tracing::warn!("missed changes in the store, and read everything again");
                 self.seq = latest;
                 continue;
@@ -89,8 +90,9 @@ impl Follower {
     }
 
     async fn take_in(&self, change: &Change) -> Result<(), Error> {
-        let Service { admin, lifecycle, .. } = &*self.service;
+        let Service { admin, lifecycle, webhooks, .. } = &*self.service;
         let taken = match (change.kind, change.app_id, EntryId::parse(&change.id)) {
+            (ChangeKind::App, Some(app_id), _) if change.id == ChangeKind::WEBHOOKS => webhooks.reload(app_id).await,
             (ChangeKind::App, Some(app_id), _) => admin.reload_app(app_id).await,
             (ChangeKind::Key, ..) => admin.reload_key(&change.id).await,
             (ChangeKind::Revocation, Some(app_id), Some(id)) => lifecycle.reload_revocation(app_id, id).await,

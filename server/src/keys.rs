@@ -118,11 +118,14 @@ pub enum Right {
     Read,
     /// Change the app.
     Admin,
+    /// Remove users from rooms, stop streams, close rooms, say something in them.
+    Operate,
 }
 
 impl Right {
     /// Every right.
-    pub const ALL: [Self; 6] = [Self::Mint, Self::Introspect, Self::Explain, Self::Revoke, Self::Read, Self::Admin];
+    pub const ALL: [Self; 7] =
+        [Self::Mint, Self::Introspect, Self::Explain, Self::Revoke, Self::Read, Self::Admin, Self::Operate];
 
     /// The word for it.
     pub const fn as_str(self) -> &'static str {
@@ -133,6 +136,7 @@ impl Right {
             Self::Revoke => "revoke",
             Self::Read => "read",
             Self::Admin => "admin",
+            Self::Operate => "operate",
         }
     }
 }
@@ -145,7 +149,7 @@ impl fmt::Display for Right {
 
 /// A word that is no right.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a right is mint, introspect, explain, revoke, read or admin")]
+#[error("a right is mint, introspect, explain, revoke, read, admin or operate")]
 pub struct UnknownRight;
 
 impl FromStr for Right {

@@ -15,7 +15,9 @@
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
 //! | [`single_use`] | tokens that let their user in once | sockets, rooms |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
-//! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
+//! | [`operator`] | the operator's hand in live rooms | HTTP, sockets |
+//! | [`rooms`] | who is in which room, as this node knows it | sockets, tokens, the store |
+//! | [`nodes`] | rooms across nodes | sockets, tokens, the store |
 //! | [`apps`] | apps as the hot path needs them | the store, HTTP |
 //! | [`keys`] | backend keys and who holds them | the store, HTTP |
 //! | [`revocations`], [`bans`] | what ends tokens and keeps users out, in memory | the store, HTTP |
@@ -25,8 +27,10 @@
 //! | [`audit`] | what happened, who did it, and the proof that nobody rewrote it | HTTP, SQL |
 //! | [`follower`] | how changes made elsewhere come into memory | SQL, HTTP |
 //! | [`reload`] | what may change while the server runs | |
+//! | [`webhooks`] | telling apps' backends what happens | HTTP routes, sockets |
 //! | [`sealing`] | secrets at rest | the store |
 //! | [`store`] | durable records | rules, rooms, HTTP |
+//! | [`bus`] | what nodes tell each other | what it means |
 //! | [`tls`] | certificates and the handshake | HTTP |
 //! | [`metrics`] | what operators see in numbers | HTTP |
 //! | [`clock`] | the one clock | |
@@ -38,6 +42,7 @@ pub mod app;
 pub mod apps;
 pub mod audit;
 pub mod bans;
+pub mod bus;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -53,6 +58,8 @@ pub mod lifecycle;
 pub mod limits;
 pub mod login;
 pub mod metrics;
+pub mod nodes;
+pub mod operator;
 mod private_file;
 pub mod reload;
 pub mod requests;
@@ -65,6 +72,8 @@ pub mod store;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;
+mod trust;
+pub mod webhooks;
 
 pub use app::{Credentials, Running, StartError, start};
 pub use config::Config;

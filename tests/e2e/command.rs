@@ -1,22 +1,14 @@
 //! The command `roompass dev --json`, as scripts use it: a process of its own, the machine's own clock.
 
-use std::{env, path::PathBuf, process::Stdio};
+use std::process::Stdio;
 
 use roompass_sdk::{BackendClient, BackendKey, Client, LocalUser, MintRequest};
-use roompass_tests::logs;
+use roompass_tests::{logs, program};
 use serde_json::Value;
 use tokio::{
     io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
 };
-
-/// The program `name` of this build, which lies beside the folder of the test programs.
-fn program(name: &str) -> PathBuf {
-    let test = env::current_exe().expect("a test has a path");
-    let path = test.ancestors().nth(2).expect("it lies in a folder of the build").join(name);
-    assert!(path.exists(), "{} is not there: `cargo test --workspace` builds it", path.display());
-    path
-}
 
 /// Starts `roompass dev --json`, with its log in the file `log` of a kept run. It ends when it is dropped.
 pub(crate) async fn start_dev(log: &str) -> (Child, Value) {

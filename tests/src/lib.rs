@@ -3,12 +3,14 @@
 
 mod listener;
 pub mod logs;
+mod program;
 mod relay;
 mod world;
 
 use std::time::Duration;
 
 pub use listener::Listener;
+pub use program::program;
 pub use relay::Relay;
 pub use world::{TestApp, World, next_event};
 

@@ -9,5 +9,6 @@ mod problem;
 #[cfg(feature = "openapi")]
 pub mod schema;
 pub mod signed;
+pub mod webhook;
 
 pub use problem::{CodeRow, ErrorCode, Problem};

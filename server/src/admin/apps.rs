@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::{TryRng, rngs::SysRng};
+use roompass_wire::webhook::{self, AppChanged, AppDisabled};
 use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
@@ -176,7 +177,17 @@ impl Admin {
         self.replace(event, record.clone(), now).await?;
         tracing::info!(app_id = %record.app_id, version = version + 1, "app changed");
         record.version += 1;
+        self.announce_change(&before, &settings, record.version).await;
         view(&record)
+    }
+
+    async fn announce_change(&self, before: &AppSettings, after: &AppSettings, version: Version) {
+        let event = if before.enabled && !after.enabled {
+            webhook::Event::AppDisabled(AppDisabled { version })
+        } else {
+            webhook::Event::AppChanged(AppChanged { version, settings: before.differences(after) })
+        };
+        self.webhooks.announce(after.app_id, event).await;
     }
 
     /// A number that no app has.

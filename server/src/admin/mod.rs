@@ -10,6 +10,7 @@ mod ring;
 mod seal;
 #[cfg(test)]
 mod tests;
+mod webhooks;
 
 use std::sync::{
     Arc,
@@ -27,6 +28,7 @@ use crate::{
     keys::Keyring,
     sealing::Sealer,
     store::{AppRecord, SecretUseRecord, Store, StoreError},
+    webhooks::Webhooks,
 };
 
 pub(crate) use apps::require_acknowledged;
@@ -35,6 +37,7 @@ pub use check::{CheckReport, Fault};
 pub use keys::{KeyKind, NewKey};
 pub use ring::{ResetAppSign, Rotated, Rotation, SecretState, SecretView};
 use seal::left_out;
+pub use webhooks::{EndpointChange, EndpointView};
 
 /// How much is read from the store at once.
 const PAGE: u32 = 1000;
@@ -47,6 +50,7 @@ pub struct Admin {
     clock: Arc<dyn Clock>,
     directory: Arc<Directory>,
     keyring: Arc<Keyring>,
+    webhooks: Arc<Webhooks>,
     uses: Arc<SecretUses>,
     /// Reading from the store and putting into memory is one step: without this, an older reading could be put last.
     reading: Arc<Mutex<()>>,
@@ -55,18 +59,19 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// Works on `store`, which must be open and migrated, and keeps `directory` and `keyring` up to date. In the name of
-    /// the server itself, until told otherwise.
+    /// Works on `store`, which must be open and migrated, keeps `directory` and `keyring` up to date, and announces
+    /// what it does to `webhooks`. In the name of the server itself, until told otherwise.
     pub fn new(
         store: Arc<dyn Store>,
         sealer: Sealer,
         clock: Arc<dyn Clock>,
         directory: Arc<Directory>,
         keyring: Arc<Keyring>,
+        webhooks: Arc<Webhooks>,
         recorder: Recorder,
     ) -> Self {
         let (uses, reading, has_our_key) = (Arc::default(), Arc::default(), Arc::new(AtomicBool::new(true)));
-        Self { store, sealer, clock, directory, keyring, uses, reading, has_our_key, recorder }
+        Self { store, sealer, clock, directory, keyring, webhooks, uses, reading, has_our_key, recorder }
     }
 
     /// The same in the name of whoever asks.

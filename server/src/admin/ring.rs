@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use rand::rngs::SysRng;
+use roompass_wire::{http::SecretPurpose, webhook};
 use token_gen::{AppId, AppSign, MAX_LIFETIME, ServerSecret, UnixSeconds};
 
 use super::{
@@ -15,6 +16,7 @@ use crate::{
     audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, SecretRecord},
+    webhooks::millis,
 };
 
 /// The most secrets that verify at the same time: each one more is tried on every forged token.
@@ -118,6 +120,15 @@ impl Admin {
         let event = Event::of(Action::RotateSecret, app_id).about(&*secret_id).saying(rotation.purpose.as_str());
         self.replace(Event { expire_at: previous_valid_until, ..event }, record, now).await?;
         tracing::info!(%app_id, secret_id, purpose = rotation.purpose.as_str(), "secret rotated");
+        let rotated = webhook::SecretRotated {
+            secret_id: secret_id.clone(),
+            purpose: match rotation.purpose {
+                Purpose::Gcm => SecretPurpose::Gcm,
+                Purpose::Cbc => SecretPurpose::Cbc,
+            },
+            previous_valid_until_ms: previous_valid_until.map(millis),
+        };
+        self.webhooks.announce(app_id, webhook::Event::SecretRotated(rotated)).await;
         Ok(Rotated { secret_id, secret, previous_valid_until })
     }
 
@@ -140,6 +151,8 @@ impl Admin {
         secret.retired_at = Some(now);
         self.replace(Event::of(Action::RetireSecret, app_id).about(secret_id), record, now).await?;
         tracing::info!(%app_id, secret_id, "secret retired");
+        let retired = webhook::SecretRetired { secret_id: secret_id.to_owned() };
+        self.webhooks.announce(app_id, webhook::Event::SecretRetired(retired)).await;
         Ok(())
     }
 
@@ -198,6 +211,8 @@ impl Admin {
         let event = Event { expire_at: Some(previous_valid_until), ..Event::of(Action::ResetAppSign, app_id) };
         self.replace(event, record, now).await?;
         tracing::info!(%app_id, "AppSign reset");
+        let reset = webhook::AppSignReset { previous_valid_until_ms: millis(previous_valid_until) };
+        self.webhooks.announce(app_id, webhook::Event::AppSignReset(reset)).await;
         Ok(ResetAppSign { app_sign, previous_valid_until })
     }
 

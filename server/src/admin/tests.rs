@@ -12,6 +12,7 @@ use crate::{
     keys::{Right, Scope},
     sealing::MasterKey,
     store::{AppRecord, Location, Purpose, SqliteStore},
+    webhooks::WebhookSettings,
 };
 
 const NOW: i64 = 1_800_000_000;
@@ -41,8 +42,17 @@ impl Office {
         let (directory, keyring) = (Arc::<Directory>::default(), Arc::<Keyring>::default());
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
         let sealer = Sealer::new(&master_key);
+        let webhooks = Webhooks::new(store.clone(), sealer.clone(), clock.clone(), WebhookSettings::default());
         let recorder = Recorder::new(Audit::start(store.clone(), clock.clone()));
-        let admin = Admin::new(store.clone(), sealer, clock.clone(), directory.clone(), keyring.clone(), recorder);
+        let admin = Admin::new(
+            store.clone(),
+            sealer,
+            clock.clone(),
+            directory.clone(),
+            keyring.clone(),
+            Arc::new(webhooks),
+            recorder,
+        );
         Self { admin, directory, keyring, clock, store, master_key }
     }
 

@@ -9,7 +9,7 @@ use crate::{error::Error, keys::Right};
 pub fn role_for(right: Right) -> Role {
     match right {
         Right::Read | Right::Introspect | Right::Explain => Role::Viewer,
-        Right::Mint | Right::Revoke | Right::Admin => Role::Admin,
+        Right::Mint | Right::Revoke | Right::Admin | Right::Operate => Role::Admin,
     }
 }
 

@@ -186,6 +186,13 @@ impl App {
         std::iter::once(&self.active).chain(cbc).any(|entry| entry.secret_id == secret_id)
     }
 
+    /// The secrets that verify until a date, and that date.
+    pub fn previous_secrets(&self) -> impl Iterator<Item = (&str, UnixSeconds)> {
+        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
+        let previous = self.previous.iter().chain(cbc);
+        previous.filter_map(|entry| Some((&*entry.secret_id, entry.valid_until?)))
+    }
+
     /// A minter with the active secret for `format`, or `None` where the app does not use that format.
     pub fn minter(&self, format: Format) -> Option<&Minter> {
         if is_cbc(format) {

@@ -141,6 +141,17 @@ impl AppSettings {
         serde_json::to_string(self).unwrap_or_default()
     }
 
+    /// The names of the settings that are different in `other`.
+    pub fn differences(&self, other: &Self) -> Vec<String> {
+        let members = |settings: &Self| match serde_json::to_value(settings) {
+            Ok(serde_json::Value::Object(members)) => members,
+            // Names, numbers and lists into memory: serde_json has no way to fail here.
+            _ => serde_json::Map::new(),
+        };
+        let (ours, theirs) = (members(self), members(other));
+        ours.into_iter().filter(|(name, value)| theirs.get(name) != Some(value)).map(|(name, _)| name).collect()
+    }
+
     /// These settings with others in their place, by the names they have in JSON.
     ///
     /// # Errors

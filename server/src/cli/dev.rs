@@ -18,6 +18,7 @@ use crate::{
     sealing::MasterKey,
     store::Location,
     telemetry,
+    webhooks::PrivateNetworks,
 };
 
 /// Start a server for development, with a demo app, on this machine only
@@ -55,6 +56,7 @@ impl Dev {
         };
         let mut config = Config::ephemeral(self.listen, master_key);
         config.dev = true;
+        config.webhooks.networks = PrivateNetworks::loopback();
         // The clock of a machine for trying things out may be anything.
         config.accept_clock = true;
         if let Some(data_dir) = data_dir {

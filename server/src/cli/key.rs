@@ -70,7 +70,7 @@ pub(super) struct Create {
     /// What people call it
     #[arg(long, value_name = "TEXT", default_value = "backend")]
     name: String,
-    /// What it may do: mint, introspect, explain, revoke, read, admin; repeat for more. Default mint; an operator's is
+    /// What it may do: mint, introspect, explain, revoke, read, admin, operate; repeat for more. Default mint; an operator's is
     /// admin
     #[arg(long = "right", value_name = "RIGHT", value_delimiter = ',', conflicts_with = "operator")]
     rights: Vec<Right>,
@@ -208,12 +208,12 @@ fn line(key: &KeyRecord) -> String {
     }
 }
 
-fn words<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
+pub(super) fn words<T: ToString>(words: impl IntoIterator<Item = T>) -> String {
     words.into_iter().map(|word| word.to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// An instant as a date, where the calendar has one for it.
-fn date(at: UnixSeconds) -> String {
+pub(super) fn date(at: UnixSeconds) -> String {
     match u64::try_from(at.get()).ok().filter(|&seconds| seconds < 253_402_300_800) {
         Some(seconds) => {
             humantime::format_rfc3339_seconds(SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)).to_string()

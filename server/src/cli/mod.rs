@@ -10,8 +10,11 @@ mod dev;
 mod key;
 mod master_key;
 mod out;
+mod remote;
+mod room;
 mod secret;
 mod serve;
+mod webhook;
 
 use std::{
     fmt,
@@ -28,6 +31,7 @@ use tokio::runtime::Builder;
 use crate::{
     app::{Service, StartError},
     audit::Origin,
+    bus::BusUrl,
     clock::SystemClock,
     config::{Callers, Config, ConfigError, Overrides},
     error::{Error, with_causes},
@@ -70,6 +74,12 @@ enum Command {
     /// Replace what client builds of an app carry
     #[command(subcommand)]
     AppSign(secret::AppSignCommand),
+    /// Look into live rooms of a running server, and act in them
+    #[command(subcommand)]
+    Room(room::RoomCommand),
+    /// Tell an app's backend what happens: endpoints, their keys, their deliveries
+    #[command(subcommand)]
+    Webhook(webhook::WebhookCommand),
     /// Make the key that seals every secret, or replace it
     #[command(subcommand)]
     MasterKey(master_key::MasterKeyCommand),
@@ -121,6 +131,8 @@ async fn perform(cli: Cli) -> ExitCode {
         Command::Key(command) => command.run().await,
         Command::Secret(command) => command.run().await,
         Command::AppSign(command) => command.run().await,
+        Command::Room(command) => command.run().await,
+        Command::Webhook(command) => command.run().await,
         Command::MasterKey(command) => command.run().await,
         Command::Backup(backup) => backup.run().await,
         Command::Restore(restore) => restore.run().await,
@@ -257,6 +269,8 @@ impl StoreArgs {
 }
 
 async fn open(config: Config) -> Result<Service, Failure> {
+    // A command has no rooms, so it needs no other nodes.
+    let config = Config { bus: BusUrl::Local, ..config };
     let origin = config.public_url.clone().unwrap_or_else(|| format!("http://{}", config.listen));
     Ok(Service::open(&config, origin, Arc::new(SystemClock::new())).await?.by(Origin::cli()))
 }

@@ -114,7 +114,7 @@ async fn list(app_id: AppId, store: &StoreArgs) -> Result<(), Failure> {
 }
 
 /// A word as it is written in JSON.
-fn word(word: impl serde::Serialize) -> String {
+pub(super) fn word(word: impl serde::Serialize) -> String {
     serde_json::to_value(word).ok().and_then(|word| word.as_str().map(str::to_owned)).unwrap_or_default()
 }
 

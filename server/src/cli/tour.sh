@@ -19,3 +19,6 @@ cargo run -p roompass-sdk --example join_room
 
 # 5. A token of 20 seconds, renewed by the SDK before it expires, again and again. Ctrl-C leaves.
 cargo run -p roompass-sdk --example auto_renew
+
+# 6. A room in the terminal: users, streams, messages, the token's countdown. Run it twice, with two users.
+cargo run -p roompass-sdk --example room_chat -- alice room1

@@ -161,6 +161,16 @@ sections! {
         /// The certificates that may vouch for PostgreSQL, in PEM; without it, those the system trusts.
         ca_file: Option<PathBuf> = "",
     }
+    /// What brings several nodes together, so that a room is one room on all of them.
+    bus: BusSection {
+        /// `local:` for one node; for several `redis://HOST:PORT`, a socket of this machine as `redis+unix://PATH`, or
+        /// `rediss://USER@HOST:PORT` for TLS with the name proven, without which no other machine is reached.
+        url: String = "\"local:\"",
+        /// A file of mode 0400 or 0600 with the password of Redis.
+        password_file: Option<PathBuf> = "",
+        /// The certificates that may vouch for Redis, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
+    }
     /// The audit trail: what was done, by whom, and how it ended.
     audit: AuditSection {
         /// How many days records are kept: 1 to 3650. Export them before, if they are needed longer.
@@ -173,6 +183,18 @@ sections! {
         /// A file of mode 0400 or 0600 with 64 hexadecimal characters, from `openssl rand -hex 32`.
         /// The environment variable ROOMPASS_MASTER_KEY can hold the key itself instead.
         file: Option<PathBuf> = "",
+    }
+    /// Webhooks: endpoints of the apps' backends that are told what happens.
+    webhooks: WebhooksSection {
+        /// Networks in which an endpoint may be that says `private_network`, such as `["10.0.0.0/8"]`; others must be
+        /// at public addresses. With `127.0.0.0/8` an endpoint on this machine may be plain HTTP.
+        private_networks: Vec<String> = "[]",
+        /// The certificates that may vouch for endpoints, in PEM; without it, those the system trusts.
+        ca_file: Option<PathBuf> = "",
+        /// How many deliveries of one endpoint may wait; what happens beyond that it is never told.
+        max_pending: u32 = "10000",
+        /// How many days deliveries are kept: 2 to 90. Of those done, the latest 10,000 of an endpoint.
+        keep_days: u32 = "7",
     }
     /// What is written to standard error.
     log: LogSection {

@@ -17,16 +17,21 @@ use tracing_subscriber::EnvFilter;
 
 use super::{
     AuditSettings, Callers, Config, ConfigError, FIELDS, Field, LogSection, Values,
-    fields::{AuditSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection},
+    fields::{
+        AuditSection, BusSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection, WebhooksSection,
+    },
     watching::{judge_metrics, judge_telemetry},
 };
 use crate::{
+    bus::{BusUrl, RedisUrl},
     gateway::GatewayConfig,
     limits::{LimitSettings, Quota},
     private_file,
     sealing::MasterKey,
     store::{PostgresUrl, StoreUrl},
     tls::TlsFiles,
+    trust,
+    webhooks::{PrivateNetworks, WebhookSettings},
 };
 
 /// Holds the master key itself.
@@ -198,6 +203,10 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
     let tls = judge_tls(&sections.tls)?;
     let public_url = judge_server(&sections.server, tls.is_some())?;
     let store = judge_store(&sections.store)?;
+    let bus = judge_bus(&sections.bus)?;
+    if let (BusUrl::Redis(_), StoreUrl::Sqlite(_)) = (&bus, &store) {
+        return Err(ConfigError::new("bus.url", "needs a store that several nodes can share: postgres://…"));
+    }
     check_log(&sections.log)?;
     let config = Config {
         listen: sections.server.listen,
@@ -212,6 +221,8 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
             ..GatewayConfig::default()
         },
+        webhooks: judge_webhooks(&sections.webhooks)?,
+        bus,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
         dev: false,
         accept_clock: false,
@@ -344,10 +355,56 @@ fn judge_store(store: &StoreSection) -> Result<StoreUrl, ConfigError> {
     Ok(parsed)
 }
 
+fn judge_webhooks(webhooks: &WebhooksSection) -> Result<WebhookSettings, ConfigError> {
+    let networks: Result<PrivateNetworks, _> = webhooks.private_networks.join(" ").parse();
+    let networks = networks.map_err(|fault| ConfigError::new("webhooks.private_networks", fault.to_string()))?;
+    let trusted = webhooks.ca_file.as_deref().map(|path| {
+        let fault = |reason| ConfigError::new("webhooks.ca_file", reason);
+        let trusted = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        trust::client_config(Some(&trusted)).map_err(fault)?;
+        Ok(trusted)
+    });
+    if !(1..=1_000_000).contains(&webhooks.max_pending) {
+        return Err(ConfigError::new("webhooks.max_pending", "must be 1 to 1000000"));
+    }
+    if !(2..=90).contains(&webhooks.keep_days) {
+        return Err(ConfigError::new("webhooks.keep_days", "must be 2 to 90"));
+    }
+    Ok(WebhookSettings {
+        networks,
+        trusted: trusted.transpose()?,
+        max_pending: webhooks.max_pending,
+        keep: Duration::from_secs(u64::from(webhooks.keep_days) * 24 * 3600),
+        ..WebhookSettings::default()
+    })
+}
+
 fn postgres(url: StoreUrl) -> Result<PostgresUrl, String> {
     match url {
         StoreUrl::Postgres(url) => Ok(url),
         StoreUrl::Sqlite(_) => Err("is for PostgreSQL only".to_owned()),
+    }
+}
+
+fn judge_bus(bus: &BusSection) -> Result<BusUrl, ConfigError> {
+    let mut parsed = BusUrl::parse(&bus.url).map_err(|reason| ConfigError::new("bus.url", reason))?;
+    if let Some(path) = &bus.password_file {
+        let fault = |reason| ConfigError::new("bus.password_file", reason);
+        let password = private_file::read(path).map_err(fault)?;
+        parsed = BusUrl::Redis(redis(parsed).map_err(fault)?.with_password(password.trim_end()));
+    }
+    if let Some(path) = &bus.ca_file {
+        let fault = |reason| ConfigError::new("bus.ca_file", reason);
+        let certificates = fs::read(path).map_err(|error| fault(format!("{}: {error}", path.display())))?;
+        parsed = BusUrl::Redis(redis(parsed).map_err(fault)?.trusting(certificates));
+    }
+    Ok(parsed)
+}
+
+fn redis(url: BusUrl) -> Result<RedisUrl, String> {
+    match url {
+        BusUrl::Redis(url) => Ok(url),
+        BusUrl::Local => Err("is for Redis only".to_owned()),
     }
 }
 
@@ -485,6 +542,11 @@ mod tests {
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
             (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
             (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
+            (file("[bus]\nurl = \"nats://h\""), &[key], "bus.url: must be local:, or redis://"),
+            (file("[bus]\nurl = \"redis://:pw@redis.example\""), &[key], "bus.url: must be rediss://"),
+            (file("[bus]\nurl = \"redis://localhost\""), &[key], "bus.url: needs a store that several nodes"),
+            (file("[bus]\nca_file = \"/nowhere/ca\""), &[key], "bus.ca_file: /nowhere/ca: No such file"),
+            (file("[bus]\npassword_file = \"/nowhere/p\""), &[key], "bus.password_file: /nowhere/p: No such file"),
             (file("[metrics]\nlisten = \"9464\""), &[key], "metrics.listen: invalid socket address"),
             (file("[metrics]\napps = 10001"), &[key], "metrics.apps: must be 0 to 10000"),
             (file("[telemetry]\notlp_endpoint = \"collector:4318\""), &[key], "telemetry.otlp_endpoint: must be a URL"),
@@ -500,6 +562,14 @@ mod tests {
                 &[key],
                 "telemetry.otlp_headers_file: /nowhere/h: No such file",
             ),
+            (
+                file("[webhooks]\nprivate_networks = [\"intranet\"]"),
+                &[key],
+                "webhooks.private_networks: must be addresses",
+            ),
+            (file("[webhooks]\nca_file = \"/nowhere/ca\""), &[key], "webhooks.ca_file: /nowhere/ca: No such file"),
+            (file("[webhooks]\nmax_pending = 0"), &[key], "webhooks.max_pending: must be 1 to"),
+            (file("[webhooks]\nkeep_days = 1"), &[key], "webhooks.keep_days: must be 2 to 90"),
             (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
             (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
             (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),
@@ -511,6 +581,16 @@ mod tests {
             assert!(line.starts_with(expected), "expected {expected:?}, got {line:?}");
             assert!(!line.contains('\n') && !line.contains(KEY));
         }
+    }
+
+    #[test]
+    fn a_bus_is_for_several_nodes_and_its_password_for_nobody() {
+        let file = "[store]\nurl = \"postgres://r@localhost/d\"\n";
+        assert_eq!(load(file, &[(MASTER_KEY_ENV, KEY)]).unwrap().bus, BusUrl::Local);
+        let url = "redis://:hunter2@localhost/1";
+        let config = load(file, &[(MASTER_KEY_ENV, KEY), ("ROOMPASS_BUS_URL", url)]).unwrap();
+        assert_eq!(config.bus, BusUrl::parse(url).unwrap());
+        assert!(!format!("{config:?}").contains("hunter2"));
     }
 
     #[test]

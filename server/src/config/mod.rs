@@ -11,20 +11,22 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use token_gen::UnixSeconds;
 
 pub use fields::{
-    AuditSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection, ServerSection,
-    StoreSection, TelemetrySection, TlsSection,
+    AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection,
+    ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
 pub use load::{Overrides, Source, log_section, serve, workers};
 pub(crate) use load::{parse_origin, read_master_key};
 pub use values::Values;
 
 use crate::{
+    bus::BusUrl,
     gateway::GatewayConfig,
     limits::LimitSettings,
     sealing::MasterKey,
     store::{AuditRetention, Location, StoreUrl},
     telemetry::TraceSettings,
     tls::TlsFiles,
+    webhooks::WebhookSettings,
 };
 
 /// Everything the service needs to know, judged and ready.
@@ -46,8 +48,12 @@ pub struct Config {
     pub store: StoreUrl,
     /// What seals it.
     pub master_key: MasterKey,
+    /// What brings nodes together.
+    pub bus: BusUrl,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
+    /// Where webhook endpoints may be, and how much is kept for them.
+    pub webhooks: WebhookSettings,
     /// Whether this is a development server; shown wherever the server shows itself.
     pub dev: bool,
     /// Whether the clock is right even where it is behind the time the store has seen: somebody has looked.
@@ -117,7 +123,9 @@ impl Config {
             audit: AuditSettings::default(),
             store: Location::Memory.into(),
             master_key,
+            bus: BusUrl::Local,
             gateway: GatewayConfig::default(),
+            webhooks: WebhookSettings::default(),
             dev: false,
             accept_clock: false,
             callers: Callers::Optional,

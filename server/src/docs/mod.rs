@@ -27,6 +27,11 @@ pub(crate) fn config() -> String {
     page::page("Configuration", "/docs/config", None, &page::markdown(&text))
 }
 
+/// Webhooks: what they say, and how a receiver verifies them.
+pub(crate) fn webhooks() -> String {
+    page::page("Webhooks", "/docs/webhooks", None, &page::markdown(include_str!("../../docs/webhooks.md")))
+}
+
 /// Keys, algorithms, rules, and which tests prove what.
 pub(crate) fn security() -> String {
     let text = [include_str!("../../docs/security.md"), include_str!("../../docs/proofs.md")].join("\n");

@@ -11,6 +11,7 @@ const CHAPTERS: &[(&str, &str)] = &[
     ("/docs", "API reference"),
     ("/docs/problems", "Error codes"),
     ("/docs/config", "Configuration"),
+    ("/docs/webhooks", "Webhooks"),
     ("/docs/security", "Security"),
 ];
 

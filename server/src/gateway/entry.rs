@@ -5,6 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Instant};
 use roompass_wire::{
     ErrorCode,
     gateway::{LoggedIn, Login},
+    webhook::RefusedOperation,
 };
 use token_gen::{AppId, CHALLENGE_LEN, RoomId, TokenId, UnixSeconds, UserId, UserName};
 
@@ -12,6 +13,8 @@ use tracing::{Instrument, field::Empty};
 
 use super::{
     Gateway, Visitor,
+    announce::About,
+    operate::Standing,
     roll::{Entry, PresentToken},
     seats::ResumeKey,
     session::{Session, privileges},
@@ -69,9 +72,13 @@ async fn try_enter(
     now: UnixSeconds,
 ) -> Result<(Stay, LoggedIn), Refusal> {
     let (address, session_id) = (edge.visitor.address, edge.session_id);
+    let told = |refusal: &Refusal, about| {
+        trail::refused(&gateway.audit, login, address, refusal);
+        gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
+    };
     let names = Names::of(login).inspect_err(|refusal| {
         tracing::info!(app_id = login.app_id, reason = refusal.exact, "login refused");
-        trail::refused(&gateway.audit, login, address, refusal);
+        told(refusal, About::default());
     })?;
     let token_id = login.token.as_deref().map(TokenId::of);
     let entered = judge_and_enter(gateway, login, &names, edge, now).await;
@@ -91,7 +98,8 @@ async fn try_enter(
                 app_id = login.app_id, %room_id, %user_id, token_id = token_id.map(tracing::field::display),
                 code = %refusal.code, reason = refusal.exact, "login refused"
             );
-            trail::refused(&gateway.audit, login, address, refusal);
+            let (user_id, room_id) = (Some(user_id.as_str()), Some(room_id.as_str()));
+            told(refusal, About { user_id, room_id, token: login.token.as_deref() });
         }
     }
     entered.map(|(stay, (answer, _))| (stay, answer))
@@ -124,14 +132,14 @@ async fn judge_and_enter(
     }
     // The store took its time: what counts is now.
     let now = if claim.is_some() { gateway.clock.now() } else { now };
-    let entered = enter_room(gateway, app, login, names, admission, edge, now);
+    let entered = enter_room(gateway, app, login, names, admission, edge, now).await;
     if let (Err(_), Some((claim, _))) = (&entered, claim) {
         gateway.single_use.release(claim).await;
     }
     entered
 }
 
-fn enter_room(
+async fn enter_room(
     gateway: &Gateway,
     app: Arc<App>,
     login: &Login,
@@ -149,8 +157,11 @@ fn enter_room(
         room_id: login.room_id.clone(),
         address: visitor.address,
         token: grant.token().map(PresentToken::from),
-        since: now,
         outbox: Arc::clone(&outbox),
+        auth: grant.auth(),
+        since: now,
+        app_sign_privileges: grant.rights().privileges(),
+        standing: Standing::default(),
     };
     let line = gateway.roll.enter(app.app_id(), session_id, entry);
     if let Some(code) = line.shut_out(gateway.lists(), now) {
@@ -167,9 +178,11 @@ fn enter_room(
         user_name: sealed_name.and_then(|name| UserName::new(name).ok()).unwrap_or_else(|| user_name.clone()),
         metadata: metadata.clone(),
         auth: grant.auth(),
+        // Once it is in.
+        kept: "".into(),
         outbox: Arc::clone(&outbox),
     };
-    let (place, snapshot) = gateway.rooms.enter(app.settings(), newcomer, now).map_err(Refusal::of)?;
+    let (place, snapshot) = gateway.nodes.enter(app.settings(), newcomer, now).await.map_err(Refusal::of)?;
     let seat = gateway.seats.take(app.app_id(), session_id, &resume_key, Arc::clone(&outbox));
     let session = Session::new(room_id.clone(), grant, gateway.config.streams, gateway.config.texts, now);
     let resume_within_secs = app.settings().heartbeat_timeout_secs;
@@ -205,6 +218,7 @@ fn enter_room(
         line,
         seat,
     };
+    stay.keep(gateway);
     Ok((stay, (answer, other_credential.map(|refusal| refusal.exact))))
 }
 

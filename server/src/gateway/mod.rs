@@ -3,8 +3,11 @@
 //! A login takes four hops: this file (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
 //! [`crate::rooms`] (who is where). `entry.rs` is the way in: names, app, credentials, room.
 
+mod announce;
 mod entry;
 mod frame;
+mod kept;
+mod operate;
 mod origin;
 mod pace;
 mod roll;
@@ -43,10 +46,13 @@ use crate::{
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
     metrics::{Limit, Metrics},
-    rooms::{Happening, OutboxLimits, RoomEvent, Rooms},
+    nodes::Nodes,
+    rooms::{Happening, OutboxLimits, RoomEvent},
     single_use::SingleUse,
     tokens::Tokens,
+    webhooks::Webhooks,
 };
+pub use operate::{SessionView, TokenView};
 use origin::Comer;
 use roll::{Lists, Roll};
 use seats::Seats;
@@ -159,12 +165,14 @@ pub struct Gateway {
     clock: Arc<dyn Clock>,
     audit: Arc<Audit>,
     config: GatewayConfig,
-    rooms: Rooms,
+    nodes: Arc<Nodes>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
     metrics: Arc<Metrics>,
+    /// Told of refused logins, if anybody is.
+    webhooks: Option<Arc<Webhooks>>,
     /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
     draining: watch::Sender<Option<UnixSeconds>>,
 }
@@ -175,6 +183,7 @@ impl Gateway {
         directory: Arc<Directory>,
         tokens: Arc<Tokens>,
         single_use: SingleUse,
+        nodes: Arc<Nodes>,
         clock: Arc<dyn Clock>,
         audit: Arc<Audit>,
         config: GatewayConfig,
@@ -188,11 +197,12 @@ impl Gateway {
             clock,
             audit,
             config,
-            rooms: Rooms::new(Arc::new(log_event)),
+            nodes,
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
             metrics: Arc::default(),
+            webhooks: None,
             draining: watch::Sender::new(None),
         }
     }
@@ -206,8 +216,14 @@ impl Gateway {
 
     /// Who is here.
     pub fn occupancy(&self) -> Occupancy {
-        let (rooms, streams) = self.rooms.count();
+        let (rooms, streams) = self.nodes.rooms().count();
         Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
+    }
+
+    /// The same, which announces refused logins to `webhooks`.
+    #[must_use]
+    pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
+        Self { webhooks: Some(webhooks), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
@@ -226,10 +242,13 @@ impl Gateway {
         let mut changed = self.directory.subscribe();
         let mut draining = self.draining.subscribe();
         async move {
-            let over = async {
+            let gateway = &self;
+            let over = async move {
                 // Cannot fail: the gateway holds the sender.
-                let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
-                self.clock.sleep_until(until.unwrap_or(self.clock.now())).await;
+                let _ = draining.wait_for(Option::is_some).await;
+                // Given up, so that only sockets are waited for: who still has one hears all news.
+                drop(draining);
+                gateway.draining.closed().await;
             };
             let mut over = std::pin::pin!(over);
             loop {
@@ -268,7 +287,7 @@ impl Gateway {
 
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
-        self.rooms.sweep(now);
+        self.nodes.rooms().sweep(now);
     }
 
     /// Refuses new connections, tells every session to come back elsewhere, and returns when all sockets are closed: at
@@ -337,8 +356,8 @@ fn source_of(address: IpAddr) -> String {
     }
 }
 
-/// Rooms come and go; who is in them is said by the logins.
-fn log_event(app_id: AppId, event: &RoomEvent) {
+/// Says in the log that rooms come and go; who is in them is said by the logins.
+pub(crate) fn log_event(app_id: AppId, event: &RoomEvent) {
     let RoomEvent { room_id, room_session_id, .. } = event;
     match &event.what {
         Happening::Opened => tracing::info!(%app_id, %room_id, room_session_id, "room opened"),

@@ -8,13 +8,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use roompass_wire::ErrorCode;
-use token_gen::{AppId, TokenId, UnixSeconds};
+use roompass_wire::{ErrorCode, gateway::AuthKind};
+use token_gen::{AppId, Privileges, TokenId, UnixSeconds};
 
+use super::operate::{Order, Standing, TokenView};
 use crate::{
     apps::{App, Directory},
     bans::{Ban, Bans, Visitor},
     login::SessionToken,
+    operator::Who,
     revocations::{Revocation, Revocations, Subject, Tokenless},
     rooms::{Outbox, SessionId},
 };
@@ -31,9 +33,13 @@ pub(super) struct Entry {
     pub(super) address: IpAddr,
     /// The present token; none in an AppSign session.
     pub(super) token: Option<PresentToken>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) auth: AuthKind,
     /// When it logged in.
     pub(super) since: UnixSeconds,
-    pub(super) outbox: Arc<Outbox>,
+    /// What an AppSign session may do.
+    pub(super) app_sign_privileges: Privileges,
+    pub(super) standing: Standing,
 }
 
 /// A token as far as it decides who has to go.
@@ -42,11 +48,26 @@ pub(super) struct PresentToken {
     token_id: TokenId,
     issued_at: UnixSeconds,
     secret_id: String,
+    expire_at: UnixSeconds,
+    privileges: Privileges,
+}
+
+impl PresentToken {
+    /// As operators see it.
+    pub(super) fn view(&self) -> TokenView {
+        TokenView { token_id: self.token_id, expire_at: self.expire_at }
+    }
 }
 
 impl From<&SessionToken> for PresentToken {
     fn from(token: &SessionToken) -> Self {
-        Self { token_id: token.token_id, issued_at: token.issued_at, secret_id: token.secret_id.clone() }
+        Self {
+            token_id: token.token_id,
+            issued_at: token.issued_at,
+            secret_id: token.secret_id.clone(),
+            expire_at: token.expire_at,
+            privileges: token.rights.privileges(),
+        }
     }
 }
 
@@ -59,6 +80,16 @@ pub(super) struct Line {
 }
 
 impl Entry {
+    /// What its present credential allows.
+    pub(super) fn privileges(&self) -> Privileges {
+        self.token.as_ref().map_or(self.app_sign_privileges, |token| token.privileges)
+    }
+
+    /// Ends it with `code`; one that an operator is about to kick, with that.
+    fn end(&self, code: ErrorCode) {
+        self.outbox.end(if self.standing.condemned.is_some() { ErrorCode::Kicked } else { code });
+    }
+
     /// What its user's token is compared with, if there is one.
     fn subject(&self) -> Option<Subject<'_>> {
         let &PresentToken { token_id, issued_at, .. } = self.token.as_ref()?;
@@ -142,7 +173,7 @@ impl Roll {
         if let Some(entries) = self.lock().get(&app_id) {
             for entry in entries.values() {
                 if let Some(code) = entry.shut_out_by(app) {
-                    entry.outbox.end(code);
+                    entry.end(code);
                 }
             }
         }
@@ -153,15 +184,28 @@ impl Roll {
         for (&app_id, entries) in self.lock().iter() {
             for entry in entries.values() {
                 if let Some(code) = entry.shut_out(app_id, lists, now) {
-                    entry.outbox.end(code);
+                    entry.end(code);
                 }
             }
         }
     }
 
+    /// Shows `act` every session of the app that `who` means.
+    pub(super) fn with(&self, app_id: AppId, who: &Who, mut act: impl FnMut(SessionId, &mut Entry)) {
+        let mut apps = self.lock();
+        let entries = apps.get_mut(&app_id).into_iter().flatten();
+        let means = |session_id: &SessionId, entry: &Entry| match who {
+            Who::Session { session_id: only } => session_id.to_string() == *only,
+            _ => who.means("", &entry.user_id, &entry.room_id),
+        };
+        for (&session_id, entry) in entries.filter(|(session_id, entry)| means(session_id, entry)) {
+            act(session_id, entry);
+        }
+    }
+
     fn end(&self, app_id: AppId, code: ErrorCode, is_hit: impl Fn(&Entry) -> bool) {
         if let Some(entries) = self.lock().get(&app_id) {
-            entries.values().filter(|entry| is_hit(entry)).for_each(|entry| entry.outbox.end(code));
+            entries.values().filter(|entry| is_hit(entry)).for_each(|entry| entry.end(code));
         }
     }
 
@@ -182,10 +226,25 @@ impl Roll {
 }
 
 impl Line {
+    /// What an operator has ordered and the session has not heard yet.
+    pub(super) fn take_orders(&self) -> Vec<Order> {
+        let mut apps = self.roll.lock();
+        let entry = apps.get_mut(&self.app_id).and_then(|app| app.get_mut(&self.session_id));
+        entry.map(|entry| entry.standing.take_orders()).unwrap_or_default()
+    }
+
+    /// What an operator says to the user who is kicked.
+    pub(super) fn reason(&self) -> Option<String> {
+        self.roll.lock().get(&self.app_id)?.get(&self.session_id)?.standing.condemned.clone()?
+    }
+
     /// Why this one has to go, if so. Asked before every operation, and after the line or its token has changed: news
     /// that came before the change did not reach it.
     pub(super) fn shut_out(&self, lists: Lists<'_>, now: UnixSeconds) -> Option<ErrorCode> {
-        self.roll.lock().get(&self.app_id)?.get(&self.session_id)?.shut_out(self.app_id, lists, now)
+        let apps = self.roll.lock();
+        let entry = apps.get(&self.app_id)?.get(&self.session_id)?;
+        let code = entry.shut_out(self.app_id, lists, now)?;
+        Some(if entry.standing.condemned.is_some() { ErrorCode::Kicked } else { code })
     }
 
     /// Notes where the user comes from now.

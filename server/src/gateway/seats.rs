@@ -51,6 +51,16 @@ impl ResumeKey {
         URL_SAFE_NO_PAD.encode(self.0)
     }
 
+    /// Reads what [`ResumeKey::expose`] writes.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok().map(Self)
+    }
+
+    /// Whether `hash` is of this key.
+    pub(super) fn opens(&self, hash: &[u8; 32]) -> bool {
+        hash.ct_eq(&self.hash()).into()
+    }
+
     fn hash(&self) -> [u8; 32] {
         Sha256::digest(self.0).into()
     }
@@ -80,15 +90,14 @@ impl Seats {
         session_id: &str,
         key: &str,
     ) -> Result<oneshot::Receiver<Box<Stay>>, ErrorCode> {
-        let key = URL_SAFE_NO_PAD.decode(key).ok().and_then(|key| <[u8; 32]>::try_from(key).ok()).map(ResumeKey);
-        let (Some(session_id), Some(key)) = (SessionId::parse(session_id), key) else {
+        let (Some(session_id), Some(key)) = (SessionId::parse(session_id), ResumeKey::parse(key)) else {
             return Err(ErrorCode::ResumeRefused);
         };
         let mut seats = self.lock();
         let Some(entry) = seats.get_mut(&session_id).filter(|entry| entry.app_id.get() == app_id) else {
             return Err(ErrorCode::ResumeRefused);
         };
-        if !entry.key.is_some_and(|known| known.ct_eq(&key.hash()).into()) {
+        if !entry.key.is_some_and(|known| key.opens(&known)) {
             return Err(ErrorCode::ResumeRefused);
         }
         entry.key = None;
@@ -118,6 +127,11 @@ impl Seat {
         if let Some(entry) = self.seats.lock().get_mut(&self.session_id) {
             entry.key = Some(key.hash());
         }
+    }
+
+    /// The hash of the key that opens it.
+    pub(super) fn key(&self) -> Option<[u8; 32]> {
+        self.seats.lock().get(&self.session_id)?.key
     }
 
     /// Where the connection waits that has called.

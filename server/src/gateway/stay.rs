@@ -1,12 +1,12 @@
 //! A session with its place in a room: what a connection holds once it has logged in, and what outlives it.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use roompass_wire::{
     ErrorCode,
     gateway::{GoneReason, ServerMessage},
 };
-use token_gen::UnixSeconds;
+use token_gen::{StreamId, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
     apps::App,
-    rooms::{Delivery, Outbox, Place, SessionId, gone_by},
+    rooms::{Delivery, Judge, NewStream, Outbox, Place, SessionId, gone_by},
 };
 
 /// A session and everything by which it is known.
@@ -45,15 +45,26 @@ impl Stay {
         effects: Vec<Effect>,
         now: UnixSeconds,
     ) -> (Vec<ServerMessage>, Option<Departure>) {
+        self.perform_judged(effects, &mut HashMap::new(), now)
+    }
+
+    /// The same, with what all nodes together say of the streams that are to start.
+    fn perform_judged(
+        &mut self,
+        effects: Vec<Effect>,
+        judged: &mut HashMap<StreamId, Result<Judge, ErrorCode>>,
+        now: UnixSeconds,
+    ) -> (Vec<ServerMessage>, Option<Departure>) {
         let mut messages = Vec::with_capacity(effects.len());
         let mut departure = None;
         for effect in effects {
             match effect {
-                Effect::Send(message) => messages.push(message),
+                Effect::Send(message) => messages.push(*message),
                 Effect::StartStream { id, stream, media } => {
                     let stream_id = stream.stream_id.clone();
+                    let judge = judged.remove(&stream_id).unwrap_or(Ok(Judge::Rooms));
                     let started = match &self.place {
-                        Some(place) => place.start_stream(stream),
+                        Some(place) => judge.and_then(|judge| place.start_stream(stream, judge)),
                         None => Err(ErrorCode::NotInRoom),
                     };
                     messages.push(self.session.stream_started(id, stream_id, media, started));
@@ -77,6 +88,33 @@ impl Stay {
         (messages, departure)
     }
 
+    /// The same as [`Stay::perform`], once all nodes together have judged the streams that are to start.
+    pub(super) async fn claim_and_perform(
+        &mut self,
+        gateway: &Gateway,
+        effects: Vec<Effect>,
+    ) -> (Vec<ServerMessage>, Option<Departure>) {
+        let mut judged = HashMap::new();
+        for effect in &effects {
+            if let (Effect::StartStream { stream: NewStream { stream_id, .. }, .. }, Some(place)) =
+                (effect, &self.place)
+            {
+                judged.insert(stream_id.clone(), gateway.nodes.claim_stream(place, stream_id).await);
+            }
+        }
+        let claimed: Vec<StreamId> =
+            judged.iter().filter(|(_, judge)| judge.is_ok()).map(|(id, _)| id.clone()).collect();
+        let performed = self.perform_judged(effects, &mut judged, gateway.clock.now());
+        if let Some(place) = &self.place {
+            let publishing = self.session.publishing();
+            for stream_id in claimed.iter().filter(|id| !publishing.iter().any(|started| started == id.as_str())) {
+                gateway.nodes.release_stream(place, stream_id);
+            }
+        }
+        self.keep(gateway);
+        performed
+    }
+
     fn ask(&self, operation: Operation, now: UnixSeconds) -> Result<(), ErrorCode> {
         let place = self.place.as_ref().ok_or(ErrorCode::NotInRoom)?;
         match operation {
@@ -92,6 +130,18 @@ impl Stay {
         if let Some(place) = self.place.take() {
             place.leave(reason, now);
         }
+    }
+
+    /// Does what an operator has ordered and the session has not heard yet.
+    pub(super) fn obey(&mut self, now: UnixSeconds) -> Vec<Effect> {
+        let orders = self.line.take_orders();
+        orders.into_iter().flat_map(|order| self.session.obey(self.app.settings(), order, now)).collect()
+    }
+
+    /// Ends the stay from outside; where an operator does, with the operator's word.
+    pub(super) fn end(&mut self, code: ErrorCode) -> Vec<Effect> {
+        let reason = self.line.reason();
+        self.session.end_saying(code, reason)
     }
 
     /// Why the user has to go, if so.
@@ -147,17 +197,21 @@ pub(super) async fn wait_for_client(
         }
         let due = stay.session.deadline(stay.app.settings()).map_or(until, |deadline| deadline.min(until));
         tokio::select! {
-            // Cannot fail: the gateway holds the sender.
-            _ = draining.wait_for(Option::is_some) => {
-                stay.leave(GoneReason::Removed, now);
+            () = drained(&gateway, &mut draining) => {
+                stay.leave(GoneReason::Removed, gateway.clock.now());
                 return stay.log_leave(ErrorCode::KickedInternal.as_str());
             }
             order = stay.outbox.next_order() => match order {
                 Delivery::Called => return stay.hand_over(),
                 Delivery::Ended(code) => {
-                    let effects = stay.session.end(code);
+                    let effects = stay.end(code);
                     stay.perform(effects, gateway.clock.now());
                     break code;
+                }
+                Delivery::Ordered => {
+                    let effects = stay.obey(now);
+                    let (messages, _) = stay.perform(effects, now);
+                    messages.iter().for_each(|message| keep(&stay.outbox, message));
                 }
                 Delivery::Text(_) | Delivery::Overflow => {}
             },
@@ -184,6 +238,16 @@ pub(super) async fn remember_end(
     }
 }
 
+/// Returns when a session without a connection can wait no longer because the server stops: at once, if no other node can
+/// go on with it, and otherwise when the time for leaving is over.
+async fn drained(gateway: &Gateway, draining: &mut watch::Receiver<Option<UnixSeconds>>) {
+    // Cannot fail: the gateway holds the sender.
+    let until = draining.wait_for(Option::is_some).await.ok().and_then(|until| *until);
+    if let Some(until) = until.filter(|_| !gateway.nodes.bus().is_alone()) {
+        gateway.wheel.wait(until).await;
+    }
+}
+
 /// Does what has come due. What the client has to hear of it waits for it. Returns how the stay ended, if it did.
 fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<ErrorCode> {
     let effects = match gateway.directory.app(stay.app.app_id()).filter(|app| app.settings().enabled) {
@@ -197,12 +261,17 @@ fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<Err
     for message in messages {
         // These come anew when the client is back, with numbers of that time.
         if !matches!(message, ServerMessage::TokenWillExpire(_) | ServerMessage::TokenExpired(_)) {
-            // Strings and numbers into memory: serde_json has no way to fail here.
-            stay.outbox.push_direct(serde_json::to_string(&message).unwrap_or_default().into());
+            keep(&stay.outbox, &message);
         }
     }
     departure.map(|departure| match departure {
         Departure::Kicked(code) => code,
         Departure::LoggedOut => ErrorCode::ResumeRefused,
     })
+}
+
+/// Keeps a message for a client that has no connection just now.
+fn keep(outbox: &Outbox, message: &ServerMessage) {
+    // Strings and numbers into memory: serde_json has no way to fail here.
+    outbox.push_direct(serde_json::to_string(message).unwrap_or_default().into());
 }

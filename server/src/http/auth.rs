@@ -105,7 +105,7 @@ fn note_refused(service: &Service, origin: Origin, app_id: Option<AppId>, error:
 fn caller_of(holder: Holder, right: Right, app_id: Option<AppId>) -> Result<Arc<Caller>, Error> {
     match holder {
         Holder::App(caller) => Ok(caller),
-        Holder::Operator { key_id } if right == Right::Admin || right == Right::Read => {
+        Holder::Operator { key_id } if matches!(right, Right::Admin | Right::Read | Right::Operate) => {
             let scope = Scope { rights: vec![right], ..Scope::default() };
             Ok(Arc::new(Caller { key_id, app_id: app_id.ok_or(Error::AppUnknown)?, scope }))
         }

@@ -195,7 +195,7 @@ async fn where_only_minted_cbc_tokens_are_taken_no_changed_one_is() {
     }
     let elsewhere = world.mint_elsewhere();
     assert!(!world.is_active(&elsewhere).await, "the right secret is not enough");
-    assert_eq!(world.log_in(&[elsewhere.clone()]).await[0]["code"], "token_invalid");
+    assert_eq!(world.log_in(std::slice::from_ref(&elsewhere)).await[0]["code"], "token_invalid");
     let explained = world.post("tokens/explain", &json!({ "token": elsewhere, "user_id": "dave" })).await.1;
     assert!(explained["findings"].to_string().contains("not_issued"), "{explained}");
     assert_eq!(explained["claims"], Value::Null, "it was not even read");

@@ -18,6 +18,7 @@ pub(super) const REFERENCE_PATH: &str = "/docs";
 pub(super) const PROBLEMS_PATH: &str = "/docs/problems";
 pub(super) const PROBLEM_PATH: &str = "/docs/problems/{code}";
 pub(super) const CONFIG_PATH: &str = "/docs/config";
+pub(super) const WEBHOOKS_PATH: &str = "/docs/webhooks";
 pub(super) const SECURITY_PATH: &str = "/docs/security";
 
 /// No script, nothing from elsewhere, and of styles only our own.
@@ -67,6 +68,11 @@ pub(super) async fn problem(Path(code): Path<String>) -> Result<Page, Error> {
 /// Every field of the configuration.
 pub(super) async fn config() -> Page {
     Page(docs::config())
+}
+
+/// What webhooks say, and how to verify them.
+pub(super) async fn webhooks() -> Page {
+    Page(docs::webhooks())
 }
 
 /// Keys, algorithms, and what is proven.

@@ -3,11 +3,14 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{Json as Answer, extract::State};
-use roompass_wire::http::{
-    ActiveToken, CipherName, ExplainRequest, ExplainResponse, ExplainedClaims, FormatName, IntrospectRequest,
-    IntrospectResponse, ShownTerms,
+use roompass_wire::{
+    http::{
+        ActiveToken, CipherName, ExplainRequest, ExplainResponse, ExplainedClaims, FormatName, IntrospectRequest,
+        IntrospectResponse, ShownTerms,
+    },
+    webhook::{Refused, RefusedOperation},
 };
-use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, TermsView, UnixSeconds, Version};
+use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, TermsView, TokenId, UnixSeconds, Version};
 
 use super::{auth::AppCaller, extract::Json, revocations};
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
     keys::{Caller, Right},
     lifecycle,
     tokens::{Attempt, Attempted, Checked, Fault, Refusal},
+    webhooks::millis,
 };
 
 /// Says whether a token is active.
@@ -32,21 +36,42 @@ pub(super) async fn introspect(
         match service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now) {
             // A key bound to rooms learns of the tokens for those rooms only.
             Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-                IntrospectResponse::Active(told(&caller, checked, now))
+                IntrospectResponse::Active(Box::new(told(&caller, checked, now)))
             }
-            // To the app its own token is no secret; clients are told what the gateway tells them.
-            Err(Refusal { fault: Fault::Revoked(_), .. }) => match service.tokens.open_revoked(&app, token, now) {
-                Some(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-                    let told = told(&caller, checked, now);
-                    IntrospectResponse::Revoked(ActiveToken { active: false, revoked: true, ..told })
-                }
-                _ => IntrospectResponse::Inactive,
-            },
             Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
             Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
-            Ok(_) | Err(_) => IntrospectResponse::Inactive,
+            Err(refusal) => {
+                announce_refused(&service, &caller, token, &refusal, now);
+                let of_revoked = matches!(refusal.fault, Fault::Revoked(_));
+                let opened = of_revoked.then(|| service.tokens.open_revoked(&app, token, now)).flatten();
+                // To the app its own token is no secret; clients are told what the gateway tells them.
+                match opened.filter(|checked| lifecycle::is_of_rooms(&caller.scope, checked)) {
+                    Some(checked) => {
+                        let told = told(&caller, checked, now);
+                        IntrospectResponse::Revoked(Box::new(ActiveToken { active: false, revoked: true, ..told }))
+                    }
+                    None => IntrospectResponse::Inactive,
+                }
+            }
+            Ok(_) => IntrospectResponse::Inactive,
         };
     Ok(Answer(answer))
+}
+
+fn announce_refused(service: &Service, caller: &Caller, token: &str, refusal: &Refusal, now: UnixSeconds) {
+    service.webhooks.announce_refused(
+        caller.app_id,
+        Refused {
+            operation: RefusedOperation::Introspect,
+            code: refusal.code(),
+            reason: refusal.exact().to_owned(),
+            user_id: None,
+            room_id: None,
+            token_id: Some(TokenId::of(token).into()),
+            count: 1,
+            first_at_ms: millis(now),
+        },
+    );
 }
 
 fn told(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {

@@ -133,6 +133,7 @@ fn right(name: KeyRight) -> Right {
         KeyRight::Revoke => Right::Revoke,
         KeyRight::Read => Right::Read,
         KeyRight::Admin => Right::Admin,
+        KeyRight::Operate => Right::Operate,
     }
 }
 
@@ -144,5 +145,6 @@ fn name_of(right: Right) -> KeyRight {
         Right::Revoke => KeyRight::Revoke,
         Right::Read => KeyRight::Read,
         Right::Admin => KeyRight::Admin,
+        Right::Operate => KeyRight::Operate,
     }
 }

@@ -19,12 +19,14 @@ mod origin;
 mod problem;
 mod reload;
 mod revocations;
+mod rooms;
 mod route;
 pub(crate) mod secrets;
 pub(crate) mod server;
 mod session;
 mod signed;
 mod tokens;
+pub(crate) mod webhooks;
 
 use std::sync::Arc;
 
@@ -37,10 +39,12 @@ use roompass_wire::{
     gateway::GATEWAY_PATH,
     http::{
         ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH,
-        AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, KEY_PATH,
-        KEYS_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH, RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH,
-        REVOKE_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH, SETUP_BEGIN_PATH,
-        SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH,
+        AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH, CLOSE_ROOM_PATH, DELIVERIES_PATH, EXPLAIN_PATH,
+        HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, KICK_PATH, LIVE_SESSIONS_PATH, PASSWORD_PATH,
+        RE_AUTHENTICATE_PATH, READY_PATH, REDELIVER_PATH, RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH,
+        ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH,
+        SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, STOP_STREAM_PATH, TOKENS_BATCH_PATH,
+        TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH, WITHHOLD_PATH,
     },
 };
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -96,15 +100,33 @@ fn routes() -> Vec<Route> {
         Route::post(KEYS_PATH, Policy::AppKey(Right::Admin), keys::create).once(),
         Route::get(KEYS_PATH, Policy::AppKey(Right::Read), keys::list),
         Route::delete(KEY_PATH, Policy::AppKey(Right::Admin), keys::revoke).once(),
+        Route::post(WEBHOOKS_PATH, Policy::AppKey(Right::Admin), webhooks::create).once(),
+        Route::get(WEBHOOKS_PATH, Policy::AppKey(Right::Read), webhooks::list),
+        Route::get(WEBHOOK_PATH, Policy::AppKey(Right::Read), webhooks::show),
+        Route::patch(WEBHOOK_PATH, Policy::AppKey(Right::Admin), webhooks::update).once(),
+        Route::delete(WEBHOOK_PATH, Policy::AppKey(Right::Admin), webhooks::remove).once(),
+        Route::post(WEBHOOK_KEY_PATH, Policy::AppKey(Right::Admin), webhooks::rotate_key).once(),
+        Route::post(WEBHOOK_TEST_PATH, Policy::AppKey(Right::Admin), webhooks::test).once(),
+        Route::get(DELIVERIES_PATH, Policy::AppKey(Right::Read), webhooks::deliveries),
+        Route::post(REDELIVER_PATH, Policy::AppKey(Right::Admin), webhooks::redeliver).once(),
         Route::get(AUDIT_PATH, Policy::Operator(Role::Viewer), audit::list),
         Route::get(AUDIT_EXPORT_PATH, Policy::Operator(Role::Viewer), audit::export),
         Route::get(APP_AUDIT_PATH, Policy::AppKey(Right::Read), audit::list_of_app),
         Route::get(APP_AUDIT_EXPORT_PATH, Policy::AppKey(Right::Read), audit::export_of_app),
+        Route::get(ROOMS_PATH, Policy::AppKey(Right::Read), rooms::list),
+        Route::get(ROOM_PATH, Policy::AppKey(Right::Read), rooms::show),
+        Route::get(LIVE_SESSIONS_PATH, Policy::AppKey(Right::Read), rooms::sessions),
+        Route::post(KICK_PATH, Policy::AppKey(Right::Operate), rooms::kick).once(),
+        Route::post(WITHHOLD_PATH, Policy::AppKey(Right::Operate), rooms::withhold).once(),
+        Route::post(STOP_STREAM_PATH, Policy::AppKey(Right::Operate), rooms::stop_stream).once(),
+        Route::post(CLOSE_ROOM_PATH, Policy::AppKey(Right::Operate), rooms::close).once(),
+        Route::post(ROOM_MESSAGE_PATH, Policy::AppKey(Right::Operate), rooms::message).once(),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
         Route::get(docs::PROBLEM_PATH, Policy::Public, docs::problem),
         Route::get(docs::CONFIG_PATH, Policy::Public, docs::config),
+        Route::get(docs::WEBHOOKS_PATH, Policy::Public, docs::webhooks),
         Route::get(docs::SECURITY_PATH, Policy::Public, docs::security),
     ]
 }
@@ -153,4 +175,8 @@ mod cbc_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod webhooks_tests;

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
-use roompass_wire::http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse};
-use token_gen::{Privileges, SystemRng, UnixSeconds};
+use roompass_wire::{
+    http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse},
+    webhook::{self, EventName, Minted, Refused, RefusedOperation},
+};
+use token_gen::{Privileges, RoomId, SystemRng, UnixSeconds, UserId};
 
 use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, origin::Asking, problem};
 use crate::{
@@ -15,6 +18,7 @@ use crate::{
     issued::Issued,
     keys::Caller,
     tokens::MintedToken,
+    webhooks::millis,
 };
 
 /// Mints a token.
@@ -70,12 +74,24 @@ fn mint_one(
     now: UnixSeconds,
 ) -> Result<(MintResponse, Option<Issued>), Error> {
     service.audit.ready()?;
+    let told = (request.user_id.clone(), request.room_id.clone());
     let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
     // A token that will not be in the trail is not handed out.
     service.audit.note(origin, event(caller, request, &minted))?;
-    let token = minted?;
+    let token = minted.inspect_err(|error| announce_refused(service, caller, &told, error, now))?;
     let token_id = token.minted.token_id();
     tracing::debug!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
+    if service.webhooks.wants(caller.app_id, EventName::Minted) {
+        let (user_id, room_id) = told;
+        let announced = Minted {
+            token_id: token_id.into(),
+            user_id,
+            room_id,
+            expire_at_ms: millis(token.minted.expire_at),
+            key_id: caller.key_id.clone(),
+        };
+        service.webhooks.announce_soon(caller.app_id, webhook::Event::Minted(announced));
+    }
     let minted = MintResponse {
         token_id: token_id.into(),
         issued_at: token.minted.issued_at.get(),
@@ -112,4 +128,32 @@ fn event(caller: &Caller, request: MintRequest, minted: &Result<MintedToken, Err
         }
         Err(error) => event.refused(error.code().as_str()),
     }
+}
+
+/// Names are passed on only if they are names.
+fn announce_refused(
+    service: &Service,
+    caller: &Caller,
+    (user_id, room_id): &(String, Option<String>),
+    error: &Error,
+    now: UnixSeconds,
+) {
+    let code = error.code();
+    let reason = match error {
+        Error::Field { field, .. } => format!("{code}: {field}"),
+        _ => code.to_string(),
+    };
+    service.webhooks.announce_refused(
+        caller.app_id,
+        Refused {
+            operation: RefusedOperation::Mint,
+            code,
+            reason,
+            user_id: UserId::new(&**user_id).is_ok().then(|| user_id.clone()),
+            room_id: room_id.clone().filter(|room_id| RoomId::new(&**room_id).is_ok()),
+            token_id: None,
+            count: 1,
+            first_at_ms: millis(now),
+        },
+    );
 }

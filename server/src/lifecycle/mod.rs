@@ -1,11 +1,13 @@
 //! Ending tokens and keeping users out: what callers do to [`Revocations`] and [`Bans`]. Every change goes to the store
 //! first, then into memory, so that what was acknowledged survives. Knows no HTTP.
 
+mod announced;
 mod request;
 
 use std::{sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
+use roompass_wire::webhook;
 use token_gen::{AppId, UnixSeconds};
 use tokio::{sync::Mutex, time::timeout};
 
@@ -22,6 +24,7 @@ use crate::{
     metrics::Metrics,
     revocations::{self, Revocation, Revocations, Target},
     store::{After, AppRecord, Store, StoreError},
+    webhooks::Webhooks,
 };
 
 /// How much is read from the store at once when starting.
@@ -44,6 +47,7 @@ pub struct Lifecycle {
     issued: Arc<IssuedTokens>,
     /// How far the ledger of issued tokens was read.
     issued_until: Arc<Mutex<i64>>,
+    webhooks: Arc<Webhooks>,
     /// Held from the store to memory, so that of two changes to one ban both places keep the same.
     changing_bans: Arc<Mutex<()>>,
     recorder: Recorder,
@@ -64,16 +68,17 @@ pub struct Ending {
 }
 
 impl Lifecycle {
-    /// Works on `store`, which must be open and migrated.
+    /// Works on `store`, which must be open and migrated, and announces what it does to `webhooks`.
     pub fn new(
         store: Arc<dyn Store>,
         revocations: Arc<Revocations>,
         bans: Arc<Bans>,
         issued: Arc<IssuedTokens>,
+        webhooks: Arc<Webhooks>,
         recorder: Recorder,
     ) -> Self {
         let (changing_bans, issued_until, metrics) = Default::default();
-        Self { store, revocations, bans, issued, issued_until, changing_bans, recorder, metrics }
+        Self { store, revocations, bans, issued, webhooks, issued_until, changing_bans, recorder, metrics }
     }
 
     /// Counts in `metrics`.
@@ -184,6 +189,7 @@ impl Lifecycle {
         tracing::info!(
             app_id = %kept.app_id, key_id = caller.key_id, revocation_id = %kept.target.entry_id(), "tokens revoked"
         );
+        self.webhooks.announce(kept.app_id, announced::revoked(&kept, &caller.key_id)).await;
         Ok(kept)
     }
 
@@ -204,8 +210,10 @@ impl Lifecycle {
                 created_by: by.to_owned(),
                 reason: Some(reason.to_owned()),
             };
-            self.revocations.put(durable(self.store.put_revocation(revocation.clone())).await?);
+            let kept = durable(self.store.put_revocation(revocation.clone())).await?;
+            self.revocations.put(kept.clone());
             self.recorder.note_anyway(event_of(&revocation));
+            self.webhooks.announce(app_id, announced::revoked(&kept, by)).await;
             Ok::<_, Error>(())
         };
         let ending = async {
@@ -257,6 +265,7 @@ impl Lifecycle {
         drop(changing);
         self.metrics.tokens.banned(ban.target.kind());
         tracing::info!(app_id = %ban.app_id, key_id = caller.key_id, ban_id = %ban.target.entry_id(), "banned");
+        self.webhooks.announce(ban.app_id, webhook::Event::Banned(announced::ban(&ban, &caller.key_id))).await;
         Ok(ban)
     }
 
@@ -276,6 +285,7 @@ impl Lifecycle {
         drop(changing);
         self.metrics.tokens.ban_lifted();
         tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, ban_id = %id, "ban lifted");
+        self.webhooks.announce(caller.app_id, webhook::Event::BanLifted(announced::ban(&ban, &caller.key_id))).await;
         Ok(())
     }
 

@@ -92,6 +92,22 @@ impl SessionToken {
         })
     }
 
+    /// What was opened before, on another node.
+    pub(crate) fn restored(
+        token_id: TokenId,
+        secret_id: String,
+        [issued_at, expire_at]: [UnixSeconds; 2],
+        rights: Rights,
+        is_authentic: bool,
+    ) -> Self {
+        Self { token_id, secret_id, issued_at, expire_at, rights, is_authentic }
+    }
+
+    /// Whether it was proven genuine.
+    pub(crate) fn is_authentic(&self) -> bool {
+        self.is_authentic
+    }
+
     /// Whether it lets its user log in to `room_id`.
     ///
     /// # Errors

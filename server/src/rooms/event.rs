@@ -8,7 +8,7 @@ use roompass_wire::{
 };
 use token_gen::{AppId, RoomId, UserId};
 
-use super::{NodeId, SessionId};
+use super::SessionId;
 
 /// Hears every change that began on this node, in the order in which it happened, while the world of its app is
 /// locked: it notes what it hears and returns at once.
@@ -96,63 +96,10 @@ pub enum Happening {
     Signal {
         /// Who.
         from: UserId,
-        /// To whom, and where they are.
-        to: Vec<(NodeId, String)>,
+        /// To whom.
+        to: Vec<String>,
         /// What.
         text: Arc<str>,
-        /// When, in Unix seconds.
-        sent_at: i64,
-    },
-}
-
-/// Something that happened in a room on another node. There it has its own number; here it gets one of ours.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RemoteChange {
-    /// Somebody came in.
-    UserEntered(User),
-    /// Somebody went.
-    UserLeft {
-        /// Who.
-        user_id: String,
-        /// Why.
-        reason: GoneReason,
-    },
-    /// A stream began.
-    StreamStarted(Stream),
-    /// A stream ended.
-    StreamStopped {
-        /// Which.
-        stream_id: String,
-        /// Why.
-        reason: GoneReason,
-    },
-    /// A value of the room was set, or, if empty, removed.
-    RoomExtra(RoomExtra),
-    /// The value beside a user was set, or, if empty, removed.
-    UserExtra {
-        /// Whose.
-        user_id: String,
-        /// The value.
-        extra: String,
-    },
-    /// Somebody said something to the room.
-    Message {
-        /// Who.
-        user_id: String,
-        /// What.
-        text: String,
-        /// When, in Unix seconds.
-        sent_at: i64,
-    },
-    /// Somebody said something to one of our users.
-    Signal {
-        /// Who.
-        from: String,
-        /// To whom.
-        to: String,
-        /// What.
-        text: String,
         /// When, in Unix seconds.
         sent_at: i64,
     },

@@ -4,13 +4,13 @@
 //! one short lock a world, so everybody in a room hears the changes in the order of their numbers; announcing only
 //! puts a text into each member's [`Outbox`] and never waits. Knows neither sockets nor tokens nor a store.
 //!
-//! A node answers for its own members. Each of their changes goes to the [`Sink`]; what other nodes' members do comes
-//! in by [`Rooms::apply_remote`] and is numbered here like everything else.
+//! A node answers for its own members. Each of their changes goes to the [`Sink`]; what other nodes say of theirs comes
+//! in by `elsewhere.rs` and is numbered here like everything else.
 
+mod elsewhere;
 mod event;
+mod look;
 mod outbox;
-#[cfg(test)]
-mod remote_tests;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -30,8 +30,10 @@ use roompass_wire::{
 use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId, UserName};
 
 use crate::apps::AppSettings;
+pub use elsewhere::{Here, Presence};
 pub(crate) use event::gone_by;
-pub use event::{Happening, RemoteChange, RoomEvent, Sink};
+pub use event::{Happening, RoomEvent, Sink};
+pub use look::{Found, Overview};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
 pub use room::Snapshot;
 pub use world::Returned;
@@ -65,10 +67,6 @@ impl fmt::Debug for SessionId {
     }
 }
 
-/// Another node, by a number that is its for as long as it lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub u64);
-
 /// Somebody who may come in: every check but the room's own has passed.
 #[derive(Debug)]
 pub struct Newcomer {
@@ -86,8 +84,19 @@ pub struct Newcomer {
     pub metadata: Option<String>,
     /// How well the user id is proven.
     pub auth: AuthKind,
+    /// What another node needs to go on with the stay. The rooms only keep it.
+    pub kept: Arc<str>,
     /// Where announcements for this stay go.
     pub outbox: Arc<Outbox>,
+}
+
+/// Who has judged whether there is room, and whether the user id or the stream id is free.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Judge {
+    /// The rooms of this node do.
+    Rooms,
+    /// All nodes together have: it is the newcomer's.
+    Bus,
 }
 
 /// A stream that is about to begin.
@@ -122,34 +131,18 @@ impl Rooms {
         &self,
         settings: &AppSettings,
         newcomer: Newcomer,
+        judge: Judge,
         now: UnixSeconds,
     ) -> Result<(Place, Snapshot), ErrorCode> {
         let world = self.world(settings.app_id);
         let session_id = newcomer.session_id;
-        let snapshot = lock(&world).enter(settings, newcomer, now)?;
-        Ok((Place { world, session_id, left: Some((GoneReason::Disconnected, now)) }, snapshot))
+        let snapshot = lock(&world).enter(settings, newcomer, judge, now)?;
+        Ok((Place::new(world, session_id, now), snapshot))
     }
 
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
         self.worlds().into_iter().for_each(|world| lock(&world).sweep(now));
-    }
-
-    /// Takes in what happened in `room_id` on `node`. A room that begins there has its `room_session_id`.
-    pub fn apply_remote(
-        &self,
-        app_id: AppId,
-        node: NodeId,
-        (room_id, room_session_id): (&RoomId, u64),
-        change: RemoteChange,
-        now: UnixSeconds,
-    ) {
-        lock(&self.world(app_id)).apply_remote(node, room_id, room_session_id, change, now);
-    }
-
-    /// Removes everybody who is connected to `node`, which is gone.
-    pub fn forget_node(&self, node: NodeId, now: UnixSeconds) {
-        self.worlds().into_iter().for_each(|world| lock(&world).forget_node(node, now));
     }
 
     fn worlds(&self) -> Vec<Arc<Mutex<World>>> {
@@ -196,13 +189,32 @@ pub struct Place {
 }
 
 impl Place {
+    fn new(world: Arc<Mutex<World>>, session_id: SessionId, now: UnixSeconds) -> Self {
+        Self { world, session_id, left: Some((GoneReason::Disconnected, now)) }
+    }
+
+    /// The app.
+    pub fn app_id(&self) -> AppId {
+        lock(&self.world).app_id()
+    }
+
+    /// Names the stay.
+    pub fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    /// Notes what another node needs to go on with the stay. Says whether that is something else than before.
+    pub fn keep(&self, kept: &str) -> bool {
+        lock(&self.world).keep(self.session_id, kept)
+    }
+
     /// Adds a stream and tells the room.
     ///
     /// # Errors
     /// [`ErrorCode::StreamIdTaken`] if anybody in the app has it; [`ErrorCode::NotInRoom`], here and below, if the stay
     /// was ended a moment ago and has not heard of it yet.
-    pub fn start_stream(&self, new: NewStream) -> Result<(), ErrorCode> {
-        lock(&self.world).start_stream(self.session_id, new)
+    pub fn start_stream(&self, new: NewStream, judge: Judge) -> Result<(), ErrorCode> {
+        lock(&self.world).start_stream(self.session_id, new, judge)
     }
 
     /// Removes a stream of this stay and tells the room.
@@ -262,7 +274,11 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         if let Some((reason, now)) = self.left.take() {
-            lock(&self.world).leave(self.session_id, reason, now);
+            let mut world = lock(&self.world);
+            // It may have moved to another node, and be there still.
+            if world.is_here(self.session_id) {
+                world.leave(self.session_id, reason, now);
+            }
         }
     }
 }

@@ -36,6 +36,8 @@ pub enum Delivery {
     Overflow,
     /// Another connection wants to go on with the session.
     Called,
+    /// An operator has ordered something.
+    Ordered,
 }
 
 /// The queue of one session. It outlives the session's connection.
@@ -54,6 +56,7 @@ struct State {
     ended: Option<ErrorCode>,
     overflowed: bool,
     called: bool,
+    ordered: bool,
     /// Nobody reads: the room's changes are not kept here, the room remembers them itself.
     away: bool,
 }
@@ -92,7 +95,8 @@ impl Outbox {
             if state.away {
                 return;
             }
-            *state = State { overflowed: true, called: state.called, ..State::default() };
+            let (called, ordered) = (state.called, state.ordered);
+            *state = State { overflowed: true, called, ordered, ..State::default() };
         } else {
             state.bytes = bytes;
             state.texts.push_back(queued);
@@ -111,6 +115,12 @@ impl Outbox {
     /// Asks whoever holds the session to hand it over. Delivered before everything else.
     pub(crate) fn call(&self) {
         self.lock().called = true;
+        self.filled.notify_one();
+    }
+
+    /// Says that an operator has ordered something. Delivered before any text.
+    pub(crate) fn order(&self) {
+        self.lock().ordered = true;
         self.filled.notify_one();
     }
 
@@ -151,9 +161,12 @@ impl Outbox {
     pub(crate) async fn next_order(&self) -> Delivery {
         loop {
             {
-                let state = self.lock();
+                let mut state = self.lock();
                 if state.called {
                     return Delivery::Called;
+                }
+                if std::mem::take(&mut state.ordered) {
+                    return Delivery::Ordered;
                 }
                 if let Some(code) = state.ended {
                     return Delivery::Ended(code);
@@ -180,6 +193,9 @@ impl Outbox {
         let mut state = self.lock();
         if state.called {
             return Some(Delivery::Called);
+        }
+        if std::mem::take(&mut state.ordered) {
+            return Some(Delivery::Ordered);
         }
         if state.overflowed {
             // "Too slow" says to come back, which is not for those who were put out.

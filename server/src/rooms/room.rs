@@ -15,7 +15,8 @@ use roompass_wire::{
 };
 use token_gen::{RoomId, UnixSeconds};
 
-use super::{NodeId, Outbox};
+use super::{Outbox, SessionId};
+use crate::bus::NodeId;
 
 /// How many changes are remembered.
 const REMEMBERED: usize = 128;
@@ -63,11 +64,11 @@ pub(super) enum Whose {
     Theirs(NodeId),
 }
 
-/// A stream, and the node of its publisher if that is another one.
+/// A stream, and the stay it is of.
 #[derive(Debug)]
 pub(super) struct Placed {
     pub(super) stream: Stream,
-    pub(super) node: Option<NodeId>,
+    pub(super) session_id: SessionId,
 }
 
 /// A room as it is found by who comes in, or comes back.
@@ -136,13 +137,26 @@ impl Room {
         Some(member)
     }
 
+    pub(super) fn is_ours(&self, joined: u64) -> bool {
+        self.members.get(&joined).is_some_and(|member| matches!(member.whose, Whose::Ours(_)))
+    }
+
+    /// Moves a member to another node, or here. Returns where it was.
+    pub(super) fn move_member(&mut self, joined: u64, whose: Whose) -> Option<Whose> {
+        let member = self.members.get_mut(&joined)?;
+        let before = std::mem::replace(&mut member.whose, whose);
+        self.locals += usize::from(matches!(member.whose, Whose::Ours(_)));
+        self.locals -= usize::from(matches!(before, Whose::Ours(_)));
+        Some(before)
+    }
+
     pub(super) fn member_named(&self, user_id: &str) -> Option<(u64, &Member)> {
         self.members.iter().find(|(_, member)| member.user.user_id == user_id).map(|(&joined, member)| (joined, member))
     }
 
-    pub(super) fn add_stream(&mut self, stream: Stream, node: Option<NodeId>) {
+    pub(super) fn add_stream(&mut self, stream: Stream, session_id: SessionId) {
         self.announce_streams(Change::Add, vec![stream.clone()], None);
-        self.streams.insert(self.seq, Placed { stream, node });
+        self.streams.insert(self.seq, Placed { stream, session_id });
     }
 
     /// Removes the streams that are gone, in their order.
@@ -153,6 +167,16 @@ impl Room {
             self.announce_streams(Change::Delete, gone.clone(), Some(reason));
         }
         gone
+    }
+
+    /// Takes in a value that another node has set, unless it is known.
+    pub(super) fn take_extra(&mut self, extra: RoomExtra) -> Result<(), ErrorCode> {
+        let known = self.extra.iter().find(|known| known.key == extra.key);
+        let is_old = match known {
+            Some(known) => *known == extra || known.updated_at > extra.updated_at,
+            None => extra.value.is_empty(),
+        };
+        if is_old { Ok(()) } else { self.set_extra(extra) }
     }
 
     /// Sets a value, or, if it is empty, removes it.

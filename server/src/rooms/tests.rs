@@ -95,9 +95,10 @@ pub(super) fn enter_as(
         user_name: UserName::new(format!("Name of {who}")).unwrap(),
         metadata: None,
         auth,
+        kept: "".into(),
         outbox: Arc::clone(&outbox),
     };
-    rooms.enter(settings, newcomer, NOW).map(|(place, snapshot)| Guest { place, snapshot, outbox })
+    rooms.enter(settings, newcomer, Judge::Rooms, NOW).map(|(place, snapshot)| Guest { place, snapshot, outbox })
 }
 
 pub(super) fn enter(rooms: &Rooms, who: &str, room: &str) -> Guest {
@@ -119,12 +120,12 @@ fn members_hear_every_change_once_and_numbered_without_gaps() {
     assert_eq!(alice.snapshot.seq, 1);
     let bob = enter(&rooms, "bob", "r1");
     let elsewhere = enter(&rooms, "eve", "r2");
-    alice.place.start_stream(stream("s1")).unwrap();
-    alice.place.start_stream(stream("s2")).unwrap();
+    alice.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
+    alice.place.start_stream(stream("s2"), Judge::Rooms).unwrap();
     let carol = enter(&rooms, "carol", "r1");
     stop(&alice, "s1");
-    bob.place.start_stream(stream("s3")).unwrap();
-    bob.place.start_stream(stream("s4")).unwrap();
+    bob.place.start_stream(stream("s3"), Judge::Rooms).unwrap();
+    bob.place.start_stream(stream("s4"), Judge::Rooms).unwrap();
     assert_eq!(
         alice.heard(),
         ["2 +bob", "3 +s1@alice", "4 +s2@alice", "5 +carol", "6 -s1@alice", "7 +s3@bob", "8 +s4@bob"]
@@ -144,8 +145,8 @@ fn a_newcomer_finds_users_in_joining_and_streams_in_starting_order() {
     let rooms = rooms();
     let zoe = enter(&rooms, "zoe", "r1");
     let abe = enter(&rooms, "abe", "r1");
-    abe.place.start_stream(stream("s9")).unwrap();
-    zoe.place.start_stream(stream("s1")).unwrap();
+    abe.place.start_stream(stream("s9"), Judge::Rooms).unwrap();
+    zoe.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
     let mia = enter(&rooms, "mia", "r1");
     let users: Vec<_> = mia.snapshot.users.iter().map(|user| (&*user.user_id, &*user.user_name)).collect();
     assert_eq!(users, [("zoe", "Name of zoe"), ("abe", "Name of abe"), ("mia", "Name of mia")]);
@@ -170,14 +171,14 @@ fn a_stream_id_is_taken_in_the_whole_app_and_free_again_when_its_publisher_goes(
     let rooms = rooms();
     let alice = enter(&rooms, "alice", "r1");
     let bob = enter(&rooms, "bob", "r2");
-    alice.place.start_stream(stream("s1")).unwrap();
-    assert_eq!(bob.place.start_stream(stream("s1")), Err(ErrorCode::StreamIdTaken));
-    assert_eq!(alice.place.start_stream(stream("s1")), Err(ErrorCode::StreamIdTaken));
-    assert_eq!(bob.place.start_stream(stream("S1")), Ok(()));
+    alice.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
+    assert_eq!(bob.place.start_stream(stream("s1"), Judge::Rooms), Err(ErrorCode::StreamIdTaken));
+    assert_eq!(alice.place.start_stream(stream("s1"), Judge::Rooms), Err(ErrorCode::StreamIdTaken));
+    assert_eq!(bob.place.start_stream(stream("S1"), Judge::Rooms), Ok(()));
     stop(&bob, "s1");
-    assert_eq!(bob.place.start_stream(stream("s1")), Err(ErrorCode::StreamIdTaken));
+    assert_eq!(bob.place.start_stream(stream("s1"), Judge::Rooms), Err(ErrorCode::StreamIdTaken));
     drop(alice);
-    assert_eq!(bob.place.start_stream(stream("s1")), Ok(()));
+    assert_eq!(bob.place.start_stream(stream("s1"), Judge::Rooms), Ok(()));
 }
 
 #[test]
@@ -186,8 +187,8 @@ fn apps_share_nothing() {
     let rooms = rooms();
     let [one, two] = [1, 2].map(|app_id| enter_as(&rooms, &app(app_id), "alice", "r1", AuthKind::Token).unwrap());
     assert_eq!((one.snapshot.seq, two.snapshot.seq), (1, 1));
-    one.place.start_stream(stream("s1")).unwrap();
-    two.place.start_stream(stream("s1")).unwrap();
+    one.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
+    two.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
     assert_eq!(one.heard(), ["2 +s1@alice"]);
     assert_eq!(one.ended(), None);
 }
@@ -197,11 +198,11 @@ fn the_newest_login_wins_and_the_others_hear_both() {
     let rooms = rooms();
     let first = enter(&rooms, "alice", "r1");
     let bob = enter(&rooms, "bob", "r1");
-    first.place.start_stream(stream("s1")).unwrap();
+    first.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
     let second = enter(&rooms, "alice", "r1");
     assert_eq!(first.heard(), ["2 +bob", "3 +s1@alice"]);
     assert_eq!(first.ended(), Some(Delivery::Ended(ErrorCode::KickedByOtherLogin)));
-    assert_eq!(first.place.start_stream(stream("s2")), Err(ErrorCode::NotInRoom));
+    assert_eq!(first.place.start_stream(stream("s2"), Judge::Rooms), Err(ErrorCode::NotInRoom));
     drop(first);
     assert_eq!(bob.heard(), ["3 +s1@alice", "4 -s1@alice", "5 -alice", "6 +alice"]);
     // In another room too.
@@ -257,7 +258,7 @@ fn one_member_who_does_not_read_slows_nobody() {
     let stuck = enter(&rooms, "stuck", "r1");
     let busy = enter(&rooms, "busy", "r1");
     for _ in 0..200 {
-        busy.place.start_stream(stream("s1")).unwrap();
+        busy.place.start_stream(stream("s1"), Judge::Rooms).unwrap();
         stop(&busy, "s1");
         assert_eq!(busy.heard().len(), 2);
     }
@@ -275,7 +276,7 @@ fn many_threads_racing_for_one_user_and_one_stream_leave_one_of_each() {
                     (0..50)
                         .map(|_| {
                             let guest = enter(&rooms, "alice", "r1");
-                            let started = guest.place.start_stream(stream("s1"));
+                            let started = guest.place.start_stream(stream("s1"), Judge::Rooms);
                             assert!(matches!(started, Ok(()) | Err(ErrorCode::NotInRoom)));
                             guest
                         })

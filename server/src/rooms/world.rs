@@ -9,8 +9,8 @@ use roompass_wire::{
 use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId};
 
 use super::{
-    NewStream, Newcomer, NodeId, Outbox, SessionId, Snapshot,
-    event::{Happening, RemoteChange, RoomEvent, Sink, gone_by},
+    Judge, NewStream, Newcomer, Outbox, SessionId, Snapshot,
+    event::{Happening, RoomEvent, Sink, gone_by},
     room::{Member, Room, Whose},
 };
 use crate::apps::{AppSettings, DuplicateLogin};
@@ -27,7 +27,7 @@ pub(super) struct World {
     /// One stay a user.
     pub(super) users: HashMap<UserId, SessionId>,
     /// One publisher a stream; by the text of the stream id.
-    pub(super) streams: HashMap<String, Publisher>,
+    pub(super) streams: HashMap<String, SessionId>,
     /// How long a room outlives its last user, as the app last said.
     empty_room_ttl_secs: u64,
 }
@@ -35,20 +35,17 @@ pub(super) struct World {
 /// Where to find somebody.
 #[derive(Debug)]
 pub(super) struct Stay {
-    room_id: RoomId,
-    user_id: UserId,
-    auth: AuthKind,
+    pub(super) room_id: RoomId,
+    pub(super) user_id: UserId,
+    pub(super) auth: AuthKind,
+    /// When it began.
+    pub(super) since: UnixSeconds,
+    /// What another node needs to go on with it.
+    pub(super) kept: Arc<str>,
     /// The key among the members of the room.
-    joined: u64,
+    pub(super) joined: u64,
     /// Whether its connection is lost.
-    is_away: bool,
-}
-
-/// Who publishes a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Publisher {
-    Ours(SessionId),
-    Theirs(NodeId),
+    pub(super) is_away: bool,
 }
 
 impl World {
@@ -64,10 +61,20 @@ impl World {
         }
     }
 
+    pub(super) fn app_id(&self) -> AppId {
+        self.app_id
+    }
+
+    pub(super) fn keep(&mut self, session_id: SessionId, kept: &str) -> bool {
+        let stay = self.stays.get_mut(&session_id).filter(|stay| *stay.kept != *kept);
+        stay.map(|stay| stay.kept = kept.into()).is_some()
+    }
+
     pub(super) fn enter(
         &mut self,
         settings: &AppSettings,
         newcomer: Newcomer,
+        judge: Judge,
         now: UnixSeconds,
     ) -> Result<Snapshot, ErrorCode> {
         self.empty_room_ttl_secs = settings.empty_room_ttl_secs;
@@ -82,20 +89,21 @@ impl World {
             // The place of a stay that would be replaced counts as free.
             let others = room.members.len() - usize::from(comes_back);
             let max = usize::try_from(settings.max_room_users).unwrap_or(usize::MAX);
-            if settings.max_room_users != 0 && others >= max {
+            if judge == Judge::Rooms && settings.max_room_users != 0 && others >= max {
                 return Err(ErrorCode::RoomFull);
             }
         } else if self.rooms.len() >= MAX_ROOMS {
             return Err(ErrorCode::RoomBusy);
         }
-        if earlier_stay.is_some_and(|stay| !may_replace(settings, newcomer.auth, stay)) {
+        if judge == Judge::Rooms && earlier_stay.is_some_and(|stay| !may_replace(settings, newcomer.auth, stay)) {
             return Err(ErrorCode::LoggedInElsewhere);
         }
 
         if let Some(session_id) = earlier {
             self.end(session_id, ErrorCode::KickedByOtherLogin, now);
         }
-        let Newcomer { session_id, room_id, room_session_id, user_id, user_name, metadata, auth, outbox } = newcomer;
+        let Newcomer { session_id, room_id, room_session_id, user_id, user_name, metadata, auth, kept, outbox } =
+            newcomer;
         let user =
             User { user_id: user_id.as_str().to_owned(), user_name: user_name.into_string(), metadata, extra: None };
         let member = Member { user: user.clone(), whose: Whose::Ours(outbox) };
@@ -111,27 +119,39 @@ impl World {
             (joined, room.snapshot())
         };
         self.users.insert(user_id.clone(), session_id);
-        self.stays.insert(session_id, Stay { room_id, user_id, auth, joined, is_away: false });
+        self.stays.insert(session_id, Stay { room_id, user_id, auth, since: now, kept, joined, is_away: false });
         Ok(snapshot)
     }
 
-    pub(super) fn start_stream(&mut self, session_id: SessionId, new: NewStream) -> Result<(), ErrorCode> {
-        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
-        let NewStream { stream_id, media, extra } = new;
-        if self.streams.contains_key(stream_id.as_str()) {
-            return Err(ErrorCode::StreamIdTaken);
+    pub(super) fn start_stream(
+        &mut self,
+        session_id: SessionId,
+        new: NewStream,
+        judge: Judge,
+    ) -> Result<(), ErrorCode> {
+        if !self.is_here(session_id) {
+            return Err(ErrorCode::NotInRoom);
         }
+        let NewStream { stream_id, media, extra } = new;
+        if let Some(&holder) = self.streams.get(stream_id.as_str()) {
+            // News that it is free may be on its way; what is here is known for sure.
+            if judge == Judge::Rooms || self.is_here(holder) {
+                return Err(ErrorCode::StreamIdTaken);
+            }
+            self.stop_stream(holder, &stream_id, GoneReason::Stopped);
+        }
+        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
         let room = self.rooms.get_mut(&stay.room_id).ok_or(ErrorCode::NotInRoom)?;
         let user_id = stay.user_id.as_str().to_owned();
         let stream = Stream { stream_id: stream_id.into_string(), user_id, media, extra };
-        self.streams.insert(stream.stream_id.clone(), Publisher::Ours(session_id));
-        room.add_stream(stream.clone(), None);
+        self.streams.insert(stream.stream_id.clone(), session_id);
+        room.add_stream(stream.clone(), session_id);
         tell(self.app_id, &self.sink, room, room.seq, Happening::StreamStarted { session_id, stream });
         Ok(())
     }
 
     pub(super) fn stop_stream(&mut self, session_id: SessionId, stream_id: &StreamId, reason: GoneReason) {
-        if self.streams.get(stream_id.as_str()) != Some(&Publisher::Ours(session_id)) {
+        if self.streams.get(stream_id.as_str()) != Some(&session_id) {
             return;
         }
         self.streams.remove(stream_id.as_str());
@@ -139,7 +159,9 @@ impl World {
         let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
         let streams = room.take_streams(reason, |placed| placed.stream.stream_id == stream_id.as_str());
         let stopped = Happening::StreamsStopped { session_id, streams, reason };
-        tell(self.app_id, &self.sink, room, room.seq, stopped);
+        if room.is_ours(stay.joined) {
+            tell(self.app_id, &self.sink, room, room.seq, stopped);
+        }
     }
 
     pub(super) fn set_room_extra(
@@ -191,7 +213,7 @@ impl World {
         for user_id in user_ids {
             match room.member_named(user_id).ok_or(ErrorCode::UserNotInRoom)?.1 {
                 Member { whose: Whose::Ours(outbox), .. } => ours.push(outbox),
-                Member { whose: Whose::Theirs(node), .. } => theirs.push((*node, user_id.clone())),
+                Member { whose: Whose::Theirs(_), .. } => theirs.push(user_id.clone()),
             }
         }
         if !theirs.is_empty() {
@@ -236,7 +258,7 @@ impl World {
         Some(Returned { room_session_id: room.session_id, seq: room.seq, state })
     }
 
-    fn outbox(&self, session_id: SessionId) -> Option<&Arc<Outbox>> {
+    pub(super) fn outbox(&self, session_id: SessionId) -> Option<&Arc<Outbox>> {
         let stay = self.stays.get(&session_id)?;
         match &self.rooms.get(&stay.room_id)?.members.get(&stay.joined)?.whose {
             Whose::Ours(outbox) => Some(outbox),
@@ -257,16 +279,24 @@ impl World {
         let Some(stay) = self.stays.remove(&session_id) else { return };
         self.users.remove(&stay.user_id);
         let Some(room) = self.rooms.get_mut(&stay.room_id) else { return };
-        let streams =
-            room.take_streams(reason, |placed| placed.node.is_none() && placed.stream.user_id == stay.user_id.as_str());
+        let is_ours = room.is_ours(stay.joined);
+        let streams = room.take_streams(reason, |placed| placed.session_id == session_id);
         for stream in &streams {
             self.streams.remove(&stream.stream_id);
         }
-        if !streams.is_empty() {
+        if is_ours && !streams.is_empty() {
             let stopped = Happening::StreamsStopped { session_id, streams, reason };
             tell(self.app_id, &self.sink, room, room.seq, stopped);
         }
-        if let Some(Member { user, .. }) = room.remove_member(stay.joined, reason) {
+        let member = room.remove_member(stay.joined, reason);
+        if !is_ours {
+            // Its own node says what comes of it.
+            if room.members.is_empty() {
+                self.rooms.remove(&stay.room_id);
+            }
+            return;
+        }
+        if let Some(Member { user, .. }) = member {
             tell(self.app_id, &self.sink, room, room.seq, Happening::UserLeft { session_id, user, reason });
         }
         self.close_if_empty(&stay.room_id, reason, now);
@@ -298,95 +328,6 @@ impl World {
             self.close(&room_id, GoneReason::Stopped);
         }
     }
-
-    /// Takes in what happened in `room_id` on another node. It is not told to the sink, which hears of this node alone.
-    pub(super) fn apply_remote(
-        &mut self,
-        node: NodeId,
-        room_id: &RoomId,
-        room_session_id: u64,
-        change: RemoteChange,
-        now: UnixSeconds,
-    ) {
-        let is_theirs = |member: &Member| matches!(member.whose, Whose::Theirs(of) if of == node);
-        let room = match (&change, self.rooms.get_mut(room_id)) {
-            (_, Some(room)) => room,
-            (RemoteChange::UserEntered(_), None) => {
-                self.rooms.entry(room_id.clone()).or_insert_with(|| Room::new(room_id.clone(), room_session_id))
-            }
-            // Nothing to change in a room that nobody is in.
-            (_, None) => return,
-        };
-        match change {
-            RemoteChange::UserEntered(user) => {
-                if let Some((joined, known)) = room.member_named(&user.user_id) {
-                    if !is_theirs(known) {
-                        return;
-                    }
-                    room.remove_member(joined, GoneReason::OtherLogin);
-                }
-                room.add_member(Member { user, whose: Whose::Theirs(node) });
-            }
-            RemoteChange::UserLeft { user_id, reason } => {
-                let joined =
-                    room.member_named(&user_id).filter(|(_, member)| is_theirs(member)).map(|(joined, _)| joined);
-                let Some(joined) = joined else { return };
-                let gone =
-                    room.take_streams(reason, |placed| placed.node == Some(node) && placed.stream.user_id == user_id);
-                for stream in &gone {
-                    self.streams.remove(&stream.stream_id);
-                }
-                room.remove_member(joined, reason);
-                self.close_if_empty(room_id, reason, now);
-            }
-            RemoteChange::StreamStarted(stream) => {
-                if !self.streams.contains_key(&stream.stream_id) {
-                    self.streams.insert(stream.stream_id.clone(), Publisher::Theirs(node));
-                    room.add_stream(stream, Some(node));
-                }
-            }
-            RemoteChange::StreamStopped { stream_id, reason } => {
-                if self.streams.get(&stream_id) == Some(&Publisher::Theirs(node)) {
-                    self.streams.remove(&stream_id);
-                    room.take_streams(reason, |placed| placed.stream.stream_id == stream_id);
-                }
-            }
-            // One value too many on this node is one value too many on all.
-            RemoteChange::RoomExtra(extra) => {
-                let _ = room.set_extra(extra);
-            }
-            RemoteChange::UserExtra { user_id, extra } => {
-                if let Some((joined, _)) = room.member_named(&user_id).filter(|(_, member)| is_theirs(member)) {
-                    room.set_user_extra(joined, &extra);
-                }
-            }
-            RemoteChange::Message { user_id, text, sent_at } => room.say(&user_id, &text, sent_at),
-            RemoteChange::Signal { from, to, text, sent_at } => {
-                if let Some((_, Member { whose: Whose::Ours(outbox), .. })) = room.member_named(&to) {
-                    outbox.push_direct(signal_text(room_id, &from, &text, sent_at));
-                }
-            }
-        }
-    }
-
-    /// Removes everybody who is connected to `node`, which is gone.
-    pub(super) fn forget_node(&mut self, node: NodeId, now: UnixSeconds) {
-        let theirs = |member: &Member| matches!(member.whose, Whose::Theirs(of) if of == node);
-        let gone: Vec<(RoomId, String)> = self
-            .rooms
-            .values()
-            .flat_map(|room| {
-                room.members
-                    .values()
-                    .filter(|member| theirs(member))
-                    .map(|member| (room.room_id.clone(), member.user.user_id.clone()))
-            })
-            .collect();
-        for (room_id, user_id) in gone {
-            let change = RemoteChange::UserLeft { user_id, reason: GoneReason::Timeout };
-            self.apply_remote(node, &room_id, 0, change, now);
-        }
-    }
 }
 
 /// A stay that has a connection again.
@@ -416,7 +357,7 @@ fn tell(app_id: AppId, sink: &Sink, room: &Room, seq: u64, what: Happening) {
     sink(app_id, &event);
 }
 
-fn signal_text(room_id: &RoomId, from: &str, text: &str, sent_at: i64) -> Arc<str> {
+pub(super) fn signal_text(room_id: &RoomId, from: &str, text: &str, sent_at: i64) -> Arc<str> {
     let signal =
         Signal { room_id: room_id.as_str().to_owned(), user_id: from.to_owned(), text: text.to_owned(), sent_at };
     // Strings and numbers into memory: serde_json has no way to fail here.

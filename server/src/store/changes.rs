@@ -8,7 +8,7 @@ use super::StoreError;
 /// What kind of record changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ChangeKind {
-    /// An app: its settings, its AppSign or its ring.
+    /// An app: its settings, its AppSign or its ring; or its webhook endpoints.
     App,
     /// A backend key.
     Key,
@@ -23,6 +23,9 @@ pub enum ChangeKind {
 }
 
 impl ChangeKind {
+    /// The id, among changes of an app, of its webhook endpoints.
+    pub const WEBHOOKS: &str = "webhooks";
+
     /// Every kind.
     pub const ALL: [Self; 6] = [Self::App, Self::Key, Self::Revocation, Self::Ban, Self::Admin, Self::MasterKey];
 
@@ -53,7 +56,7 @@ pub struct Change {
     pub kind: ChangeKind,
     /// The app it is of.
     pub app_id: Option<AppId>,
-    /// Its id within the app; empty for the app itself.
+    /// Its id within the app; empty for the app itself, [`ChangeKind::WEBHOOKS`] for its webhook endpoints.
     pub id: String,
 }
 

@@ -14,6 +14,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0007-changes-and-rings.sql"),
     include_str!("../../migrations/sqlite/0008-nonces.sql"),
     include_str!("../../migrations/sqlite/0009-audit.sql"),
+    include_str!("../../migrations/sqlite/0010-webhooks.sql"),
     include_str!("../../migrations/sqlite/0011-issued-tokens.sql"),
     include_str!("../../migrations/sqlite/0012-used-tokens.sql"),
 ];

@@ -19,6 +19,7 @@ mod sqlite;
 mod timings;
 mod url;
 mod used_tokens;
+mod webhooks;
 
 use std::{error::Error as StdError, sync::Arc};
 
@@ -41,6 +42,10 @@ pub use sqlite::{Location, SqliteStore};
 pub use timings::Timings;
 pub use url::StoreUrl;
 pub use used_tokens::UsedTokenStore;
+pub use webhooks::{
+    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
+    WebhookStore,
+};
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
 #[async_trait]
@@ -54,6 +59,7 @@ pub trait Store:
     + SealedStore
     + AuditStore
     + IssuedStore
+    + WebhookStore
     + UsedTokenStore
 {
     /// Brings the schema up to this binary's version.

@@ -16,6 +16,8 @@ mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
 mod restore;
+mod rooms;
 mod serve;
 mod tls;
 mod watching;
+mod webhooks;

@@ -45,6 +45,7 @@ Exit codes: 0 done or valid, 2 refused, 64 wrong usage (the message says the nex
 Colours appear on a terminal only; NO_COLOR=1 turns them off.";
 
 #[derive(Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one, for the whole run")]
 enum Command {
     /// Mint a token, or one for each of many users
     Mint(mint::MintArgs),

@@ -55,7 +55,7 @@ pub enum ServerMessage {
 /// [`ServerMessage::Hello`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hello {
-    /// The protocol spoken, [`SUBPROTOCOL`].
+    /// The protocol spoken, [`SUBPROTOCOL`](super::SUBPROTOCOL).
     pub protocol: String,
     /// 32 random bytes in standard base64 with padding, good for one login on this connection.
     pub challenge: String,

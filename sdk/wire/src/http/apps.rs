@@ -118,6 +118,8 @@ words! {
         Read,
         /// Change the app.
         Admin,
+        /// Remove users from rooms, stop streams, close rooms, say something in them.
+        Operate,
     }
 }
 
@@ -233,7 +235,7 @@ pub struct AppSettings {
 }
 
 /// Tells `null` from a member that is left out.
-fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub(super) fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     T::deserialize(deserializer).map(Some)
 }
 
@@ -292,7 +294,7 @@ pub struct UpdateAppRequest {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 

@@ -52,6 +52,16 @@ AuditAction {
     Ban = "ban";
     /// A ban was lifted.
     LiftBan = "lift_ban";
+    /// Users were removed from rooms.
+    Kick = "kick";
+    /// Everybody was removed from a room.
+    CloseRoom = "close_room";
+    /// A stream was stopped.
+    StopStream = "stop_stream";
+    /// Privileges were taken from a live session, or given back.
+    Withhold = "withhold";
+    /// Something was said to a room, or to a user in it.
+    Say = "say";
     /// An app was made.
     CreateApp = "create_app";
     /// An app was taken over from elsewhere.
@@ -68,6 +78,14 @@ AuditAction {
     CreateKey = "create_key";
     /// A backend key was ended.
     RevokeKey = "revoke_key";
+    /// A webhook endpoint was made.
+    CreateWebhook = "create_webhook";
+    /// A webhook endpoint was changed.
+    UpdateWebhook = "update_webhook";
+    /// A webhook endpoint got a new signing key.
+    RotateWebhookKey = "rotate_webhook_key";
+    /// A webhook endpoint was removed.
+    RemoveWebhook = "remove_webhook";
     /// Somebody may become an admin.
     InviteAdmin = "invite_admin";
     /// Somebody has become an admin.

@@ -27,11 +27,12 @@ impl std::fmt::Debug for IntrospectRequest {
 
 /// What is known of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one is made for an answer, and written at once")]
 pub enum IntrospectResponse {
     /// Genuine, of this app, not expired, not revoked.
-    Active(ActiveToken),
+    Active(Box<ActiveToken>),
     /// The same but revoked, which only those hear who may ask about tokens of the app.
-    Revoked(ActiveToken),
+    Revoked(Box<ActiveToken>),
     /// Anything else. The answer is `{"active":false}` and nothing more, whatever the reason.
     Inactive,
 }
@@ -101,8 +102,8 @@ impl<'de> Deserialize<'de> for IntrospectResponse {
             Bare(Active),
         }
         match Read::deserialize(deserializer)? {
-            Read::Full(token) if token.active => Ok(Self::Active(*token)),
-            Read::Full(token) if token.revoked => Ok(Self::Revoked(*token)),
+            Read::Full(token) if token.active => Ok(Self::Active(token)),
+            Read::Full(token) if token.revoked => Ok(Self::Revoked(token)),
             Read::Bare(Active { active: true }) => Err(serde::de::Error::custom("active, but nothing about the token")),
             _ => Ok(Self::Inactive),
         }

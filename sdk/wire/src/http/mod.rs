@@ -7,6 +7,8 @@ mod batch;
 mod introspection;
 mod list;
 mod revocations;
+mod rooms;
+mod webhooks;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +19,8 @@ pub use batch::*;
 pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
+pub use rooms::*;
+pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.
 pub const TOKENS_PATH: &str = "/v1/apps/{app_id}/tokens";

@@ -216,7 +216,7 @@ fn read_header(text: &str) -> Option<SignatureHeader> {
 }
 
 /// `N` bytes from exactly `2 N` digits; in a percent-encoding the digits are in upper case, elsewhere in lower.
-fn parse_hex<const N: usize>(digits: &str, upper: bool) -> Option<[u8; N]> {
+pub(crate) fn parse_hex<const N: usize>(digits: &str, upper: bool) -> Option<[u8; N]> {
     let value = |digit: u8| match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'A'..=b'F' if upper => Some(digit - b'A' + 10),
@@ -234,7 +234,7 @@ fn parse_hex<const N: usize>(digits: &str, upper: bool) -> Option<[u8; N]> {
 }
 
 /// Bytes as lower-case hexadecimal digits.
-struct Hex<'a>(&'a [u8]);
+pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -5,6 +5,7 @@
 //! present settings of the app, not by those of the login.
 
 mod limits;
+mod orders;
 mod renewal;
 mod rights;
 mod streams;
@@ -16,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use roompass_wire::{
     ErrorCode,
     gateway::{ErrorMessage, GoneReason, Kicked, OkReply, Publish, ServerMessage, SwitchRoom},
+    http::WithheldPrivilege,
 };
 use token_gen::{MediaKinds, RoomId, StreamId, UnixSeconds};
 
@@ -31,9 +33,10 @@ use time::Told;
 
 /// What shall be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a handful of them live for a moment")]
 pub(super) enum Effect {
     /// Tell the client.
-    Send(ServerMessage),
+    Send(Box<ServerMessage>),
     /// Ask the rooms for the stream; hand the answer to [`Session::stream_started`].
     StartStream { id: u64, stream: NewStream, media: MediaKinds },
     /// Ask the rooms for this, and answer the request with what they say.
@@ -94,6 +97,8 @@ pub(super) struct Session {
     messages: Pace,
     signals: Pace,
     values: Pace,
+    /// What an operator keeps from it, whatever its token says.
+    withheld: Vec<WithheldPrivilege>,
     ended: bool,
 }
 
@@ -121,6 +126,7 @@ impl Session {
             messages: Pace::new(texts.messages_per_sec, texts.message_burst, now),
             signals: Pace::new(texts.signals_per_sec, texts.signal_burst, now),
             values: Pace::new(texts.values_per_sec, texts.value_burst, now),
+            withheld: Vec::new(),
             ended: false,
         }
     }
@@ -186,6 +192,11 @@ impl Session {
 
     /// Ends the stay from outside.
     pub(super) fn end(&mut self, code: ErrorCode) -> Vec<Effect> {
+        self.end_saying(code, None)
+    }
+
+    /// Ends the stay from outside, with a word of the operator's.
+    pub(super) fn end_saying(&mut self, code: ErrorCode, reason: Option<String>) -> Vec<Effect> {
         if self.ended {
             return Vec::new();
         }
@@ -196,7 +207,7 @@ impl Session {
             number: row.number,
             message: format!("{}. {}", row.title, row.remedy),
             may_reconnect: row.retryable,
-            reason: None,
+            reason,
         });
         self.leave(send(kicked), Departure::Kicked(code))
     }
@@ -222,7 +233,7 @@ pub(super) fn error(id: u64, (code, reason): Refused) -> ServerMessage {
 }
 
 fn send(message: ServerMessage) -> Effect {
-    Effect::Send(message)
+    Effect::Send(Box::new(message))
 }
 
 fn ok(id: u64) -> ServerMessage {

@@ -6,7 +6,7 @@ use roompass_wire::{
 };
 use token_gen::{MediaKinds, StreamId, UnixSeconds};
 
-use super::{Effect, Refused, Session, rights, send, time::stopped};
+use super::{Effect, Refused, Session, send, time::stopped};
 use crate::{
     apps::{AppSettings, RenewalPolicy},
     login::{Grant, Refusal, SessionToken},
@@ -56,7 +56,7 @@ impl Session {
             id,
             expire_at: self.grant.token().map_or(0, |token| token.expire_at.get()),
             server_time: now.get(),
-            privileges: rights::privileges(&self.grant, now),
+            privileges: self.privileges(now),
             rights: self.session_rights(settings),
             notice: (!uncovered.is_empty()).then_some(ErrorCode::RenewedWithoutPublish),
         }))];

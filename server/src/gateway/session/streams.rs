@@ -2,7 +2,8 @@
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{GoneReason, Publish, ServerMessage},
+    gateway::{GoneReason, Publish, ServerMessage, Stream},
+    http::WithheldPrivilege,
 };
 use token_gen::{Denied, MediaKind, MediaKinds, Privilege, StreamId, UnixSeconds};
 
@@ -21,6 +22,38 @@ impl Session {
     /// The streams it plays.
     pub(in crate::gateway) fn playing(&self) -> Vec<String> {
         self.playing.iter().map(|stream_id| stream_id.as_str().to_owned()).collect()
+    }
+
+    /// Goes on with what was published and played on another node.
+    pub(in crate::gateway) fn restore(
+        &mut self,
+        entered_at: UnixSeconds,
+        streams: &[Stream],
+        playing: &[String],
+        withheld: Vec<WithheldPrivilege>,
+    ) {
+        self.withheld = withheld;
+        let max_stay = self.grant.rights().terms().max_stay;
+        self.entered_at = entered_at;
+        self.stay_until = max_stay.map(|max_stay| entered_at.saturating_add(max_stay));
+        let ids = streams.iter().filter_map(|stream| Some((StreamId::new(&*stream.stream_id).ok()?, stream)));
+        self.publishing = ids
+            .map(|(stream_id, stream)| {
+                let carried: MediaKinds = stream.media.iter().copied().filter_map(rights::media_kind).collect();
+                (stream_id, if carried.is_empty() { USUAL } else { carried })
+            })
+            .collect();
+        self.playing = playing.iter().filter_map(|stream_id| StreamId::new(&**stream_id).ok()).collect();
+    }
+
+    /// What an operator takes from it.
+    pub(in crate::gateway) fn withheld(&self) -> &[WithheldPrivilege] {
+        &self.withheld
+    }
+
+    /// When the stay began.
+    pub(in crate::gateway) fn entered_at(&self) -> UnixSeconds {
+        self.entered_at
     }
 
     /// Answers the publish request `id`, now that the rooms have.
@@ -62,6 +95,7 @@ impl Session {
             return Err((ErrorCode::TextTooLong, Some("extra")));
         }
         self.publish_in_time(now)?;
+        self.is_not_withheld(WithheldPrivilege::Publish, ErrorCode::PublishDenied)?;
         self.permit_publish(settings, &stream_id, carried)
             .map_err(|denied| (ErrorCode::PublishDenied, Some(denied.code())))?;
         if self.publishing.contains_key(&stream_id) {
@@ -89,6 +123,7 @@ impl Session {
         if self.is_expired(now) {
             return Err((ErrorCode::PlayTokenExpired, None));
         }
+        self.is_not_withheld(WithheldPrivilege::Play, ErrorCode::PlayDenied)?;
         self.permit_play(&stream_id).map_err(|denied| (ErrorCode::PlayDenied, Some(denied.code())))?;
         let in_time = self.grant.rights().play_in_time(now);
         in_time.map_err(|denied| (ErrorCode::PlayTokenExpired, Some(denied.code())))?;

@@ -4,7 +4,7 @@
 
 mod frames;
 
-use std::{sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::extract::ws::WebSocket;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -15,16 +15,19 @@ use roompass_wire::{
         ClientMessage, CloseCode, ErrorMessage, GoneReason, Hello, Login, Reconnect, Resume, Resumed, RoomState,
         SUBPROTOCOL, ServerMessage, SwitchRoom,
     },
+    webhook::RefusedOperation,
 };
-use token_gen::{CHALLENGE_LEN, UnixSeconds};
+use token_gen::{AppId, CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
 
 use super::{
     Gateway, Visitor,
+    announce::About,
     entry::{self, Edge},
+    kept,
     pace::{Heartbeat, Pace},
     seats::ResumeKey,
-    session::{self, Departure, Effect, Operation, Request, privileges},
+    session::{self, Departure, Effect, Operation, Request},
     source_of,
     stay::{self, Stay},
     trail,
@@ -32,7 +35,7 @@ use super::{
 };
 use crate::{
     login::{Refusal, SessionToken},
-    rooms::{Delivery, SessionId},
+    rooms::{Delivery, Returned, SessionId},
     single_use::Claim,
     tokens::Attempt,
 };
@@ -40,6 +43,10 @@ use frames::{Closing, Event};
 
 /// How long a connection may take to hand a session over to the next.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
+
+/// How much earlier than they have to clients are told to leave a stopping server, so that the last to go still find
+/// their sessions: clocks here count whole seconds, and coming back takes a moment.
+const LEAVE_MARGIN_SECS: u64 = 3;
 
 /// Serves one connection from the upgrade to its end.
 pub(super) async fn run(
@@ -174,8 +181,8 @@ impl Socket {
     /// Goes on with a session, or tells the client why not.
     async fn resume(&mut self, resume: &Resume) -> Result<Option<Box<Stay>>, Closing> {
         let key = ResumeKey::new(random()?);
-        let mut stay = match called(&self.gateway, resume).await {
-            Ok(stay) => stay,
+        let (mut stay, adopted) = match find(&self.gateway, resume, &key, self.visitor.address).await {
+            Ok(found) => found,
             Err(code) => {
                 tracing::info!(app_id = resume.app_id, %code, "resume refused");
                 self.refuse(Some(resume.id), code).await?;
@@ -186,9 +193,10 @@ impl Socket {
         let now = self.gateway.clock.now();
         let is_enabled = self.gateway.directory.app(stay.app.app_id()).is_some_and(|app| app.settings().enabled);
         let shut_out = if is_enabled { stay.shut_out(&self.gateway) } else { Some(ErrorCode::AppDisabled) };
-        let returned = match shut_out {
-            Some(code) => Err(code),
-            None => {
+        let returned = match (shut_out, adopted) {
+            (Some(code), _) => Err(code),
+            (None, Some(returned)) => Ok(returned),
+            (None, None) => {
                 stay.seat.set_key(&key);
                 stay.session.resumed();
                 stay.place.as_ref().and_then(|place| place.come_back(resume.seq)).ok_or(ErrorCode::ResumeRefused)
@@ -204,6 +212,7 @@ impl Socket {
                 return Ok(None);
             }
         };
+        stay.keep(&self.gateway);
         self.waiting = None;
         tracing::info!(
             app_id = resume.app_id, session_id = %stay.session_id, from_seq = resume.seq, seq = returned.seq, "resumed"
@@ -216,7 +225,7 @@ impl Socket {
             room_session_id: returned.room_session_id.to_string(),
             resume_key: key.expose(),
             resume_within_secs: settings.heartbeat_timeout_secs,
-            privileges: privileges(session.grant(), now),
+            privileges: session.privileges(now),
             rights: session.session_rights(settings),
             expire_at: session.grant().token().map(|token| token.expire_at.get()),
             server_time: now.get(),
@@ -315,11 +324,16 @@ impl Socket {
             return Ok(self.perform(stay, effects).await?);
         };
         stay.app = app;
+        // Before anything else is looked at: what an operator takes away is gone for what comes next.
+        let effects = stay.obey(self.gateway.clock.now());
+        if let Some(departure) = self.perform(stay, effects).await? {
+            return Ok(Some(departure));
+        }
         let effects = match event {
             Event::Due => return Ok(None),
             // The news of a revocation may still be on its way.
             Event::Heard(message) => match (stay.shut_out(&self.gateway), message) {
-                (Some(code), _) => stay.session.end(code),
+                (Some(code), _) => stay.end(code),
                 (None, ClientMessage::SwitchRoom(switch)) => {
                     Box::pin(self.switch_room(stay, switch)).await?;
                     return Ok(None);
@@ -328,10 +342,14 @@ impl Socket {
             },
             Event::Draining(until) => match until.duration_since(self.gateway.clock.now()).as_secs() {
                 0 => stay.session.end(ErrorCode::KickedInternal),
-                within_secs => vec![Effect::Send(ServerMessage::Reconnect(Reconnect { within_secs }))],
+                left => {
+                    let within_secs = left.saturating_sub(LEAVE_MARGIN_SECS).max(left / 2);
+                    vec![Effect::Send(Box::new(ServerMessage::Reconnect(Reconnect { within_secs })))]
+                }
             },
             Event::Delivered(Delivery::Called) => return Err(End::Called),
-            Event::Delivered(Delivery::Ended(code)) => stay.session.end(code),
+            Event::Delivered(Delivery::Ended(code)) => stay.end(code),
+            Event::Delivered(Delivery::Ordered) => return Ok(None),
             Event::Delivered(Delivery::Overflow) => {
                 return Err(Closing::because(CloseCode::TooSlow, ErrorCode::TooSlow).into());
             }
@@ -355,9 +373,7 @@ impl Socket {
                 let opened = self.open(stay, &renew.token).await;
                 self.gateway.metrics.gateway.renewed(opened.is_ok());
                 log_renewal(stay, &renew.token, &opened);
-                let session_id = stay.session_id.to_string();
-                let who = (stay.app.app_id(), stay.session.room_id(), &*stay.user_id, &*session_id);
-                trail::renewed(&self.gateway.audit, self.visitor.address, who, &renew.token, &opened);
+                self.tell_of_renewal(stay, &renew.token, &opened);
                 Request::Renew(opened)
             }
             ClientMessage::SendMessage(message) => Request::Talk(Operation::Say(message.text)),
@@ -379,6 +395,19 @@ impl Socket {
             effects.extend(stay.session.end(code));
         }
         effects
+    }
+
+    fn tell_of_renewal(&self, stay: &Stay, token: &str, opened: &Result<SessionToken, Refusal>) {
+        let (app_id, room_id) = (stay.app.app_id(), stay.session.room_id());
+        let session_id = stay.session_id.to_string();
+        let who = (app_id, room_id, &*stay.user_id, &*session_id);
+        trail::renewed(&self.gateway.audit, self.visitor.address, who, token, opened);
+        if let Err(refusal) = opened {
+            let (user_id, room_id) = (Some(&*stay.user_id), Some(room_id.as_str()));
+            let about = About { user_id, room_id, token: Some(token) };
+            let now = self.gateway.clock.now();
+            self.gateway.announce_refused(app_id.get(), RefusedOperation::Renew, refusal, about, now);
+        }
     }
 
     /// Opens a token to renew with. One for a single login is used up by this session, if it may replace the present one.
@@ -427,7 +456,7 @@ impl Socket {
 
     /// Does what the session decided: first in the rooms, then on this socket.
     async fn perform(&mut self, stay: &mut Stay, effects: Vec<Effect>) -> Result<Option<Departure>, Closing> {
-        let (messages, departure) = stay.perform(effects, self.gateway.clock.now());
+        let (messages, departure) = stay.claim_and_perform(&self.gateway, effects).await;
         if let Some(Departure::Kicked(code)) = departure {
             self.gateway.metrics.gateway.kicked(code);
         }
@@ -444,7 +473,31 @@ impl Socket {
     }
 }
 
-/// The session that `resume` names, from whoever holds it.
+/// The session that `resume` names: from whoever holds it here, or else from another node. `key` opens it the next
+/// time.
+async fn find(
+    gateway: &Gateway,
+    resume: &Resume,
+    key: &ResumeKey,
+    address: IpAddr,
+) -> Result<(Box<Stay>, Option<Returned>), ErrorCode> {
+    match called(gateway, resume).await {
+        Ok(stay) => return Ok((stay, None)),
+        Err(ErrorCode::ResumeRefused) if !gateway.nodes.bus().is_alone() => {}
+        Err(code) => return Err(code),
+    }
+    let refused = ErrorCode::ResumeRefused;
+    let app_id = AppId::new(resume.app_id).map_err(|_| refused)?;
+    let session_id = SessionId::parse(&resume.session_id).ok_or(refused)?;
+    let shown = ResumeKey::parse(&resume.resume_key).ok_or(refused)?;
+    let app = gateway.directory.app(app_id).ok_or(refused)?;
+    let patience = Duration::from_secs(app.settings().heartbeat_timeout_secs);
+    let lost = gateway.nodes.lost(app_id, session_id, patience).await.ok_or(refused)?;
+    let adopted = kept::adopt(gateway, (session_id, &shown), lost, key, address).await?;
+    Ok((adopted.0, Some(adopted.1)))
+}
+
+/// The session that `resume` names, from whoever holds it here.
 async fn called(gateway: &Gateway, resume: &Resume) -> Result<Box<Stay>, ErrorCode> {
     let called = gateway.seats.call(resume.app_id, &resume.session_id, &resume.resume_key)?;
     let give_up_at = gateway.clock.now().saturating_add(HAND_OVER_LIMIT);

@@ -26,10 +26,13 @@ use crate::{
     apps::{App, AppSettings, ClosedApp, Directory, RingSecret},
     audit::Audit,
     bans::Bans,
+    bus::{LocalBus, NodeId},
     clock::{Clock, ManualClock},
-    gateway::{Gateway, GatewayConfig},
+    gateway::{Gateway, GatewayConfig, log_event},
     limits::ClientAddress,
+    nodes::Nodes,
     revocations::Revocations,
+    sealing::{MasterKey, Sealer},
     single_use::SingleUse,
     store::{Location, SqliteStore, Store},
     tokens::Tokens,
@@ -69,15 +72,19 @@ impl TestGateway {
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
         let (revocations, bans) = (Arc::new(Revocations::default()), Arc::new(Bans::default()));
-        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), Arc::default(), clock.now());
         let store = Arc::new(SqliteStore::open(&Location::Memory).unwrap());
         store.migrate().await.unwrap();
+        let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), Arc::default(), clock.now());
         let audit = Audit::start(store.clone(), clock.clone());
         let (tokens, trail) = (Arc::new(tokens), Arc::clone(&audit));
+        let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
+        let alone = LocalBus::alone(NodeId::new([0; 8]));
+        let nodes = Nodes::new(Arc::new(alone), sealer, clock.clone(), Arc::new(log_event));
         let gateway = Arc::new(Gateway::new(
             Arc::clone(&directory),
             tokens,
             SingleUse::new(store.clone()),
+            Arc::new(nodes),
             clock.clone(),
             trail,
             config,

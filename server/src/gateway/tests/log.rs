@@ -115,7 +115,7 @@ async fn the_log_tells_the_exact_reason_and_no_credential() {
     assert_eq!((first.token_id.as_ref(), first.source.as_deref()), (Some(&damaged_id), Some("127.0.0.1")));
     assert_eq!(
         (third.rights.as_deref(), third.session_id.as_deref()),
-        (Some("login,publish"), lines[2]["session_id"].as_str())
+        (Some("login,publish"), lines[3]["session_id"].as_str())
     );
     assert!(!format!("{found:?}").contains(&*bobs));
 }

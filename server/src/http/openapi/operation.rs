@@ -20,6 +20,12 @@ pub(super) const TAGS: &[(&str, &str)] = &[
     ),
     (APPS, "An app is one customer project, with secrets and keys of its own."),
     (
+        ROOMS,
+        "Rooms as they are now on this server, and what an operator can do in them: remove users, stop streams, withhold \
+         privileges, speak.",
+    ),
+    (WEBHOOKS, "An endpoint of the app's backend is told what happens, signed, and again until it has taken it."),
+    (
         ADMINS,
         "People who look after apps, at the console. Sessions are cookies; whatever changes something needs the \
               session's token in `X-Roompass-Csrf` and comes from the server's own pages.",
@@ -35,6 +41,8 @@ pub(super) const TAGS: &[(&str, &str)] = &[
 pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
 pub(super) const APPS: &str = "Apps and keys";
+pub(super) const ROOMS: &str = "Rooms";
+pub(super) const WEBHOOKS: &str = "Webhooks";
 pub(super) const ADMINS: &str = "Admins";
 pub(super) const AUDIT: &str = "Audit trail";
 pub(super) const HEALTH: &str = "Health";

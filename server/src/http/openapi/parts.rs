@@ -15,6 +15,8 @@ const PATH_PARAMETERS: &[(&str, &str)] = &[
     ("secret_id", "A server secret, as it is named in the ring."),
     ("key_id", "A backend key, as it was named when it was made."),
     ("session_id", "A session, as it is named in the list of sessions."),
+    ("endpoint_id", "A webhook endpoint, as it was named when it was made."),
+    ("delivery_id", "A delivery, as it is named in the log and in `Roompass-Delivery`."),
     ("name", "The name that the admin signs in with."),
     ("code", "An error code, as in the `code` of a problem document."),
 ];

@@ -9,6 +9,7 @@ mod once;
 mod revocations;
 mod ring;
 mod used_tokens;
+mod webhooks;
 
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
@@ -18,7 +19,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..39 {
+    for promise in 0..45 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -60,7 +61,13 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             34 => audit::old_records_are_forgotten_from_the_old_end(&store).await,
             35 => issued::issued_tokens_are_read_in_order_by_whoever_follows(&store).await,
             36 => issued::issued_tokens_are_forgotten_in_batches_once_expired(&store).await,
-            37 => used_tokens::a_token_is_used_by_one_session(&store).await,
+            37 => webhooks::an_endpoint_comes_back_as_it_was(&store).await,
+            38 => webhooks::a_delivery_is_queued_once_and_a_full_queue_takes_no_more(&store).await,
+            39 => webhooks::of_many_who_claim_one_gets_each_delivery(&store).await,
+            40 => webhooks::a_claim_is_kept_until_it_ends(&store).await,
+            41 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
+            42 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
+            43 => used_tokens::a_token_is_used_by_one_session(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }

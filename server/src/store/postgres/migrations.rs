@@ -18,6 +18,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0007-changes-and-rings.sql"),
     include_str!("../../../migrations/postgres/0008-nonces.sql"),
     include_str!("../../../migrations/postgres/0009-audit.sql"),
+    include_str!("../../../migrations/postgres/0010-webhooks.sql"),
     include_str!("../../../migrations/postgres/0011-issued-tokens.sql"),
     include_str!("../../../migrations/postgres/0012-used-tokens.sql"),
 ];

@@ -15,6 +15,7 @@ mod sealed;
 mod tls;
 mod url;
 mod used_tokens;
+mod webhooks;
 
 use std::{sync::Arc, time::Duration};
 

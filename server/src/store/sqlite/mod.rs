@@ -11,6 +11,7 @@ mod revocations;
 mod ring;
 mod sealed;
 mod used_tokens;
+mod webhooks;
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},

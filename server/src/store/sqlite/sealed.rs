@@ -54,6 +54,19 @@ const COLUMNS: &[Column] = &[
             ORDER BY app_id, request_id",
         update: "UPDATE idempotent_requests SET answer = ?1 WHERE app_id = ?2 AND request_id = ?3",
     },
+    Column {
+        table: "webhook_endpoints",
+        select: "SELECT app_id, endpoint_id, signing_key FROM webhook_endpoints ORDER BY app_id, endpoint_id",
+        update: "UPDATE webhook_endpoints SET signing_key = ?1, version = version + 1
+            WHERE app_id = ?2 AND endpoint_id = ?3",
+    },
+    Column {
+        table: "webhook_endpoints",
+        select: "SELECT app_id, 'previous ' || endpoint_id, previous_key FROM webhook_endpoints
+            WHERE previous_key IS NOT NULL ORDER BY app_id, endpoint_id",
+        update: "UPDATE webhook_endpoints SET previous_key = ?1
+            WHERE app_id = ?2 AND 'previous ' || endpoint_id = ?3",
+    },
 ];
 
 #[async_trait]

@@ -56,7 +56,7 @@ pub(super) fn operations() -> Vec<Operation> {
                  a revoked one that is sealed with GCM the answer has `active` false and `revoked` true; of any other it is `{\"active\":false}`, whatever the reason.",
             )
             .body(&IntrospectRequest { token: minted.token.clone() })
-            .answer(200, "What is known of it.", &IntrospectResponse::Active(active))
+            .answer(200, "What is known of it.", &IntrospectResponse::Active(Box::new(active)))
             .refuses(&[ErrorCode::ClockBehind]),
         Operation::new("explain_token", Method::POST, EXPLAIN_PATH, TOKENS, "Why is a login refused?")
             .about(

@@ -7,7 +7,9 @@ mod documentation;
 mod health;
 mod judging;
 mod lifecycle;
+mod rooms;
 mod tokens;
+mod webhooks;
 
 use super::operation::Operation;
 
@@ -18,6 +20,8 @@ pub(super) fn all() -> Vec<Operation> {
         judging::operations(),
         lifecycle::operations(),
         apps::operations(),
+        rooms::operations(),
+        webhooks::operations(),
         admins::operations(),
         audit::operations(),
         health::operations(),

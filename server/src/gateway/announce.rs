@@ -1,0 +1,42 @@
+//! What the gateway announces to webhooks. Nobody waits for it.
+
+use roompass_wire::webhook::{Refused, RefusedOperation};
+use token_gen::{AppId, TokenId, UnixSeconds};
+
+use super::Gateway;
+use crate::{login::Refusal, webhooks::millis};
+
+/// Whom a refusal is about, as far as that is known and may be written down.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct About<'a> {
+    pub(super) user_id: Option<&'a str>,
+    pub(super) room_id: Option<&'a str>,
+    pub(super) token: Option<&'a str>,
+}
+
+impl Gateway {
+    /// Announces that a login or a renewal was refused.
+    pub(super) fn announce_refused(
+        &self,
+        app_id: u32,
+        operation: RefusedOperation,
+        refusal: &Refusal,
+        about: About<'_>,
+        now: UnixSeconds,
+    ) {
+        let (Some(webhooks), Ok(app_id)) = (&self.webhooks, AppId::new(app_id)) else { return };
+        webhooks.announce_refused(
+            app_id,
+            Refused {
+                operation,
+                code: refusal.code,
+                reason: refusal.exact.to_owned(),
+                user_id: about.user_id.map(str::to_owned),
+                room_id: about.room_id.map(str::to_owned),
+                token_id: about.token.map(|token| TokenId::of(token).into()),
+                count: 1,
+                first_at_ms: millis(now),
+            },
+        );
+    }
+}

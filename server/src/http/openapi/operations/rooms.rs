@@ -1,0 +1,104 @@
+//! Live rooms and the operator's hand in them.
+
+use axum::http::Method;
+use roompass_wire::{
+    ErrorCode,
+    http::{
+        AuthName, CLOSE_ROOM_PATH, CloseRoomRequest, KICK_PATH, KickRequest, KickResponse, LIVE_SESSIONS_PATH,
+        ListQuery, LiveSession, LiveSessionsQuery, LiveSessionsResponse, PrivilegeName, ROOM_MESSAGE_PATH, ROOM_PATH,
+        ROOMS_PATH, ReachedResponse, RoomMessageRequest, RoomQuery, RoomResponse, RoomStream, RoomSummary, RoomUser,
+        RoomsResponse, STOP_STREAM_PATH, StopStreamRequest, WITHHOLD_PATH, WithheldPrivilege, WithholdRequest,
+    },
+};
+
+use super::super::operation::{Operation, ROOMS};
+
+const NOW: i64 = 1_800_000_000;
+const SESSION_ID: &str = "q83vEjRWeJq83vEjRWeJqw";
+
+pub(super) fn operations() -> Vec<Operation> {
+    [looking(), acting()].into_iter().flatten().collect()
+}
+
+fn new(id: &'static str, method: Method, path: &'static str, summary: &'static str) -> Operation {
+    Operation::new(id, method, path, ROOMS, summary)
+}
+
+fn looking() -> Vec<Operation> {
+    let summary = RoomSummary { room_id: "room1".to_owned(), user_count: 2, stream_count: 1 };
+    let room = RoomResponse {
+        room_id: "room1".to_owned(),
+        users: vec![RoomUser { user_id: "alice".to_owned(), user_name: "Alice".to_owned() }],
+        streams: vec![RoomStream { stream_id: "alice-camera".to_owned(), user_id: "alice".to_owned() }],
+        server_time: NOW,
+    };
+    let session = LiveSession {
+        session_id: SESSION_ID.to_owned(),
+        user_id: "alice".to_owned(),
+        room_id: "room1".to_owned(),
+        auth: AuthName::Token,
+        since: NOW - 60,
+        source: "203.0.113.7".to_owned(),
+        privileges: vec![PrivilegeName::Login, PrivilegeName::Publish],
+        withheld: Vec::new(),
+        token_id: Some("5f1c2a9b0d3e4f60718293".to_owned()),
+        expire_at: Some(NOW + 3540),
+    };
+    vec![
+        new("list_rooms", Method::GET, ROOMS_PATH, "List rooms").query::<ListQuery>().answer(
+            200,
+            "A page of those that somebody is in, by id.",
+            &RoomsResponse { rooms: vec![summary], cursor: None, server_time: NOW },
+        ),
+        new("show_room", Method::GET, ROOM_PATH, "Show a room")
+            .query::<RoomQuery>()
+            .answer(200, "Its users and streams.", &room)
+            .refuses(&[ErrorCode::NotFound]),
+        new("list_live_sessions", Method::GET, LIVE_SESSIONS_PATH, "List live sessions")
+            .about("Who is in which room, by which credential, since when, until when.")
+            .query::<LiveSessionsQuery>()
+            .answer(
+                200,
+                "A page of them.",
+                &LiveSessionsResponse { sessions: vec![session], cursor: None, server_time: NOW },
+            ),
+    ]
+}
+
+fn acting() -> Vec<Operation> {
+    let kicked = KickResponse { session_ids: vec![SESSION_ID.to_owned()], revoked_tokens: 1, server_time: NOW };
+    let reached = ReachedResponse { session_count: 1, server_time: NOW };
+    let reason = Some("spam".to_owned());
+    let kick = KickRequest { user_id: Some("mallory".to_owned()), reason: reason.clone(), ..KickRequest::default() };
+    let close = CloseRoomRequest { room_id: "room1".to_owned(), reason, keep_tokens: false };
+    let withhold = WithholdRequest { session_id: SESSION_ID.to_owned(), withhold: vec![WithheldPrivilege::Publish] };
+    let message =
+        RoomMessageRequest { room_id: "room1".to_owned(), user_id: None, text: "This room closes at noon.".to_owned() };
+    vec![
+        new("kick", Method::POST, KICK_PATH, "Remove users from rooms")
+            .about(
+                "Their tokens are revoked before they are told, unless `keep_token` says otherwise, so that they do not \
+                 come back with them. A user who is not there is no failure.",
+            )
+            .body(&kick)
+            .answer(200, "Who was removed.", &kicked)
+            .refuses(&[ErrorCode::StoreFull, ErrorCode::OutcomeUnknown]),
+        new("close_room", Method::POST, CLOSE_ROOM_PATH, "Remove everybody from a room")
+            .body(&close)
+            .answer(200, "Who was removed.", &kicked)
+            .refuses(&[ErrorCode::NotFound, ErrorCode::StoreFull, ErrorCode::OutcomeUnknown]),
+        new("withhold_privileges", Method::POST, WITHHOLD_PATH, "Take privileges from a live session")
+            .about("Or give them back. It holds until it is changed or the session ends, whatever token it renews with.")
+            .body(&withhold)
+            .answer(200, "It holds.", &reached)
+            .refuses(&[ErrorCode::NotFound]),
+        new("stop_stream", Method::POST, STOP_STREAM_PATH, "Stop a stream")
+            .body(&StopStreamRequest { stream_id: "alice-camera".to_owned() })
+            .answer(200, "It is being stopped.", &reached)
+            .refuses(&[ErrorCode::NotFound]),
+        new("send_room_message", Method::POST, ROOM_MESSAGE_PATH, "Say something in a room")
+            .about("To everybody in it, or to one user. Nobody hears it later.")
+            .body(&message)
+            .answer(200, "How many sessions it reached.", &reached),
+    ]
+}

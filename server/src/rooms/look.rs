@@ -1,0 +1,65 @@
+//! Looking at rooms from outside, for operators.
+
+use token_gen::AppId;
+
+use super::{Rooms, Snapshot, lock};
+
+/// A room in few words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overview {
+    /// The room.
+    pub room_id: String,
+    /// How many users are in it.
+    pub user_count: usize,
+    /// How many streams there are in it.
+    pub stream_count: usize,
+}
+
+/// Where a stream is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The room.
+    pub room_id: String,
+    /// Who publishes it.
+    pub user_id: String,
+}
+
+impl Rooms {
+    /// Up to `limit` rooms of the app, by id, that begin with `prefix`, from the one after `after`.
+    pub fn overview(&self, app_id: AppId, prefix: &str, after: &str, limit: usize) -> Vec<Overview> {
+        let world = self.world(app_id);
+        let world = lock(&world);
+        let is_wanted = |room_id: &&str| room_id.starts_with(prefix) && *room_id > after;
+        // An app may keep empty rooms for a while.
+        let mut wanted: Vec<_> = world
+            .rooms
+            .iter()
+            .filter(|(room_id, room)| is_wanted(&room_id.as_str()) && !room.members.is_empty())
+            .collect();
+        wanted.sort_unstable_by_key(|(room_id, _)| room_id.as_str());
+        let overview = |(room_id, room): &(&token_gen::RoomId, &super::room::Room)| Overview {
+            room_id: room_id.as_str().to_owned(),
+            user_count: room.members.len(),
+            stream_count: room.streams.len(),
+        };
+        wanted.iter().take(limit).map(overview).collect()
+    }
+
+    /// One room as it is now, if anybody is in it.
+    pub fn snapshot(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
+        let world = self.world(app_id);
+        let world = lock(&world);
+        let (_, room) = world.rooms.iter().find(|(known, _)| known.as_str() == room_id)?;
+        Some(room.snapshot())
+    }
+
+    /// Where a stream is, if anybody publishes it.
+    pub fn find_stream(&self, app_id: AppId, stream_id: &str) -> Option<Found> {
+        let world = self.world(app_id);
+        let world = lock(&world);
+        world.rooms.iter().find_map(|(room_id, room)| {
+            let stream = room.snapshot().streams.into_iter().find(|stream| stream.stream_id == stream_id)?;
+            Some(Found { room_id: room_id.as_str().to_owned(), user_id: stream.user_id })
+        })
+    }
+}

@@ -1,0 +1,187 @@
+//! Nodes as an operator runs them, and clients that know them all.
+
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    os::unix::fs::PermissionsExt,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use roompass_sdk::{BackendClient, BackendKey, Client, FixedToken, LocalUser, MintRequest, PrivilegeName, Room};
+use roompass_tests::{logs, program};
+use serde_json::Value;
+
+use crate::{postgres::Server as Postgres, redis::Server as Redis};
+
+/// Far beyond what anything here takes, also on a busy machine.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
+pub(crate) const APP: u32 = 77;
+const MASTER_KEY: &str = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
+
+/// One installation and its nodes.
+pub(crate) struct Cluster {
+    directory: tempfile::TempDir,
+    pub(crate) redis: Redis,
+    backend_key: String,
+    pub(crate) nodes: Vec<Node>,
+}
+
+/// A server process; killed when dropped.
+pub(crate) struct Node {
+    child: Child,
+    pub(crate) url: String,
+    log: Arc<Mutex<String>>,
+}
+
+impl Cluster {
+    /// So many nodes, and app 77 with these settings.
+    pub(crate) fn start(nodes: usize, settings: &[&str]) -> Self {
+        let directory = tempfile::tempdir().expect("there is room");
+        let redis = Redis::start();
+        let key_file = directory.path().join("master.key");
+        fs::write(&key_file, MASTER_KEY).expect("it can be written");
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let config = format!(
+            "[server]\ndrain_secs = 12\n[store]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[master_key]\nfile = \"{}\"\n[log]\nformat = \"json\"\n",
+            Postgres::shared().database(),
+            redis.url(),
+            key_file.display(),
+        );
+        fs::write(directory.path().join("roompass.toml"), config).expect("it can be written");
+        let mut cluster = Self { directory, redis, backend_key: String::new(), nodes: Vec::new() };
+        cluster.operate(&["app", "create", "--name", "Shop", "--app-id", "77"]);
+        if !settings.is_empty() {
+            cluster.operate(&[&["app", "update", "77"], settings].concat());
+        }
+        let key = cluster.operate(&["key", "create", "--app-id", "77"]);
+        cluster.backend_key = key["backend_key"].as_str().expect("a string").to_owned();
+        logs::note_secret(&cluster.backend_key);
+        (0..nodes).for_each(|_| cluster.add_node());
+        cluster
+    }
+
+    fn config(&self) -> PathBuf {
+        self.directory.path().join("roompass.toml")
+    }
+
+    fn operate(&self, arguments: &[&str]) -> Value {
+        let mut command = Command::new(program("roompass"));
+        let command = command.args(arguments).args(["--json", "--config"]).arg(self.config()).env_clear();
+        let output = command.output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    }
+
+    /// Starts one more node.
+    pub(crate) fn add_node(&mut self) {
+        let mut command = Command::new(program("roompass"));
+        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(self.config()).env_clear();
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        let mut output = BufReader::new(child.stderr.take().expect("it is piped"));
+        let mut line = String::new();
+        while !line.contains("\"address\"") {
+            line.clear();
+            assert!(output.read_line(&mut line).expect("it can be read") > 0, "the node does not start");
+        }
+        let ready: Value = serde_json::from_str(&line).expect("one line of JSON");
+        let url = format!("http://{}", ready["address"].as_str().expect("a string"));
+        let log = Arc::new(Mutex::new(String::new()));
+        let keeper = Arc::clone(&log);
+        std::thread::spawn(move || {
+            for line in output.lines().map_while(Result::ok) {
+                keeper.lock().expect("no keeper panics").push_str(&(line + "\n"));
+            }
+        });
+        self.nodes.push(Node { child, url, log });
+    }
+
+    /// A token for everything in `room_id`, from a node that lives.
+    pub(crate) async fn token(&self, user_id: &str, room_id: &str) -> String {
+        let url = &self.nodes.last().expect("there is a node").url;
+        let backend = BackendClient::new(url, APP, BackendKey::new(&self.backend_key)).expect("the address is good");
+        let request = MintRequest {
+            user_id: user_id.to_owned(),
+            room_id: Some(room_id.to_owned()),
+            privileges: Some(vec![PrivilegeName::Login, PrivilegeName::Publish]),
+            ..MintRequest::default()
+        };
+        let token = backend.mint(&request).await.expect("the request is good").token;
+        logs::note_secret(&token);
+        token
+    }
+
+    /// A client that begins at node `first` and knows the others.
+    pub(crate) fn client(&self, first: usize, token: &str) -> Client {
+        let mut urls = self.nodes.iter().cycle().skip(first).take(self.nodes.len()).map(|node| &node.url);
+        let client = Client::builder(APP, urls.next().expect("there is a node"));
+        let client = urls.fold(client, |client, url| client.fallback_url(url));
+        client.token_provider(FixedToken::new(token)).build().expect("the options are good")
+    }
+
+    /// Enters a room, beginning at node `first`.
+    pub(crate) async fn enter(&self, first: usize, user_id: &str, room_id: &str) -> Room {
+        let token = self.token(user_id, room_id).await;
+        let user = LocalUser::new(user_id).expect("a good id");
+        self.client(first, &token).login_room(room_id, user).await.expect("the token is good")
+    }
+}
+
+impl Node {
+    /// Ends it in the middle of what it does.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().expect("it lives");
+        self.child.wait().expect("it is ours");
+    }
+
+    /// Asks it to stop.
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().expect("there is kill").success());
+    }
+
+    /// Waits for the end of a node that stops.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is ours") {
+                return status.code();
+            }
+            assert!(start.elapsed() < DEADLINE, "it does not stop");
+            std::thread::yield_now();
+        }
+    }
+
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        self.log.lock().expect("no keeper panics").clone()
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits for a state, and says how long it took.
+pub(crate) async fn eventually(what: &str, mut state: impl FnMut() -> Result<(), String>) -> Duration {
+    let start = Instant::now();
+    loop {
+        match state() {
+            Ok(()) => return start.elapsed(),
+            Err(missing) => assert!(start.elapsed() < DEADLINE, "{what}: {missing}"),
+        }
+        // States of three hundred clients are worth a look some times a second, not all of it.
+        pause(Duration::from_millis(20)).await;
+    }
+}
+
+/// A rhythm, not a wait for anything.
+pub(crate) async fn pause(time: Duration) {
+    tokio::time::interval_at(tokio::time::Instant::now() + time, time).tick().await;
+}

@@ -1,0 +1,17 @@
+//! Several server processes on one PostgreSQL and one Redis, with real SDK clients: what rooms promise when nodes die,
+//! are replaced, or cannot reach each other.
+
+#![expect(clippy::unwrap_used, reason = "these are tests")]
+
+mod across;
+mod cluster;
+mod crash;
+mod drain;
+mod observer;
+mod outage;
+#[expect(dead_code, reason = "the tests of the server do more with it")]
+#[path = "../../server/tests/support/postgres.rs"]
+mod postgres;
+#[expect(dead_code, reason = "the tests of the server do more with it")]
+#[path = "../../server/tests/support/redis.rs"]
+mod redis;
