@@ -26,6 +26,7 @@ bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one
 	cargo bench --locked --package token-gen --bench token
 	cargo bench --locked --package roompass-server --bench http
 	cargo bench --locked --package roompass-server --bench revocations
+	cargo bench --locked --package roompass-media --bench forward
 	cargo bench --locked --package roompass-server --bench sockets
 
 fuzz-smoke: setup-test ## Run each fuzz target for a few seconds

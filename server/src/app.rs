@@ -32,6 +32,7 @@ use crate::{
     keys::{KeyText, Keyring, Scope},
     lifecycle::Lifecycle,
     limits::{Limits, Places},
+    media::MediaPlane,
     metrics::Metrics,
     nodes::Nodes,
     reload::Reloader,
@@ -85,6 +86,8 @@ pub struct Service {
     pub metrics: Arc<Metrics>,
     /// The rooms of this node and the connections to them.
     pub gateway: Arc<Gateway>,
+    /// What forwards media.
+    pub media: MediaPlane,
     /// This node among the others.
     pub nodes: Arc<Nodes>,
     /// Minting, and judging what is shown.
@@ -179,6 +182,7 @@ impl Service {
         let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone(), Arc::new(sink)));
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
+        let media = MediaPlane::start(&config.media).await?;
         let single_use = SingleUse::new(store.clone());
         let gateway = Gateway::new(
             directory.clone(),
@@ -190,10 +194,13 @@ impl Service {
             gateway_config,
         );
         Ok(Self {
-            gateway: Arc::new(gateway.counting_in(metrics.clone()).announcing(webhooks.clone())),
+            gateway: Arc::new(
+                gateway.with_media(media.clone()).counting_in(metrics.clone()).announcing(webhooks.clone()),
+            ),
             nodes,
             requests: Requests::new(store.clone(), sealer),
             clock,
+            media,
             directory,
             keyring,
             store,
@@ -551,6 +558,7 @@ impl Running {
                 tracing::error!(%error, "the {name} task failed");
             }
         }
+        self.service.media.shutdown().await;
         // Only now, so that the others hear of every stay that has ended.
         self.meeting.abort();
         self.service.nodes.bus().close().await;

@@ -15,6 +15,8 @@
 //! | [`gateway`] | the WebSocket edge and the rules of one stay | the store, SQL |
 //! | [`single_use`] | tokens that let their user in once | sockets, rooms |
 //! | [`login`] | which credential lets a user in, and with what rights | sockets, the store |
+//! | [`media`] | which packets of a stay go through | tokens, packets |
+//! | [`rooms`] | who is in which room of this node | sockets, tokens, the store |
 //! | [`operator`] | the operator's hand in live rooms | HTTP, sockets |
 //! | [`rooms`] | who is in which room, as this node knows it | sockets, tokens, the store |
 //! | [`nodes`] | rooms across nodes | sockets, tokens, the store |
@@ -57,6 +59,7 @@ pub mod keys;
 pub mod lifecycle;
 pub mod limits;
 pub mod login;
+pub mod media;
 pub mod metrics;
 pub mod nodes;
 pub mod operator;

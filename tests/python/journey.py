@@ -184,5 +184,6 @@ def journey(server):
     kept("expiry and return")
 
 
-worked_example()
-journey(json.loads(sys.stdin.readline()))
+if __name__ == "__main__":
+    worked_example()
+    journey(json.loads(sys.stdin.readline()))

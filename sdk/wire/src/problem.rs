@@ -123,6 +123,11 @@ catalogue! {
     NotPublishing = "not_publishing", 409, 1000015, false, "This stream is not being published by you", "Publish it first.";
     NotPlaying = "not_playing", 409, 1004011, false, "This stream is not being played", "Play it first.";
 
+    // Media.
+    MediaUnavailable = "media_unavailable", 503, 0, false, "This server forwards no media", "Have the operator configure `media.listen`, or exchange media elsewhere.";
+    MediaInvalid = "media_invalid", 422, 0, false, "The offer or candidate cannot be used", "Send what `RTCPeerConnection` gives, and say what its media lines are for.";
+    MediaFull = "media_full", 503, 0, true, "The node forwards as much media as it may", "Try again after a short, random wait.";
+
     // Ends of a stay.
     Kicked = "kicked", 403, 1002055, false, "Removed from the room by the operator", "Do not come back without being asked.";
     KickedByOtherLogin = "kicked_by_other_login", 409, 1002050, false, "The same user logged in elsewhere", "Only one stay a user: close the other one to come back.";

@@ -56,6 +56,9 @@ impl Dev {
         };
         let mut config = Config::ephemeral(self.listen, master_key);
         config.dev = true;
+        // Media goes the same way as everything else: over this machine, on a free port.
+        config.media.listen = Some(SocketAddr::new(self.listen.ip(), 0));
+        config.media.allow_loopback = true;
         config.webhooks.networks = PrivateNetworks::loopback();
         // The clock of a machine for trying things out may be anything.
         config.accept_clock = true;

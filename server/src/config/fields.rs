@@ -1,7 +1,10 @@
 //! Every knob, once: its section, name, type, default and documentation. The typed sections, `config default`,
 //! `config docs`, the environment names and the defaults themselves all come from this table.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use serde::Deserialize;
 
@@ -122,6 +125,29 @@ sections! {
         connections: u32 = "20000",
         /// The addresses or networks of proxies whose `X-Forwarded-For` is believed, such as `["10.0.0.0/8"]`.
         trusted_proxies: Vec<String> = "[]",
+    }
+    /// Forwarding audio, video and screens between the users of a room.
+    media: MediaSection {
+        /// The address and port where media is forwarded, over UDP and, for networks that let no UDP out, TCP: such as
+        /// `0.0.0.0:7881`. Without it the service forwards no media.
+        listen: Option<SocketAddr> = "",
+        /// The addresses by which clients reach that port, the preferred one first. Needed behind NAT, and when `listen`
+        /// is every address.
+        public_addresses: Vec<IpAddr> = "[]",
+        /// Threads that forward packets; 0 is one per core. All of a room is forwarded by one.
+        workers: usize = "0",
+        /// What one session may publish, in kilobits a second; what is over it is dropped. 0 is no limit.
+        max_publish_kbps: u64 = "8000",
+        /// STUN servers that clients are told of, such as `["stun:stun.example.com"]`.
+        stun_urls: Vec<String> = "[]",
+        /// TURN servers that clients are told of, such as `["turn:turn.example.com?transport=udp"]`.
+        turn_urls: Vec<String> = "[]",
+        /// A file of mode 0400 or 0600 with the secrets shared with the TURN servers, one a line: the first one mints
+        /// credentials, the others are those being rotated away.
+        turn_secret_file: Option<PathBuf> = "",
+        /// How long a TURN credential is good, in seconds: 60 to 86400. TURN servers check it when a relay is
+        /// allocated, not while it runs; what is forwarded is judged here, whatever a relay still does.
+        turn_ttl_secs: u64 = "600",
     }
     /// TLS, when no proxy does it: 1.2 and 1.3, HTTP/2 and HTTP/1.1. New files are taken up within a minute.
     tls: TlsSection {

@@ -20,6 +20,7 @@ use super::{
     fields::{
         AuditSection, BusSection, LimitsSection, Sections, ServerSection, StoreSection, TlsSection, WebhooksSection,
     },
+    media,
     watching::{judge_metrics, judge_telemetry},
 };
 use crate::{
@@ -221,6 +222,7 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
             ..GatewayConfig::default()
         },
+        media: media::judge(&sections.media)?,
         webhooks: judge_webhooks(&sections.webhooks)?,
         bus,
         master_key: judge_master_key(sections.master_key.file.as_deref(), master_key_text)?,
@@ -542,6 +544,18 @@ mod tests {
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
             (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
             (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
+            (file("[media]\nlisten = \"0.0.0.0:7881\""), &[key], "media.public_addresses: is needed"),
+            (file("[media]\npublic_addresses = [\"rtc\"]"), &[key], "media.public_addresses[0]: invalid IP"),
+            (file("[media]\nworkers = 2000"), &[key], "media.workers: must be 0 to 1024"),
+            (
+                file("[media]\nstun_urls = [\"stun.example.com\"]"),
+                &[key],
+                "media.stun_urls: must be URLs that start with stun:",
+            ),
+            (file("[media]\nturn_urls = [\"turn:\"]"), &[key], "media.turn_urls: must be URLs that start with turn:"),
+            (file("[media]\nturn_urls = [\"turn:t\"]"), &[key], "media.turn_secret_file: is needed"),
+            (file("[media]\nturn_secret_file = \"/nowhere/t\""), &[key], "media.turn_secret_file: /nowhere/t: No such"),
+            (file("[media]\nturn_ttl_secs = 1"), &[key], "media.turn_ttl_secs: must be 60 to 86400"),
             (file("[bus]\nurl = \"nats://h\""), &[key], "bus.url: must be local:, or redis://"),
             (file("[bus]\nurl = \"redis://:pw@redis.example\""), &[key], "bus.url: must be rediss://"),
             (file("[bus]\nurl = \"redis://localhost\""), &[key], "bus.url: needs a store that several nodes"),

@@ -3,6 +3,7 @@
 
 mod fields;
 mod load;
+mod media;
 mod values;
 mod watching;
 
@@ -11,8 +12,8 @@ use std::{fmt, net::SocketAddr, time::Duration};
 use token_gen::UnixSeconds;
 
 pub use fields::{
-    AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MetricsSection,
-    ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
+    AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MediaSection,
+    MetricsSection, ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
 pub use load::{Overrides, Source, log_section, serve, workers};
 pub(crate) use load::{parse_origin, read_master_key};
@@ -22,6 +23,7 @@ use crate::{
     bus::BusUrl,
     gateway::GatewayConfig,
     limits::LimitSettings,
+    media::MediaSettings,
     sealing::MasterKey,
     store::{AuditRetention, Location, StoreUrl},
     telemetry::TraceSettings,
@@ -52,6 +54,8 @@ pub struct Config {
     pub bus: BusUrl,
     /// The limits of the room gateway; its origins are added from `public_url`.
     pub gateway: GatewayConfig,
+    /// Where media is forwarded, and how it gets there.
+    pub media: MediaSettings,
     /// Where webhook endpoints may be, and how much is kept for them.
     pub webhooks: WebhookSettings,
     /// Whether this is a development server; shown wherever the server shows itself.
@@ -125,6 +129,7 @@ impl Config {
             master_key,
             bus: BusUrl::Local,
             gateway: GatewayConfig::default(),
+            media: MediaSettings::default(),
             webhooks: WebhookSettings::default(),
             dev: false,
             accept_clock: false,

@@ -25,6 +25,7 @@ use super::{
 use crate::{
     apps::App,
     login::{self, Admission, Presented, ProofContext, Refusal, SessionToken},
+    media::StayMedia,
     rooms::{Newcomer, Outbox, SessionId},
     single_use::Claim,
     telemetry::traces::TARGET,
@@ -206,6 +207,7 @@ async fn enter_room(
         streams: snapshot.streams,
         room_extra: snapshot.extra,
     };
+    let media = StayMedia::new(&gateway.media, app.app_id(), room_id, &login.user_id);
     let stay = Stay {
         app,
         user_id: login.user_id.clone(),
@@ -213,6 +215,7 @@ async fn enter_room(
         sdk: login.sdk.clone(),
         session_id,
         session,
+        media,
         place: Some(place),
         outbox,
         line,

@@ -3,7 +3,7 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use roompass_wire::{ErrorCode, http::WithheldPrivilege};
+use roompass_wire::{ErrorCode, gateway::GoneReason, http::WithheldPrivilege};
 use serde::{Deserialize, Serialize};
 use token_gen::{Rights, TokenId, UnixSeconds};
 
@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     login::{Grant, SessionToken},
+    media::StayMedia,
     nodes::Lost,
     rooms::{Outbox, Returned, SessionId},
 };
@@ -145,7 +146,11 @@ pub(super) async fn adopt(
     session.restore(entered_at, &lost.presence().streams, &kept.playing, kept.withheld.clone());
     let seat = gateway.seats.take(app.app_id(), session_id, key, Arc::clone(&outbox));
     let Kept { user_name, sdk, .. } = kept;
-    let mut stay = Stay { app, user_id, user_name, sdk, session_id, session, place: None, outbox, line, seat };
+    // Its client offers anew, to this node.
+    let mut media = StayMedia::new(&gateway.media, app.app_id(), session.room_id(), &user_id);
+    let (publishing, playing) = session.streams();
+    media.follow(publishing, playing, GoneReason::Stopped);
+    let mut stay = Stay { app, user_id, user_name, sdk, session_id, session, media, place: None, outbox, line, seat };
     let kept = Kept::of(&stay, stay.seat.key()).text();
     let adopted = gateway.nodes.adopt(lost, kept.into(), Arc::clone(&stay.outbox)).await;
     let (place, returned) = adopted.ok_or(refused)?;

@@ -20,6 +20,7 @@ mod tests;
 mod trail;
 mod waiting;
 mod wheel;
+mod whip;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -45,6 +46,7 @@ use crate::{
     audit::Audit,
     clock::Clock,
     limits::{ClientAddress, ConnectionPlace},
+    media::MediaPlane,
     metrics::{Limit, Metrics},
     nodes::Nodes,
     rooms::{Happening, OutboxLimits, RoomEvent},
@@ -166,6 +168,8 @@ pub struct Gateway {
     audit: Arc<Audit>,
     config: GatewayConfig,
     nodes: Arc<Nodes>,
+    media: MediaPlane,
+    whip: Arc<whip::Resources>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
     wheel: Arc<Wheel>,
@@ -198,6 +202,8 @@ impl Gateway {
             audit,
             config,
             nodes,
+            media: MediaPlane::default(),
+            whip: Arc::default(),
             roll: Arc::default(),
             seats: Arc::default(),
             waiting,
@@ -205,6 +211,12 @@ impl Gateway {
             webhooks: None,
             draining: watch::Sender::new(None),
         }
+    }
+
+    /// The same gateway, whose sessions send and receive media through `media`.
+    #[must_use]
+    pub fn with_media(self, media: MediaPlane) -> Self {
+        Self { media, ..self }
     }
 
     /// Counts in `metrics`.
@@ -230,7 +242,7 @@ impl Gateway {
     /// source, and all that lack one share one. A [`ConnectionPlace`] is kept for as long as the socket. Set
     /// `TCP_NODELAY` on the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
-        Router::new().route(GATEWAY_PATH, get(upgrade)).with_state(self)
+        Router::new().route(GATEWAY_PATH, get(upgrade)).merge(whip::routes()).with_state(self)
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody

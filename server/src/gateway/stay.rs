@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     apps::App,
+    media::StayMedia,
     rooms::{Delivery, Judge, NewStream, Outbox, Place, SessionId, gone_by},
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Stay {
     pub(super) sdk: Option<String>,
     pub(super) session_id: SessionId,
     pub(super) session: Session,
+    /// What it sends and receives, as far as the session says.
+    pub(super) media: StayMedia,
     /// Given up when the session ends, before its end is told: the room never waits for a socket.
     pub(super) place: Option<Place>,
     pub(super) outbox: Arc<Outbox>,
@@ -57,6 +60,7 @@ impl Stay {
     ) -> (Vec<ServerMessage>, Option<Departure>) {
         let mut messages = Vec::with_capacity(effects.len());
         let mut departure = None;
+        let mut gone_by_what = GoneReason::Stopped;
         for effect in effects {
             match effect {
                 Effect::Send(message) => messages.push(*message),
@@ -71,6 +75,7 @@ impl Stay {
                 }
                 Effect::Ask { id, operation } => messages.push(session::answer(id, self.ask(operation, now))),
                 Effect::StopStream(stream_id, reason) => {
+                    gone_by_what = reason;
                     if let Some(place) = &self.place {
                         place.stop_stream(&stream_id, reason);
                     }
@@ -85,6 +90,9 @@ impl Stay {
                 }
             }
         }
+        // Whatever was decided, only what the session does now goes through.
+        let (publishing, playing) = self.session.streams();
+        self.media.follow(publishing, playing, gone_by_what);
         (messages, departure)
     }
 
@@ -127,6 +135,7 @@ impl Stay {
 
     /// Leaves the room, if it has not been left.
     pub(super) fn leave(&mut self, reason: GoneReason, now: UnixSeconds) {
+        self.media.end(reason);
         if let Some(place) = self.place.take() {
             place.leave(reason, now);
         }
@@ -249,7 +258,7 @@ async fn drained(gateway: &Gateway, draining: &mut watch::Receiver<Option<UnixSe
 }
 
 /// Does what has come due. What the client has to hear of it waits for it. Returns how the stay ended, if it did.
-fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<ErrorCode> {
+pub(super) fn keep_time(gateway: &Gateway, stay: &mut Stay, now: UnixSeconds) -> Option<ErrorCode> {
     let effects = match gateway.directory.app(stay.app.app_id()).filter(|app| app.settings().enabled) {
         None => stay.session.end(ErrorCode::KickedInternal),
         Some(app) => {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::MediaKind;
+use super::{GetMediaServers, MediaCandidate, MediaKind, MediaOffer};
 
 /// What a client sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +32,12 @@ pub enum ClientMessage {
     SetRoomExtra(SetRoomExtra),
     /// Sets the value that the others see beside this user.
     SetUserExtra(SetUserExtra),
+    /// Asks which STUN and TURN servers to use for media.
+    GetMediaServers(GetMediaServers),
+    /// Offers a WebRTC connection to the server, or a change of it.
+    MediaOffer(MediaOffer),
+    /// Tells an address of the client for that connection.
+    MediaCandidate(MediaCandidate),
     /// Leaves the room; the server answers and closes.
     Logout(Logout),
 }
@@ -208,6 +214,9 @@ impl ClientMessage {
             Self::SendSignal(signal) => signal.id,
             Self::SetRoomExtra(extra) => extra.id,
             Self::SetUserExtra(extra) => extra.id,
+            Self::GetMediaServers(get) => get.id,
+            Self::MediaOffer(offer) => offer.id,
+            Self::MediaCandidate(candidate) => candidate.id,
             Self::Logout(logout) => logout.id,
         }
     }

@@ -6,11 +6,13 @@
 
 mod client;
 mod close;
+mod media;
 mod rights;
 mod server;
 
 pub use client::*;
 pub use close::CloseCode;
+pub use media::*;
 pub use rights::{AuthKind, GoneReason, MediaKind, OnExpiry, SessionPrivilege, SessionRights};
 pub use server::*;
 

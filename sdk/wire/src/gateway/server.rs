@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuthKind, GoneReason, MediaKind, SessionPrivilege, SessionRights};
+use super::{AuthKind, GoneReason, MediaAnswer, MediaKind, MediaServers, SessionPrivilege, SessionRights};
 use crate::ErrorCode;
 
 /// What the server sends. New kinds may come: a client ignores those it does not know.
@@ -48,6 +48,10 @@ pub enum ServerMessage {
     PublishStopped(StreamStopped),
     /// The server stopped playing a stream to this session.
     PlayStopped(StreamStopped),
+    /// The STUN and TURN servers to use for media.
+    MediaServers(MediaServers),
+    /// The answer to an offer.
+    MediaAnswer(MediaAnswer),
     /// This session is over; the connection is closed after it.
     Kicked(Kicked),
 }

@@ -1,5 +1,7 @@
 //! Publishing and playing.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use roompass_wire::{
     ErrorCode,
     gateway::{GoneReason, Publish, ServerMessage, Stream},
@@ -14,6 +16,11 @@ use crate::{apps::AppSettings, login, rooms::NewStream};
 const USUAL: MediaKinds = MediaKinds::NONE.with(MediaKind::Audio).with(MediaKind::Video);
 
 impl Session {
+    /// The streams that this session publishes, with what each carries, and those that it plays.
+    pub(in crate::gateway) fn streams(&self) -> (&BTreeMap<StreamId, MediaKinds>, &BTreeSet<StreamId>) {
+        (&self.publishing, &self.playing)
+    }
+
     /// The streams this session publishes.
     pub(in crate::gateway) fn publishing(&self) -> Vec<String> {
         self.publishing.keys().map(|stream_id| stream_id.as_str().to_owned()).collect()

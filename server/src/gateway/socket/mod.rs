@@ -3,6 +3,7 @@
 //! Knows no rules of rooms and tokens: those are in `session` and [`crate::login`]. Frames are in `frames.rs`.
 
 mod frames;
+mod media;
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
@@ -385,6 +386,14 @@ impl Socket {
             }
             ClientMessage::SetUserExtra(set) => Request::Talk(Operation::SetUserExtra(set.extra)),
             ClientMessage::Logout(_) => Request::Logout,
+            // Said to the media plane, not to the rules.
+            ClientMessage::GetMediaServers(_) => {
+                return vec![Effect::Send(Box::new(media::servers(&self.gateway, stay, id)))];
+            }
+            ClientMessage::MediaOffer(offer) => return vec![Effect::Send(Box::new(media::answer(stay, offer).await))],
+            ClientMessage::MediaCandidate(candidate) => {
+                return vec![Effect::Send(Box::new(media::candidate(stay, &candidate)))];
+            }
         };
         let now = self.gateway.clock.now();
         let mut effects = stay.session.request(stay.app.settings(), id, request, now);

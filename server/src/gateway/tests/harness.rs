@@ -30,6 +30,7 @@ use crate::{
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig, log_event},
     limits::ClientAddress,
+    media::{MediaPlane, MediaSettings},
     nodes::Nodes,
     revocations::Revocations,
     sealing::{MasterKey, Sealer},
@@ -68,6 +69,18 @@ impl TestGateway {
     }
 
     pub(super) async fn start_with(settings: AppSettings, config: GatewayConfig) -> Self {
+        Self::start_on(settings, config, MediaPlane::default()).await
+    }
+
+    /// One that forwards media, over loopback.
+    pub(super) async fn start_with_media(settings: AppSettings) -> Self {
+        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let media = MediaSettings { listen, allow_loopback: true, workers: 1, ..MediaSettings::default() };
+        let media = MediaPlane::start(&media).await.unwrap();
+        Self::start_on(settings, GatewayConfig::default(), media).await
+    }
+
+    async fn start_on(settings: AppSettings, config: GatewayConfig, media: MediaPlane) -> Self {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(START)));
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };
@@ -80,7 +93,7 @@ impl TestGateway {
         let sealer = Sealer::new(&MasterKey::generate(&mut SysRng).unwrap());
         let alone = LocalBus::alone(NodeId::new([0; 8]));
         let nodes = Nodes::new(Arc::new(alone), sealer, clock.clone(), Arc::new(log_event));
-        let gateway = Arc::new(Gateway::new(
+        let gateway = Gateway::new(
             Arc::clone(&directory),
             tokens,
             SingleUse::new(store.clone()),
@@ -88,7 +101,8 @@ impl TestGateway {
             clock.clone(),
             trail,
             config,
-        ));
+        );
+        let gateway = Arc::new(gateway.with_media(media));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

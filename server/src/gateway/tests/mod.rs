@@ -4,6 +4,7 @@ mod abuse;
 mod harness;
 mod journey;
 mod log;
+mod media;
 mod modes;
 mod pages;
 mod resume;

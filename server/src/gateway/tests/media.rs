@@ -1,0 +1,339 @@
+//! Media over the gateway, and over HTTP alone: real WebRTC clients that go on sending whatever they are told. What is
+//! said of rights must be true of packets.
+
+#[expect(dead_code, reason = "the tests of the media plane use all of it")]
+#[path = "../../../media/tests/it/client.rs"]
+mod client;
+
+use std::time::{Duration, Instant};
+
+use roompass_media::{Kind, Role, Track};
+use serde_json::{Value, json};
+use token_gen::Privilege;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use self::client::{Client, Line};
+use super::harness::{PATIENCE, TestClient, TestGateway, part, settings};
+use crate::apps::{AppSettings, ExpiryPolicy, RenewalPolicy};
+
+const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
+/// How long after a change a receiver may still get packets.
+const AT_ONCE: Duration = Duration::from_secs(1);
+
+/// A user in r1 with a connection for media.
+struct Peer {
+    ws: TestClient,
+    rtc: Client,
+    asked: u64,
+}
+
+impl Peer {
+    async fn enter(test: &TestGateway, user_id: &str, ttl_secs: u64) -> Self {
+        Self { ws: test.enter(user_id, ttl_secs).await, rtc: Client::udp(), asked: 1000 }
+    }
+
+    /// Asks, and hears the answer among everything else.
+    async fn ask(&mut self, kind: &str, members: Value) -> Value {
+        self.asked += 1;
+        let mut message = json!({ "type": kind, "id": self.asked });
+        message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
+        self.ws.say(message).await;
+        loop {
+            let heard = self.ws.hear().await;
+            if heard["id"] == self.asked {
+                return heard;
+            }
+        }
+    }
+
+    async fn hears(&mut self, kind: &str) -> Value {
+        loop {
+            let heard = self.ws.hear().await;
+            if heard["type"] == kind {
+                return heard;
+            }
+        }
+    }
+
+    async fn negotiate(&mut self, lines: &[Line]) -> Value {
+        let (sdp, tracks) = self.rtc.offer(lines);
+        let tracks: Vec<Value> = tracks.iter().map(spelt).collect();
+        let answer = self.ask("media_offer", json!({ "sdp": sdp, "tracks": tracks })).await;
+        assert_eq!(answer["type"], "media_answer", "{answer}");
+        self.rtc.accept(answer["sdp"].as_str().unwrap());
+        answer
+    }
+
+    async fn publish(&mut self, stream_id: &str) {
+        assert_eq!(self.ask("publish", json!({ "stream_id": stream_id })).await["type"], "ok");
+        self.negotiate(&BOTH.map(|kind| Line::publish(stream_id, kind))).await;
+    }
+
+    async fn play(&mut self, stream_id: &str) {
+        assert_eq!(self.ask("play", json!({ "stream_id": stream_id })).await["type"], "ok");
+        self.negotiate(&BOTH.map(|kind| Line::play(stream_id, kind))).await;
+    }
+
+    async fn sees(&self, stream_id: &str) {
+        for kind in BOTH {
+            let before = self.rtc.received(stream_id, kind);
+            eventually(|| self.rtc.received(stream_id, kind) > before + 5).await;
+        }
+    }
+}
+
+fn spelt(track: &Track) -> Value {
+    match track.role {
+        Role::Publish(kind) => {
+            json!({ "mid": track.mid, "stream_id": &*track.stream_id, "publish": kind.as_str() })
+        }
+        Role::Play => json!({ "mid": track.mid, "stream_id": &*track.stream_id }),
+    }
+}
+
+#[track_caller]
+fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+    let caller = std::panic::Location::caller();
+    let deadline = Instant::now() + PATIENCE;
+    let mut look = tokio::time::interval(Duration::from_millis(5));
+    async move {
+        while !holds() {
+            assert!(Instant::now() < deadline, "{caller}: still waiting");
+            look.tick().await;
+        }
+    }
+}
+
+/// Waits until the media plane has turned away packets of `read`: proof that the client goes on sending.
+async fn turns_away(test: &TestGateway, read: impl Fn(roompass_media::Totals) -> u64) {
+    let now = || read(test.gateway.media.totals().unwrap());
+    let before = now();
+    eventually(|| now() > before + 50).await;
+}
+
+#[track_caller]
+fn went_silent(peer: &Peer, stream_id: &str, change: Instant) {
+    for kind in BOTH {
+        let last = peer.rtc.last_received(stream_id, kind).expect("something had come before");
+        let after = last.saturating_duration_since(change);
+        assert!(after < AT_ONCE, "{kind:?} came {after:?} after the change");
+    }
+}
+
+/// Alice publishes and ignores everything; Bob sees her.
+async fn watched(settings: AppSettings, ttl_secs: u64) -> (TestGateway, Peer, Peer) {
+    let test = TestGateway::start_with_media(settings).await;
+    let mut alice = Peer::enter(&test, "alice", ttl_secs).await;
+    let mut bob = Peer::enter(&test, "bob", 86_400).await;
+    alice.publish("alice-camera").await;
+    bob.play("alice-camera").await;
+    bob.sees("alice-camera").await;
+    alice.rtc.ignore_close();
+    (test, alice, bob)
+}
+
+#[tokio::test]
+async fn a_stop_ends_the_packets_and_a_start_brings_them_back() {
+    let (test, mut alice, bob) = watched(settings(), 600).await;
+    let change = Instant::now();
+    assert_eq!(alice.ask("stop_publish", json!({ "stream_id": "alice-camera" })).await["type"], "ok");
+    turns_away(&test, |totals| totals.refused_packets).await;
+    went_silent(&bob, "alice-camera", change);
+    assert_eq!(alice.ask("publish", json!({ "stream_id": "alice-camera" })).await["type"], "ok");
+    bob.sees("alice-camera").await;
+}
+
+#[tokio::test]
+async fn what_the_gateway_refused_is_never_heard() {
+    let test = TestGateway::start_with_media(settings()).await;
+    let mut bob = Peer::enter(&test, "bob", 600).await;
+    bob.play("s").await;
+    let mut mallory = Peer { ws: test.connect().await, rtc: Client::udp(), asked: 1000 };
+    let token = test.token_with("mallory", "r1", &[Privilege::Login], 600);
+    assert_eq!(mallory.ws.login("mallory", "r1", json!({ "token": token })).await["type"], "logged_in");
+    assert_eq!(mallory.ask("publish", json!({ "stream_id": "s" })).await["code"], "publish_denied");
+    let answer = mallory.negotiate(&BOTH.map(|kind| Line::publish("s", kind))).await;
+    assert_eq!(answer["idle"].as_array().unwrap().len(), 2);
+    turns_away(&test, |totals| totals.refused_packets).await;
+    assert!(!bob.rtc.received_anything());
+}
+
+#[tokio::test]
+async fn soft_expiry_lets_a_call_go_on_and_renewal_carries_it() {
+    // Short enough that nobody has to answer a ping meanwhile.
+    let (test, mut alice, bob) = watched(settings(), 4).await;
+    for _ in 0..3 {
+        test.advance(5);
+        alice.hears("token_expired").await;
+        bob.sees("alice-camera").await;
+        let token = test.token("alice", 4);
+        assert_eq!(alice.ask("renew_token", json!({ "token": token })).await["type"], "token_renewed");
+        bob.sees("alice-camera").await;
+    }
+    assert_eq!(test.gateway.media.totals().unwrap().refused_packets, 0);
+}
+
+#[tokio::test]
+async fn strict_expiry_silences_at_once() {
+    let settings = AppSettings { on_expiry: ExpiryPolicy::Strict, ..settings() };
+    let (test, mut alice, mut bob) = watched(settings, 4).await;
+    let change = Instant::now();
+    test.advance(5);
+    assert_eq!(alice.hears("kicked").await["code"], "kicked_token_expired");
+    turns_away(&test, |totals| totals.stray_packets).await;
+    went_silent(&bob, "alice-camera", change);
+    assert_eq!(bob.hears("room_streams").await["reason"], "kicked");
+}
+
+#[tokio::test]
+async fn revocation_silences_at_once() {
+    let (test, mut alice, bob) = watched(settings(), 600).await;
+    let change = Instant::now();
+    test.revoke(super::shut_out::user("alice"), super::harness::START);
+    alice.hears("kicked").await;
+    turns_away(&test, |totals| totals.stray_packets).await;
+    went_silent(&bob, "alice-camera", change);
+}
+
+#[tokio::test]
+async fn renewal_without_the_right_silences_where_the_app_says_so() {
+    let settings = AppSettings { on_renew: RenewalPolicy::Enforce, ..settings() };
+    let (test, mut alice, bob) = watched(settings, 600).await;
+    let change = Instant::now();
+    let token = test.token_with("alice", "r1", &[Privilege::Login], 600);
+    assert_eq!(alice.ask("renew_token", json!({ "token": token })).await["type"], "token_renewed");
+    turns_away(&test, |totals| totals.refused_packets).await;
+    went_silent(&bob, "alice-camera", change);
+}
+
+#[tokio::test]
+async fn offers_and_servers_are_answered_or_refused_in_words() {
+    let test = TestGateway::start_with_media(settings()).await;
+    let mut alice = Peer::enter(&test, "alice", 600).await;
+    let servers = alice.ask("get_media_servers", json!({})).await;
+    assert_eq!(part(&servers, &["type", "ice_servers"]), json!(["media_servers", []]));
+    let bad = alice.ask("media_offer", json!({ "sdp": "v=0", "tracks": [] })).await;
+    assert_eq!(part(&bad, &["type", "code"]), json!(["error", "media_invalid"]));
+    assert_eq!(alice.ask("media_candidate", json!({ "candidate": "x" })).await["code"], "media_invalid");
+    assert_eq!(alice.ask("media_candidate", json!({ "candidate": "" })).await["type"], "ok");
+
+    let without = TestGateway::start(settings()).await;
+    let mut alice = Peer::enter(&without, "alice", 600).await;
+    assert_eq!(alice.ask("get_media_servers", json!({})).await["code"], "media_unavailable");
+    let (sdp, _) = alice.rtc.offer(&[Line::publish("s", Kind::Audio)]);
+    let refused = alice.ask("media_offer", json!({ "sdp": sdp, "tracks": [] })).await;
+    assert_eq!(refused["code"], "media_unavailable");
+}
+
+/// Status, head and body of what is answered.
+async fn http(test: &TestGateway, request: String) -> (u16, String, String) {
+    let mut stream = TcpStream::connect(test.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
+}
+
+async fn post(test: &TestGateway, path: &str, token: &str, sdp: &str) -> (u16, String, String) {
+    let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
+    let length = sdp.len();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}Content-Type: application/sdp\r\n\
+         Content-Length: {length}\r\n\r\n{sdp}"
+    );
+    http(test, request).await
+}
+
+fn path(way: &str, stream_id: &str) -> String {
+    format!("/v1/apps/{}/rooms/r1/{way}/{stream_id}", super::harness::APP_ID)
+}
+
+#[tokio::test]
+async fn whip_publishes_and_whep_plays_with_a_room_token() {
+    let test = TestGateway::start_with_media(settings()).await;
+    let mut bob = test.enter("bob", 600).await;
+    let (camera, screen) = (Client::udp(), Client::udp());
+    let (sdp, _) = camera.offer(&BOTH.map(|kind| Line::publish("studio", kind)));
+    let (status, head, answer) = post(&test, &path("whip", "studio"), &test.token("studio", 600), &sdp).await;
+    assert_eq!(status, 201, "{answer}");
+    camera.accept(&answer);
+    let location = head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned();
+    assert_eq!(part(&bob.hear().await, &["type", "change"]), json!(["room_users", "add"]));
+    let added = bob.hear().await;
+    assert_eq!(part(&added["streams"][0], &["stream_id", "user_id"]), json!(["studio", "studio"]));
+
+    let (sdp, _) = screen.offer(&BOTH.map(|kind| Line::play("studio", kind)));
+    let (status, _, answer) = post(&test, &path("whep", "studio"), &test.token("viewer", 600), &sdp).await;
+    assert_eq!(status, 201, "{answer}");
+    screen.accept(&answer);
+    for kind in BOTH {
+        eventually(|| screen.received("studio", kind) > 20).await;
+    }
+
+    let fragment = "a=ice-ufrag:another\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
+    let patch = |ufrag: &str| {
+        let fragment = fragment.replace("another", ufrag);
+        let length = fragment.len();
+        format!(
+            "PATCH {location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
+             application/trickle-ice-sdpfrag\r\nContent-Length: {length}\r\n\r\n{fragment}"
+        )
+    };
+    assert_eq!(http(&test, patch("another")).await.0, 422, "ICE is not restarted");
+    let ufrag = sdp_ufrag(&camera);
+    assert_eq!(http(&test, patch(&ufrag)).await.0, 204);
+
+    let remove = format!("DELETE {location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    let change = Instant::now();
+    assert_eq!(http(&test, remove.clone()).await.0, 200);
+    eventually(|| camera.is_closed()).await;
+    for kind in BOTH {
+        let after = screen.last_received("studio", kind).unwrap().saturating_duration_since(change);
+        assert!(after < AT_ONCE, "{after:?}");
+    }
+    loop {
+        let heard = bob.hear().await;
+        if heard["type"] == "room_streams" {
+            assert_eq!(part(&heard, &["change", "reason"]), json!(["delete", "stopped"]));
+            break;
+        }
+    }
+    assert_eq!(http(&test, remove).await.0, 404);
+}
+
+/// The ICE user name that the client's offers carry.
+fn sdp_ufrag(client: &Client) -> String {
+    let (sdp, _) = client.offer(&[Line::publish("more", Kind::Audio)]);
+    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn whip_and_whep_refuse_what_a_login_would_refuse() {
+    let test = TestGateway::start_with_media(settings()).await;
+    let expired = test.token("alice", 60);
+    test.advance(61);
+    let (sdp, _) = Client::udp().offer(&[Line::publish("s", Kind::Audio)]);
+    let good = test.token("alice", 600);
+    let cases = [
+        ("whip", String::new(), 401, "token_missing"),
+        ("whip", "04rubbish".to_owned(), 401, "token_"),
+        ("whip", format!("{}A{}", &good[..40], &good[41..]), 401, "token_invalid"),
+        ("whip", expired.clone(), 401, "token_expired"),
+        ("whep", expired, 401, "token_expired"),
+        ("whip", test.token_with("alice", "r2", &Privilege::ALL, 600), 403, "login_denied"),
+        ("whip", test.token_with("alice", "r1", &[Privilege::Login], 600), 403, "publish_denied"),
+    ];
+    for (way, token, status, code) in cases {
+        let (answered, head, body) = post(&test, &path(way, "s"), &token, &sdp).await;
+        assert_eq!(answered, status, "{code}: {body}");
+        assert!(body.contains(&format!("\"code\":\"{code}")), "{code}: {body}");
+        assert_eq!(head.contains("www-authenticate: Bearer"), status == 401, "{head}");
+    }
+    let (status, _, body) = post(&test, &path("whip", "s"), &good, "v=0").await;
+    assert_eq!(status, 422, "{body}");
+    assert_eq!(test.gateway.media.totals().unwrap().received_packets, 0);
+}
