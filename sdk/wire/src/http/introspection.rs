@@ -27,7 +27,6 @@ impl std::fmt::Debug for IntrospectRequest {
 
 /// What is known of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one is made for an answer, and written at once")]
 pub enum IntrospectResponse {
     /// Genuine, of this app, not expired, not revoked.
     Active(Box<ActiveToken>),
