@@ -5,13 +5,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use token_gen::AppId;
 use tokio::sync::watch;
 
 use crate::{
     app::Service,
     entry_id::EntryId,
     error::Error,
-    store::{Change, ChangeKind},
+    store::{Change, ChangeKind, StoreError},
 };
 
 /// How often the feed is read when nobody says that there is news.
@@ -28,8 +29,9 @@ pub struct Follower {
 }
 
 impl Follower {
-    /// Follows from where `service` was loaded.
+    /// Follows from where `service` was loaded: it holds all that the store held, and silence counts from now on.
     pub fn new(service: Arc<Service>) -> Self {
+        service.revocations.complete(service.clock.now());
         Self { seq: service.loaded_at, service }
     }
 
@@ -102,7 +104,25 @@ impl Follower {
         match taken {
             // Said once by whoever found out; all else goes on.
             Err(Error::MasterKeyRotated) => Ok(()),
+            Err(Error::Store(error @ StoreError::Unreadable(_))) => {
+                self.leave_out(change, &error);
+                Ok(())
+            }
             taken => taken,
+        }
+    }
+
+    /// Goes on without what cannot be read, as at start: it would fail at every try, and keep back all that follows. An
+    /// app about whose revocations and bans we do not know everything serves no more than one that is itself unreadable.
+    fn leave_out(&self, change: &Change, error: &StoreError) {
+        let (app_id, id) = (change.app_id.map(AppId::get), &*change.id);
+        tracing::error!(app_id, id, kind = ?change.kind, error = error as &dyn std::error::Error, "left out");
+        match (change.kind, change.app_id) {
+            (ChangeKind::Key, _) => self.service.keyring.remove(&change.id),
+            (ChangeKind::App | ChangeKind::Revocation | ChangeKind::Ban, Some(app_id)) => {
+                self.service.directory.remove(app_id);
+            }
+            _ => {}
         }
     }
 
@@ -121,7 +141,7 @@ mod tests {
     use std::time::Instant;
 
     use rand::rngs::SysRng;
-    use token_gen::{AppId, UnixSeconds};
+    use token_gen::UnixSeconds;
 
     use super::*;
     use crate::{
@@ -198,6 +218,41 @@ mod tests {
         follower.catch_up().await.unwrap();
         assert!((8..12).all(|number| there.directory.app(AppId::new(number).unwrap()).is_some()));
         assert_eq!(follower.seq, here.store.latest_change().await.unwrap());
+    }
+
+    #[tokio::test]
+    async fn silence_counts_from_the_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_800_000_000)));
+        let (_, there) = two(&directory, clock.clone()).await;
+        let _follower = Follower::new(Arc::clone(&there));
+        assert!(!there.revocations.is_stale(clock.now()));
+        clock.advance(Duration::from_secs(61));
+        assert!(there.revocations.is_stale(clock.now()), "the store has not been read since the start");
+    }
+
+    #[tokio::test]
+    async fn what_cannot_be_read_takes_its_app_out_and_keeps_nothing_else_back() {
+        let directory = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_800_000_000)));
+        let (here, there) = two(&directory, clock.clone()).await;
+        let mut follower = Follower::new(Arc::clone(&there));
+        let other = AppId::new(8).unwrap();
+        here.admin.create_app(AppSettings::new(other, "other")).await.unwrap();
+        here.lifecycle.revoke_everything("test", "test", clock.now()).await.unwrap();
+        let damage = rusqlite::Connection::open(directory.path().join("roompass.db")).unwrap();
+        damage
+            .execute_batch(
+                "PRAGMA ignore_check_constraints = on;
+                 UPDATE revocations SET kind = 'no such kind' WHERE app_id = 7;",
+            )
+            .unwrap();
+
+        follower.catch_up().await.unwrap();
+        assert!(there.directory.app(app_id()).is_none(), "it may have revoked anything");
+        assert!(there.directory.app(other).is_some());
+        assert_eq!(follower.seq, here.store.latest_change().await.unwrap());
+        assert!(!there.revocations.is_stale(clock.now()));
     }
 
     #[tokio::test]

@@ -205,6 +205,12 @@ impl Scope {
     pub fn is_unbounded(&self) -> bool {
         self.room_prefix.is_empty() && self.privileges == Privileges::ALL
     }
+
+    /// Whether it may go with [`Right::Admin`]: who makes secrets and keys reaches the whole app with them, and a bound
+    /// would be a bound in name only.
+    pub fn may_administer(&self) -> bool {
+        self.is_unbounded() && self.max_ttl_secs.is_none()
+    }
 }
 
 /// A proven caller: whoever holds this key.
@@ -297,6 +303,11 @@ impl BackendKey {
 pub struct Keyring(ArcSwap<HashMap<String, Arc<BackendKey>>>);
 
 impl Keyring {
+    /// Who holds the key named `key_id`, and when it ends. Proves nothing.
+    pub fn named(&self, key_id: &str) -> Option<(Holder, Option<UnixSeconds>)> {
+        self.0.load().get(key_id).map(|key| (key.holder.clone(), key.expire_at))
+    }
+
     /// Whether there is no key at all.
     pub fn is_empty(&self) -> bool {
         self.0.load().is_empty()

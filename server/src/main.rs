@@ -5,7 +5,6 @@ use std::process::ExitCode;
 use clap::Parser;
 use roompass_server::cli::{self, Cli};
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    cli::run(Cli::parse()).await
+fn main() -> ExitCode {
+    cli::run(Cli::parse())
 }

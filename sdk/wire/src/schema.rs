@@ -6,7 +6,7 @@ use utoipa::{
     PartialSchema, ToSchema,
     openapi::{
         Ref, RefOr,
-        schema::{ObjectBuilder, OneOfBuilder, Schema, Type},
+        schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, Type},
     },
 };
 
@@ -56,15 +56,18 @@ text! {
     Reason: 1..=255, Some(r"^[^\u0000-\u001f\u007f-\u009f]+$"), "left the team";
 }
 
-/// Either all that is known of an active token, or `{"active":false}`.
+/// Either all that is known of an active or revoked token, or `{"active":false}`.
 impl PartialSchema for IntrospectResponse {
     fn schema() -> RefOr<Schema> {
         let inactive = ObjectBuilder::new()
             .description(Some("Anything else; nothing is said of why."))
             .property("active", ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([false])))
-            .required("active");
+            .required("active")
+            .additional_properties(Some(AdditionalProperties::FreeForm(false)));
         OneOfBuilder::new()
-            .description(Some("An active token, or `{\"active\":false}` and nothing more."))
+            .description(Some(
+                "An active token, one that would be but was revoked, or `{\"active\":false}` and nothing more.",
+            ))
             .item(Ref::from_schema_name("ActiveToken"))
             .item(inactive)
             .into()

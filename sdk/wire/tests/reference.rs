@@ -50,6 +50,7 @@ fn every_message_and_body_has_a_sample_that_is_read_and_written_byte_for_byte() 
     round_trip::<MintBatchResponse>("mint_batch_response");
     round_trip::<IntrospectRequest>("introspect_request");
     round_trip::<IntrospectResponse>("introspect_response");
+    round_trip::<IntrospectResponse>("introspect_response_revoked");
     round_trip::<IntrospectResponse>("introspect_response_inactive");
     round_trip::<ExplainRequest>("explain_request");
     round_trip::<ExplainResponse>("explain_response");
@@ -70,6 +71,7 @@ fn every_message_and_body_has_a_sample_that_is_read_and_written_byte_for_byte() 
         "mint_batch_response",
         "introspect_request",
         "introspect_response",
+        "introspect_response_revoked",
         "introspect_response_inactive",
         "explain_request",
         "explain_response",

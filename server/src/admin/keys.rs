@@ -159,6 +159,10 @@ fn check(new: &NewKey, now: UnixSeconds) -> Result<(), Error> {
     if new.scope.room_prefix.len() > 128 || new.scope.room_prefix.chars().any(char::is_control) {
         return Err(Error::field("room_prefix", "must be at most 128 bytes without control characters"));
     }
+    if new.scope.rights.contains(&Right::Admin) && !new.scope.may_administer() {
+        let reason = "must be without admin in a key that is bound to rooms, privileges or a lifetime";
+        return Err(Error::field("rights", reason));
+    }
     if new.scope.max_ttl_secs == Some(0) {
         return Err(Error::field("max_ttl_secs", "must be at least 1"));
     }

@@ -93,6 +93,11 @@ impl Directory {
         Some(Arc::clone(app))
     }
 
+    /// Whether there is such an app. Opens nothing.
+    pub fn holds(&self, app_id: AppId) -> bool {
+        self.apps.load().by_id.contains_key(&app_id)
+    }
+
     /// Whether some app lets pages of `origin` log in. Which one, the login shows.
     pub fn takes_pages_of(&self, origin: &str) -> bool {
         self.apps.load().origins.contains(origin)

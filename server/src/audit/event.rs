@@ -4,7 +4,7 @@ use std::{borrow::Cow, fmt, sync::Arc};
 
 use roompass_wire::ErrorCode;
 pub use roompass_wire::http::AuditAction as Action;
-use roompass_wire::http::AuditResult;
+use roompass_wire::http::{AuditResult, TokenTerms};
 use token_gen::{AppId, Privileges, TokenId, UnixSeconds};
 
 use crate::{keys::Caller, limits::Source};
@@ -123,6 +123,8 @@ pub struct Event {
     pub privileges: Option<Privileges>,
     /// The streams they are for; any, if `None`.
     pub stream_ids: Option<Vec<String>>,
+    /// What else limits them; shown without what it says about the user.
+    pub terms: Option<Box<TokenTerms>>,
     /// When what was made ends.
     pub expire_at: Option<UnixSeconds>,
     /// The session at the gateway.
@@ -144,6 +146,7 @@ impl Event {
             target: None,
             privileges: None,
             stream_ids: None,
+            terms: None,
             expire_at: None,
             session_id: None,
             details: None,

@@ -26,7 +26,7 @@ use std::{
 use tokio::{task::JoinHandle, time::timeout};
 
 pub use event::{Action, Actor, Event, Origin, Outcome, RequestId};
-pub use search::{export, filter, shown};
+pub use search::{export, filter, find, shown};
 pub use verify::{End, Walked, walk};
 
 use crate::{clock::Clock, error::Error, store::Store};

@@ -5,18 +5,26 @@ use std::sync::{
     atomic::{AtomicU8, Ordering},
 };
 
-use token_gen::UnixSeconds;
+use token_gen::{AppId, UnixSeconds};
 use tokio::sync::{Notify, oneshot};
 
 use super::{Action, Event, Origin};
-use crate::error::Error;
+use crate::{
+    error::Error,
+    limits::{Buckets, Quota, Source, Verdict},
+};
 
 /// How many events may wait: some ten seconds of a busy server, some megabytes.
 const MAX_WAITING: usize = 50_000;
 /// How many refusals of people we do not know are kept at once, and in each second after that: whoever floods us must
 /// not flood the trail, too.
-const STRANGERS_AT_ONCE: u64 = 1_000;
-const STRANGERS_PER_SECOND: u64 = 10;
+const STRANGERS: Rate = Rate { at_once: 1_000, per_second: 10 };
+/// The same for refused sign-ins of admins, which a flood of other refusals must not hide.
+const SIGN_INS: Rate = Rate { at_once: 200, per_second: 2 };
+/// How many of those are of one source in one app, at once and in a minute: one who floods hides nobody else.
+const OF_ONE_SOURCE: Quota = Quota::per_minute(60);
+/// How many sources are told apart at a time: some megabytes.
+const MAX_SOURCES: usize = 20_000;
 
 /// An event with when it was and who did it.
 #[derive(Debug, Clone)]
@@ -55,26 +63,58 @@ pub(super) struct Queue {
     /// Somebody waits for it.
     urgent: Notify,
     state: AtomicU8,
+    sources: Buckets<(Option<AppId>, Option<Source>)>,
 }
 
 #[derive(Debug)]
 struct Waiting {
     batch: Batch,
     closed: bool,
-    strangers: u64,
-    counted_at: UnixSeconds,
+    strangers: Share,
+    sign_ins: Share,
     left_out: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Rate {
+    at_once: u64,
+    per_second: u64,
+}
+
+/// What is left of a rate.
+#[derive(Debug)]
+struct Share {
+    rate: Rate,
+    left: u64,
+    counted_at: UnixSeconds,
+}
+
+impl Share {
+    fn whole(rate: Rate, now: UnixSeconds) -> Self {
+        Self { rate, left: rate.at_once, counted_at: now }
+    }
+
+    /// Takes one. `false` if there is none.
+    fn take(&mut self, now: UnixSeconds) -> bool {
+        let passed = now.duration_since(self.counted_at).as_secs();
+        self.counted_at = self.counted_at.max(now);
+        self.left = self.left.saturating_add(passed.saturating_mul(self.rate.per_second)).min(self.rate.at_once);
+        let Some(left) = self.left.checked_sub(1) else { return false };
+        self.left = left;
+        true
+    }
 }
 
 impl Queue {
     pub(super) fn new(now: UnixSeconds) -> Self {
-        let batch = Batch::default();
-        let waiting = Waiting { batch, closed: false, strangers: STRANGERS_AT_ONCE, counted_at: now, left_out: 0 };
+        let (strangers, sign_ins) = (Share::whole(STRANGERS, now), Share::whole(SIGN_INS, now));
+        let waiting = Waiting { batch: Batch::default(), closed: false, strangers, sign_ins, left_out: 0 };
         Self {
             waiting: Mutex::new(waiting),
             some: Notify::new(),
             urgent: Notify::new(),
             state: AtomicU8::new(State::Up as u8),
+            sources: Buckets::new(OF_ONE_SOURCE, MAX_SOURCES),
         }
     }
 
@@ -117,16 +157,17 @@ impl Queue {
 
     /// The same for what anybody can make happen as often as they like.
     pub(super) fn push_of_stranger(&self, entry: Entry) {
+        let of_source = (entry.event.app_id, entry.origin.source);
+        let is_one_of_few = matches!(self.sources.take(&of_source, entry.at), Verdict::Allowed { .. });
         let mut waiting = self.lock();
-        let passed = entry.at.duration_since(waiting.counted_at).as_secs();
-        waiting.counted_at = waiting.counted_at.max(entry.at);
-        let allowed = waiting.strangers.saturating_add(passed.saturating_mul(STRANGERS_PER_SECOND));
-        waiting.strangers = allowed.min(STRANGERS_AT_ONCE);
-        if waiting.strangers == 0 {
+        let share = match entry.event.action {
+            Action::SignIn | Action::ReAuthenticate => &mut waiting.sign_ins,
+            _ => &mut waiting.strangers,
+        };
+        if !is_one_of_few || !share.take(entry.at) {
             waiting.left_out += 1;
             return;
         }
-        waiting.strangers -= 1;
         drop(waiting);
         self.push_or_count(entry);
     }
@@ -195,7 +236,8 @@ impl Waiting {
         self.batch.entries.reserve(room.min(MAX_WAITING / 4));
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
-            let at = batch.entries.last().map_or(self.counted_at, |entry| entry.at);
+            let at =
+                batch.entries.last().map_or(self.strangers.counted_at.max(self.sign_ins.counted_at), |entry| entry.at);
             let event = Event::new(Action::LeaveOut).saying(format!("{left_out} records"));
             batch.entries.push(Entry { at, origin: Origin::SERVER, event });
         }

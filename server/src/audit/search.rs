@@ -1,13 +1,17 @@
 //! Reading the trail: what somebody asks for, judged, and records as they are shown.
 
+use std::sync::Arc;
+
 use futures_util::{Stream, stream::try_unfold};
 use roompass_wire::http::{self as wire, AuditQuery};
 use token_gen::{AppId, UnixSeconds};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::verify;
 use crate::{
     error::Error,
-    store::{AuditFilter, AuditRecord, AuditWalk, Store, StoreError},
+    limits::Places,
+    store::{AuditFilter, AuditRecord, AuditWalk, Store},
 };
 
 /// How many records of an export are read at once.
@@ -44,16 +48,50 @@ pub fn filter(query: AuditQuery, of: Option<AppId>) -> Result<AuditFilter, Error
     })
 }
 
-/// Every record that `filter` lets through, the oldest first, a page at a time.
-pub fn export<S: std::ops::Deref<Target = dyn Store>>(
-    store: S,
+/// Up to `limit` records that `filter` lets through, if one of `searches` is free.
+///
+/// # Errors
+/// [`Error::Busy`] if none is, [`Error::Store`].
+pub async fn find(
+    store: Arc<dyn Store>,
+    searches: &Places,
     filter: AuditFilter,
-) -> impl Stream<Item = Result<Vec<AuditRecord>, StoreError>> {
-    try_unfold((store, filter, 0), async |(store, filter, after)| {
-        let page = store.audit_records(filter.clone(), AuditWalk::Forth(after), PAGE).await?;
+    walk: AuditWalk,
+    limit: u32,
+) -> Result<Vec<(i64, AuditRecord)>, Error> {
+    let place = searches.try_take().map_err(|_| Error::Busy)?;
+    search(store, place, filter, walk, limit).await
+}
+
+/// Every record that `filter` lets through, the oldest first, a page at a time, each when one of `searches` is free.
+pub fn export(
+    store: Arc<dyn Store>,
+    searches: Places,
+    filter: AuditFilter,
+) -> impl Stream<Item = Result<Vec<AuditRecord>, Error>> {
+    try_unfold((store, searches, filter, 0), async |(store, searches, filter, after)| {
+        // Given back with each page: who reads slowly keeps nobody waiting.
+        let place = searches.take().await.map_err(|_| Error::Internal("places are not closed"))?;
+        let page = search(Arc::clone(&store), place, filter.clone(), AuditWalk::Forth(after), PAGE).await?;
         let Some(&(last, _)) = page.last() else { return Ok(None) };
-        Ok(Some((page.into_iter().map(|(_, record)| record).collect(), (store, filter, last))))
+        Ok(Some((page.into_iter().map(|(_, record)| record).collect(), (store, searches, filter, last))))
     })
+}
+
+/// Searches to the end, also when nobody waits for it any more: the store is at work until then, and `place` is taken.
+async fn search(
+    store: Arc<dyn Store>,
+    place: OwnedSemaphorePermit,
+    filter: AuditFilter,
+    walk: AuditWalk,
+    limit: u32,
+) -> Result<Vec<(i64, AuditRecord)>, Error> {
+    let searching = tokio::spawn(async move {
+        let found = store.audit_records(filter, walk, limit).await;
+        drop(place);
+        found
+    });
+    Ok(searching.await.map_err(|_| Error::Internal("a search panicked"))??)
 }
 
 /// A record as it is shown.

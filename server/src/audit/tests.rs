@@ -7,6 +7,7 @@ use token_gen::{AppId, UnixSeconds};
 use super::*;
 use crate::{
     clock::ManualClock,
+    limits::Source,
     store::{
         AuditFilter, AuditRecord, AuditWalk, Location, PostgresStore, PostgresUrl, SqliteStore, StoreError,
         postgres_server::Server,
@@ -97,16 +98,41 @@ async fn what_waits_is_written_when_the_trail_is_closed() {
 async fn a_flood_of_strangers_leaves_a_number_not_a_flood() {
     let (store, clock) = (in_memory().await, clock());
     let audit = Audit::start(Arc::clone(&store), clock.clone());
-    let flood = || (0..5_000).for_each(|_| audit.note_stranger(Origin::SERVER, Event::new(Action::Call).refused("no")));
-    flood();
+    let from =
+        |number: u32| Origin { source: Some(Source::of(std::net::Ipv4Addr::from(number).into())), ..Origin::SERVER };
+    let flood = |sources: std::ops::Range<u32>| {
+        (0..5_000).zip(sources.cycle()).for_each(|(_, source)| {
+            audit.note_stranger(from(source << 8), Event::new(Action::Call).refused("no"));
+        });
+    };
+    flood(0..5_000);
     audit.flush().await.unwrap();
     let kept = records(&*store).await;
     assert_eq!((kept.len(), kept[1_000].details.as_deref()), (1_001, Some("4000 records")));
     clock.advance(Duration::from_secs(3));
-    flood();
+    flood(0..5_000);
+    // Nor does it hide who tries to sign in.
+    audit.note_stranger(from(1), Event::new(Action::SignIn).refused("password"));
     audit.flush().await.unwrap();
     let kept = records(&*store).await;
-    assert_eq!((kept.len(), kept[1_031].details.as_deref()), (1_001 + 31, Some("4970 records")));
+    assert_eq!((kept.len(), kept[1_032].details.as_deref()), (1_001 + 32, Some("4970 records")));
+    assert_eq!(kept[1_031].action, "sign_in");
+}
+
+// proves T64 (audit)
+#[tokio::test]
+async fn one_who_floods_hides_nobody_else() {
+    let (store, clock) = (in_memory().await, clock());
+    let audit = Audit::start(Arc::clone(&store), clock.clone());
+    let from = |last| Origin { source: Some(Source::of([203, 0, 113, last].into())), ..Origin::SERVER };
+    (0..5_000).for_each(|_| audit.note_stranger(from(1), Event::new(Action::Call).refused("flood")));
+    audit.note_stranger(from(2), Event::new(Action::Call).refused("other"));
+    let app_id = AppId::new(7).ok();
+    audit.note_stranger(from(1), Event { app_id, ..Event::new(Action::Call) }.refused("elsewhere"));
+    audit.flush().await.unwrap();
+    let kept = records(&*store).await;
+    let count = |reason: &str| kept.iter().filter(|record| record.reason.as_deref() == Some(reason)).count();
+    assert_eq!((count("flood"), count("other"), count("elsewhere")), (60, 1, 1));
 }
 
 /// A trail of two writers, five records each, on a store of its own; and the statements of somebody with the database

@@ -2,6 +2,7 @@
 
 use std::{pin::pin, sync::Arc, time::Duration};
 
+use roompass_wire::http::TokenTerms;
 use tokio::time::sleep;
 
 use super::{
@@ -176,11 +177,16 @@ fn record(Entry { at, origin, event }: &Entry) -> AuditRecord {
 
 fn rights(event: &Event) -> Option<String> {
     let names: Vec<&str> = event.privileges?.iter().map(|privilege| privilege.as_str()).collect();
-    let names = names.join(",");
-    Some(match &event.stream_ids {
-        None => names,
-        Some(stream_ids) => shortened(&format!("{names} of {}", stream_ids.join(",")), MAX_DETAILS_CHARS),
-    })
+    let mut rights = names.join(",");
+    if let Some(terms) = &event.terms {
+        let limits = TokenTerms { metadata: None, ..TokenTerms::clone(terms) };
+        // Names and numbers into memory: serde_json has no way to fail here.
+        rights += &format!(" with {}", serde_json::to_string(&limits).unwrap_or_default());
+    }
+    if let Some(stream_ids) = &event.stream_ids {
+        rights += &format!(" of {}", stream_ids.join(","));
+    }
+    Some(shortened(&rights, MAX_DETAILS_CHARS))
 }
 
 /// `text` without what could deceive a reader or a store, and not longer than it may be.
@@ -197,6 +203,26 @@ fn shortened(text: &str, max_chars: usize) -> String {
 mod tests {
     use super::*;
     use crate::audit::{Action, Origin};
+
+    #[test]
+    fn the_rights_of_a_mint_are_recorded_with_their_terms() {
+        let terms = TokenTerms {
+            room_ids: Some(vec!["r2".to_owned()]),
+            play: Some(false),
+            max_stay_secs: Some(60),
+            single_use: Some(true),
+            metadata: Some("about the user".to_owned()),
+            ..TokenTerms::default()
+        };
+        let event = Event {
+            privileges: Some(token_gen::Privileges::ALL),
+            stream_ids: Some(vec!["s1".to_owned()]),
+            terms: Some(Box::new(terms)),
+            ..Event::new(Action::Mint)
+        };
+        let limits = r#"{"room_ids":["r2"],"play":false,"max_stay_secs":60,"single_use":true}"#;
+        assert_eq!(rights(&event), Some(format!("login,publish with {limits} of s1")));
+    }
 
     #[test]
     fn a_text_cannot_deceive_its_reader_nor_fill_the_store() {

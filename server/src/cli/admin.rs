@@ -1,14 +1,14 @@
 //! `roompass admin`: how to become an admin of the console, straight on the store.
 
 use clap::Subcommand;
-use token_gen::UnixSeconds;
+use roompass_wire::http::{SETUP_BEGIN_PATH, SETUP_PATH};
 
 use super::{Failure, StoreArgs};
-use crate::app::Service;
+use crate::{admins::SetupCode, app::Service};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
-    /// Print a link that makes an owner: it works once, for 15 minutes, and voids the one before
+    /// Print a code that makes an owner, and how to use it: it works once, for 15 minutes, and voids the one before
     SetupLink {
         #[command(flatten)]
         store: StoreArgs,
@@ -19,25 +19,40 @@ impl AdminCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let Self::SetupLink { store } = self;
         let service = store.open_or_make().await?;
-        let (link, expire_at) = setup_link(&service).await?;
-        let printed = serde_json::json!({ "setup_link": link, "expire_at": expire_at.get() });
-        store.print(&printed, || lines(&link));
+        let (code, expire_at) = service.admins.owner_setup_code().await?;
+        let link = service.setup_link(&code);
+        let printed =
+            serde_json::json!({ "setup_link": link, "setup_code": code.expose(), "expire_at": expire_at.get() });
+        store.print(&printed, || lines(&service, &code));
         Ok(())
     }
 }
 
 /// For `serve --setup`. Printed, never logged.
 pub(super) async fn print_setup_link(service: &Service) -> Result<(), Failure> {
-    let (link, _) = setup_link(service).await?;
-    super::say(&lines(&link));
+    let (code, _) = service.admins.owner_setup_code().await?;
+    super::say(&lines(service, &code));
     Ok(())
 }
 
-async fn setup_link(service: &Service) -> Result<(String, UnixSeconds), Failure> {
-    let (code, expire_at) = service.admins.owner_setup_code().await?;
-    Ok((service.setup_link(&code), expire_at))
-}
-
-fn lines(link: &str) -> String {
-    format!("{link}\n\nOpen it within 15 minutes to become an owner of the console. It works once.")
+/// What makes an owner, by two requests that need nothing but a terminal and an authenticator app. The code goes in by
+/// standard input, so that it is in no list of processes.
+fn lines(service: &Service, code: &SetupCode) -> String {
+    let (origin, code) = (&service.origin, code.expose());
+    let post = |path: &str, body: serde_json::Value| {
+        format!(
+            "curl -sS '{origin}{path}' -H 'Origin: {origin}' -H 'Content-Type: application/json' -d @- <<'END'\n{body}\nEND"
+        )
+    };
+    let begin = post(SETUP_BEGIN_PATH, serde_json::json!({ "code": code }));
+    let finish = serde_json::json!({
+        "code": code, "name": "NAME", "password": "PASSWORD", "enrolment": "ENROLMENT", "totp": "CODE",
+    });
+    let finish = post(SETUP_PATH, finish);
+    format!(
+        "Set-up code: {code}\nIt makes one owner, once, within 15 minutes.\n\n\
+         1. Get a second factor, and put its totp_uri or totp_secret into an authenticator app:\n\n{begin}\n\n\
+         2. Send a name, a password of 12 characters or more, the enrolment of step 1, and the code that the app \
+         shows:\n\n{finish}\n"
+    )
 }

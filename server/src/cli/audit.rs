@@ -208,10 +208,11 @@ fn line(record: &AuditRecord) -> String {
 
 async fn export(filter: Filter, store: &StoreArgs) -> Result<(), Failure> {
     let service = store.open().await?;
-    let pages = audit::export(service.store.clone(), audit::filter(filter.query(service.clock.now()), None)?);
+    let searches = service.limits.searches().clone();
+    let pages = audit::export(service.store.clone(), searches, audit::filter(filter.query(service.clock.now()), None)?);
     pin_mut!(pages);
     while let Some(page) = pages.next().await {
-        let lines: String = page.map_err(Error::from)?.into_iter().map(http::audit::line).collect();
+        let lines: String = page?.into_iter().map(http::audit::line).collect();
         // A reader that has gone away, such as `head`, is no fault.
         if io::stdout().lock().write_all(lines.as_bytes()).is_err() {
             return Ok(());

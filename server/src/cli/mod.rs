@@ -26,6 +26,7 @@ use std::{
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde::Serialize;
+use tokio::runtime::Builder;
 
 use crate::{
     app::{Service, StartError},
@@ -105,8 +106,24 @@ enum Command {
 }
 
 /// Runs the command line of this process.
-pub async fn run(cli: Cli) -> ExitCode {
+pub fn run(cli: Cli) -> ExitCode {
     forbid_core_dumps();
+    let mut runtime = Builder::new_multi_thread();
+    if let Command::Serve(serve) = &cli.command
+        && let Some(workers) = serve.workers()
+    {
+        runtime.worker_threads(workers);
+    }
+    match runtime.enable_all().build() {
+        Ok(runtime) => runtime.block_on(perform(cli)),
+        Err(error) => {
+            eprintln!("roompass: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn perform(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Dev(dev) => dev.run().await,
         Command::Serve(serve) => serve.run().await,

@@ -31,12 +31,17 @@ pub(super) struct Serve {
     /// Serve although the clock is behind the time the store has seen, because the clock is right
     #[arg(long)]
     accept_clock: bool,
-    /// Without an admin, start all the same, and print the link that makes the first one
+    /// Without an admin, start all the same, and print the code that makes the first one, and how to use it
     #[arg(long)]
     setup: bool,
 }
 
 impl Serve {
+    /// How many threads are to serve, if that is said. Asked before anything runs.
+    pub(super) fn workers(&self) -> Option<usize> {
+        config::workers(self.config.as_deref()).and_then(|workers| usize::try_from(workers).ok())
+    }
+
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (mut config, log) = config::serve(self.config.as_deref(), &Overrides { listen: self.listen })?;
         config.accept_clock = self.accept_clock;

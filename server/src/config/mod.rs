@@ -15,7 +15,7 @@ pub use fields::{
     AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MediaSection,
     MetricsSection, ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
-pub use load::{Overrides, Source, log_section, serve};
+pub use load::{Overrides, Source, log_section, serve, workers};
 pub(crate) use load::{parse_origin, read_master_key};
 pub use values::Values;
 

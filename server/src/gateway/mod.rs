@@ -99,6 +99,11 @@ pub struct GatewayConfig {
     pub max_waiting: usize,
     /// How many of them from one source: an IPv4 address or an IPv6 /64. Default 50.
     pub max_waiting_per_source: usize,
+    /// How many sessions may be there, with a connection or waiting for one, for another to wait when its connection is
+    /// lost: waiting costs its user nothing. Beyond that it ends. Default 100,000.
+    pub max_sessions: usize,
+    /// The same in one app. Default 50,000.
+    pub max_sessions_per_app: usize,
     /// What may wait to be written to one connection.
     pub outbox: OutboxLimits,
     /// The most streams of one session.
@@ -124,6 +129,8 @@ impl Default for GatewayConfig {
             message_burst: 100,
             max_waiting: 1000,
             max_waiting_per_source: 50,
+            max_sessions: 100_000,
+            max_sessions_per_app: 50_000,
             outbox: OutboxLimits::default(),
             streams: StreamLimits::default(),
             texts: TextLimits::default(),
@@ -272,6 +279,11 @@ impl Gateway {
                 }
             }
         }
+    }
+
+    /// Whether there are so many that none of `app_id` may wait for its client.
+    fn is_crowded(&self, app_id: AppId) -> bool {
+        self.seats.len() > self.config.max_sessions || self.roll.len_in(app_id) > self.config.max_sessions_per_app
     }
 
     /// Who has to go.

@@ -17,7 +17,7 @@ use crate::{
     bans::{Ban, Bans, Visitor},
     login::SessionToken,
     operator::Who,
-    revocations::{Revocation, Revocations, Subject},
+    revocations::{Revocation, Revocations, Subject, Tokenless},
     rooms::{Outbox, SessionId},
 };
 
@@ -96,6 +96,24 @@ impl Entry {
         Some(Subject { token_id, user_id: &self.user_id, room_id: Some(&self.room_id), issued_at })
     }
 
+    fn tokenless(&self) -> Tokenless<'_> {
+        Tokenless { user_id: &self.user_id, room_id: &self.room_id, since: self.since }
+    }
+
+    fn is_revoked_by(&self, revocation: &Revocation) -> bool {
+        match self.subject() {
+            Some(subject) => revocation.hits(&subject),
+            None => revocation.hits_tokenless(&self.tokenless()),
+        }
+    }
+
+    fn is_revoked(&self, app_id: AppId, revocations: &Revocations) -> bool {
+        match self.subject() {
+            Some(subject) => revocations.find(app_id, &subject).is_some(),
+            None => revocations.find_tokenless(app_id, &self.tokenless()).is_some(),
+        }
+    }
+
     fn visitor(&self) -> Visitor<'_> {
         Visitor { user_id: Some(&self.user_id), room_id: Some(&self.room_id), address: Some(self.address) }
     }
@@ -115,8 +133,7 @@ impl Entry {
         if let Some(code) = self.shut_out_by(lists.directory.app(app_id).as_deref()) {
             return Some(code);
         }
-        let is_revoked = self.subject().is_some_and(|subject| lists.revocations.find(app_id, &subject).is_some());
-        if is_revoked {
+        if self.is_revoked(app_id, lists.revocations) {
             return Some(ErrorCode::TokenRevoked);
         }
         lists.bans.find(app_id, &self.visitor(), now).map(|_| ErrorCode::Banned)
@@ -138,10 +155,9 @@ impl Roll {
         Line { roll: Arc::clone(self), app_id, session_id }
     }
 
-    /// Shows out whoever goes by a token that `revocation` ends.
+    /// Shows out whoever `revocation` ends.
     pub(super) fn revoke(&self, revocation: &Revocation) {
-        let is_hit = |entry: &Entry| entry.subject().is_some_and(|subject| revocation.hits(&subject));
-        self.end(revocation.app_id, ErrorCode::TokenRevoked, is_hit);
+        self.end(revocation.app_id, ErrorCode::TokenRevoked, |entry| entry.is_revoked_by(revocation));
     }
 
     /// Shows out whoever `ban` keeps out.
@@ -191,6 +207,11 @@ impl Roll {
         if let Some(entries) = self.lock().get(&app_id) {
             entries.values().filter(|entry| is_hit(entry)).for_each(|entry| entry.end(code));
         }
+    }
+
+    /// How many there are in `app_id`.
+    pub(super) fn len_in(&self, app_id: AppId) -> usize {
+        self.lock().get(&app_id).map_or(0, HashMap::len)
     }
 
     /// How many there are.

@@ -110,6 +110,11 @@ impl Seats {
         Ok(called)
     }
 
+    /// How many there are.
+    pub(super) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
     fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Entry>> {
         // No change in here can stop half-way, so poisoned seats are still good ones.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -73,7 +73,8 @@ async fn page(service: &Service, query: AuditQuery, of: Option<AppId>) -> Result
     let list = ListQuery { limit: query.limit, cursor: query.cursor.clone() };
     let page = Page::of(&list, |cursor| cursor.parse::<i64>().ok().filter(|&place| place > 0))?;
     let filter = audit::filter(query, of)?;
-    let mut found = service.store.audit_records(filter, AuditWalk::Back(page.after), page.limit + 1).await?;
+    let (store, searches) = (Arc::clone(&service.store), service.limits.searches());
+    let mut found = audit::find(store, searches, filter, AuditWalk::Back(page.after), page.limit + 1).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|(place, _)| place.to_string());
     let records = found.into_iter().map(|(_, record)| audit::shown(record)).collect();
@@ -84,7 +85,8 @@ fn lines(service: &Service, query: AuditQuery, of: Option<AppId>) -> Result<Resp
     if query.limit.is_some() || query.cursor.is_some() {
         return Err(Error::BadRequest("an export is whole: it has no limit and no cursor".to_owned()));
     }
-    let pages = audit::export(Arc::clone(&service.store), audit::filter(query, of)?);
+    let searches = service.limits.searches().clone();
+    let pages = audit::export(Arc::clone(&service.store), searches, audit::filter(query, of)?);
     let body = Body::from_stream(pages.map_ok(|page| page.into_iter().map(line).collect::<String>()));
     Ok(([(CONTENT_TYPE, JSON_LINES)], body).into_response())
 }

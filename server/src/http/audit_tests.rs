@@ -199,7 +199,7 @@ async fn the_trail_is_read_in_pages_and_within_walls() {
     }
     let whole = world.call(&world.key, Method::GET, "/v1/apps/7/audit/export?limit=1", &Value::Null).await;
     assert_eq!(problem_in(whole).await.code, ErrorCode::BadRequest);
-    let bound = Scope { room_prefix: "r".to_owned(), ..Scope::everything() };
+    let bound = Scope { room_prefix: "r".to_owned(), rights: vec![Right::Read], ..Scope::default() };
     let bound = world.server.new_key(bound, None).await;
     for path in ["/v1/apps/7/audit", "/v1/apps/7/audit/export"] {
         let refused = world.call(&bound, Method::GET, path, &Value::Null).await;
@@ -228,4 +228,41 @@ async fn what_an_admin_does_carries_the_name() {
     );
     let signed_in = world.find("action=sign_in").await;
     assert_eq!((&*signed_in[0].actor, &*signed_in[0].result), ("admin:olivia", "done"));
+}
+
+// proves T64 (audit)
+#[tokio::test]
+async fn two_searches_at_a_time_and_who_mints_waits_for_none() {
+    let world = World::new().await;
+    let searches = world.server.service.limits.searches();
+    let under_way = [searches.try_take().unwrap(), searches.try_take().unwrap()];
+    let search = async || world.call(&world.key, Method::GET, "/v1/apps/7/audit", &Value::Null).await;
+    assert_eq!(problem_in(search().await).await.code, ErrorCode::Unavailable);
+    let minted = world.call(&world.key, Method::POST, "/v1/apps/7/tokens", &json!({"user_id": "alice"})).await;
+    assert_eq!(minted.status(), StatusCode::OK);
+    drop(under_way);
+    assert_eq!(search().await.status(), StatusCode::OK);
+    assert_eq!(searches.taken(), 0);
+}
+
+// proves T23 (apps)
+#[tokio::test]
+async fn an_app_is_made_once_for_one_idempotency_key() {
+    let world = World::new().await;
+    let make = async |key: &str, name: &str| {
+        let request = Request::post("/v1/apps")
+            .header("content-type", "application/json")
+            .header("idempotency-key", key)
+            .header(AUTHORIZATION, format!("Bearer {}", world.operator));
+        world.server.send(request, json!({"settings": {"name": name}}).to_string()).await
+    };
+    let first = make("a", "new").await;
+    assert_eq!(first.status(), StatusCode::OK);
+    let first: Value = json(first).await;
+    let again = make("a", "new").await;
+    assert_eq!(again.headers()["idempotency-replayed"], "true");
+    assert_eq!(json::<Value>(again).await, first);
+    assert_eq!(problem_in(make("a", "other").await).await.code, ErrorCode::IdempotencyKeyReused);
+    let second: Value = json(make("b", "new").await).await;
+    assert_ne!(second["app"]["app_id"], first["app"]["app_id"]);
 }

@@ -56,7 +56,7 @@ pub(super) async fn require_app_key(
     request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
     let key = if *takes_key { idempotency::key(&request)? } else { None };
     let mut response = match key {
-        Some(key) => idempotency::once(service, &caller, key, request, next).await?,
+        Some(key) => idempotency::once(service, (caller.app_id.get(), &caller.key_id), key, request, next).await?,
         None => next.run(request).await,
     };
     limits::tell(response.headers_mut(), allowance);
@@ -85,12 +85,18 @@ async fn admit(
         return Err(Error::AppUnknown);
     }
     caller.require(right)?;
+    // No such key is made; one may be left of an older server.
+    if right == Right::Admin && !caller.scope.may_administer() {
+        return Err(Error::NotAllowed(
+            "this key is bound to rooms, privileges or a lifetime, and admin reaches beyond",
+        ));
+    }
     Ok((caller, allowance, request))
 }
 
 /// Records that somebody was not let through. Of an app that is not there only the refusal is kept.
 fn note_refused(service: &Service, origin: Origin, app_id: Option<AppId>, error: &Error) {
-    let app_id = app_id.filter(|&app_id| service.directory.app(app_id).is_some());
+    let app_id = app_id.filter(|&app_id| service.directory.holds(app_id));
     let event = Event { app_id, ..Event::new(Action::Call) };
     service.audit.note_stranger(origin, event.refused(error.code().as_str()).saying(error.to_string()));
 }
@@ -107,24 +113,44 @@ fn caller_of(holder: Holder, right: Right, app_id: Option<AppId>) -> Result<Arc<
     }
 }
 
+/// What stands before a route with the policy `Operator(role)`.
+pub(super) struct OperatorGate {
+    pub(super) service: Arc<Service>,
+    pub(super) role: Role,
+    /// Whether requests may name themselves by an Idempotency-Key.
+    pub(super) takes_key: bool,
+}
+
 /// The policy `Operator(role)`.
 pub(super) async fn require_operator(
-    State((service, role)): State<(Arc<Service>, Role)>,
+    State(gate): State<Arc<OperatorGate>>,
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
-    if session::is_shown(&service, request.headers()) {
-        return session::require_admin(State((service, Some(role))), request, next).await;
+    let OperatorGate { service, role, takes_key } = &*gate;
+    let (caller, request) = if session::is_shown(service, request.headers()) {
+        let (signed_in, request) = session::admit(service, Some(*role), request).await?;
+        (format!("admin:{}", signed_in.name), request)
+    } else {
+        operator(service, request).await?
+    };
+    match if *takes_key { idempotency::key(&request)? } else { None } {
+        Some(key) => idempotency::once(service, (0, &caller), key, request, next).await,
+        None => Ok(next.run(request).await),
     }
+}
+
+/// Whoever shows an operator's key, by its id.
+async fn operator(service: &Service, request: Request) -> Result<(String, Request), Error> {
     let (origin, now) = (Asking::of(request.extensions()), service.clock.now());
-    let proven = match prove(&service, request, now).await {
+    let proven = match prove(service, request, now).await {
         Ok((Holder::Operator { key_id }, request)) => Ok((key_id, request)),
         Ok((Holder::App(_), _)) => Err(Error::Forbidden(Right::Admin)),
         Err(error) => Err(error),
     };
-    let (key_id, mut request) = proven.inspect_err(|error| note_refused(&service, origin, None, error))?;
-    request.extensions_mut().insert(OperatorKey(key_id.into()));
-    Ok(next.run(request).await)
+    let (key_id, mut request) = proven.inspect_err(|error| note_refused(service, origin, None, error))?;
+    request.extensions_mut().insert(OperatorKey(key_id.as_str().into()));
+    Ok((key_id, request))
 }
 
 fn app_id_in(path: &RawPathParams) -> Option<AppId> {
@@ -145,7 +171,9 @@ async fn session_caller(
     if right == Right::Admin && !parts.method.is_safe() {
         signed_in.require_recent(now)?;
     }
-    let scope = Scope { rights: vec![right], ..Scope::default() };
+    let is_held = |right: &Right| signed_in.require_in(app_id, role_for(*right)).is_ok();
+    let rights = Right::ALL.into_iter().filter(is_held).collect();
+    let scope = Scope { rights, ..Scope::default() };
     Ok(Arc::new(Caller { key_id: format!("admin:{}", signed_in.name), app_id, scope }))
 }
 

@@ -10,19 +10,21 @@ use axum::{
     },
     response::Response,
 };
+use rand::rngs::SysRng;
 use roompass_wire::{
     ErrorCode,
     http::{CSRF_HEADER, MintResponse, Roles, SessionResponse},
 };
-use token_gen::UnixSeconds;
+use token_gen::{AppId, Privilege, Privileges, UnixSeconds};
 
 use super::{
     tests::{ALICE, NOW, Server, json, problem_in},
     *,
 };
 use crate::{
+    admin::{KeyKind, NewKey},
     admins::{SignedIn, role_for},
-    keys::Scope,
+    keys::{BackendKey, Caller, KeyText, Proof, Scope},
     limits::Source,
     store::{AdminRecord, SetupCodeRecord},
 };
@@ -370,4 +372,66 @@ async fn strange_texts_are_refused_and_break_nothing() {
     }
     assert_eq!(server.service.admins.list().await.unwrap().len(), 1);
     assert_eq!(server.service.clock.now(), UnixSeconds::new(NOW + 60 * 120));
+}
+
+// proves T21
+#[tokio::test]
+async fn a_key_bound_to_rooms_privileges_or_a_lifetime_does_not_administer() {
+    let server = start().await;
+    let app_id = AppId::new(7).unwrap();
+    let all = Scope::everything();
+    for scope in [
+        Scope { room_prefix: "class-".to_owned(), ..all.clone() },
+        Scope { privileges: Privileges::NONE.with(Privilege::Login), ..all.clone() },
+        Scope { max_ttl_secs: Some(60), ..all.clone() },
+    ] {
+        let new = NewKey {
+            app_id: Some(app_id),
+            name: "key".to_owned(),
+            scope: scope.clone(),
+            expire_at: None,
+            kind: KeyKind::Bearer,
+        };
+        let refused = server.service.admin.create_key(new).await.unwrap_err();
+        assert!(matches!(refused, Error::Field { ref field, .. } if field == "rights"), "{refused:?}");
+
+        // As an older server made them.
+        let text = KeyText::generate(&mut SysRng).unwrap();
+        let caller = Caller { key_id: text.key_id().to_owned(), app_id, scope };
+        server.service.keyring.put(BackendKey::new(caller, Proof::Bearer(text.hash()), None));
+        for route in routes().iter().filter(|route| route.policy == Policy::AppKey(Right::Admin)) {
+            let request = to(route)
+                .header(AUTHORIZATION, format!("Bearer {}", text.expose()))
+                .header("content-type", "application/json");
+            let problem = server.problem(request, r#"{"name":"k","rights":["mint"],"overlap_secs":0}"#).await;
+            assert_eq!(problem.code, ErrorCode::Forbidden, "{} {}", route.method, route.path);
+        }
+    }
+}
+
+// proves T21
+#[tokio::test]
+async fn a_key_makes_none_that_may_more_or_lives_longer() {
+    let server = start().await;
+    let scope = Scope { rights: vec![Right::Admin, Right::Read], max_per_second: Some(50), ..Scope::default() };
+    let maker = server.new_key(scope, Some(NOW + 600)).await;
+    let make = async |body: &str| {
+        let request = Request::post("/v1/apps/7/keys")
+            .header(AUTHORIZATION, format!("Bearer {maker}"))
+            .header("content-type", "application/json");
+        server.send(request, body.to_owned()).await
+    };
+    let end = NOW + 600;
+    for (field, body) in [
+        ("rights", format!(r#"{{"name":"k","rights":["mint"],"expire_at":{end},"max_per_second":50}}"#)),
+        ("expire_at", r#"{"name":"k","rights":["read"],"max_per_second":50}"#.to_owned()),
+        ("expire_at", format!(r#"{{"name":"k","rights":["read"],"expire_at":{},"max_per_second":50}}"#, end + 1)),
+        ("max_per_second", format!(r#"{{"name":"k","rights":["read"],"expire_at":{end}}}"#)),
+        ("max_per_second", format!(r#"{{"name":"k","rights":["read"],"expire_at":{end},"max_per_second":51}}"#)),
+    ] {
+        assert_eq!(problem_in(make(&body).await).await.field.as_deref(), Some(field), "{body}");
+    }
+    let made =
+        make(&format!(r#"{{"name":"k","rights":["admin","read"],"expire_at":{end},"max_per_second":50}}"#)).await;
+    assert_eq!(made.status(), StatusCode::OK);
 }

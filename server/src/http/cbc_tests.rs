@@ -19,10 +19,11 @@ use tokio_tungstenite::{
 
 use crate::{
     Config, Running,
-    admin::{Rotation, SettingsChange},
+    admin::{KeyKind, NewKey, Rotation, SettingsChange},
     app,
     apps::{AppSettings, CbcPolicy, FormatName},
     clock::ManualClock,
+    keys::{Right, Scope},
     limits::Quota,
     sealing::MasterKey,
     store::Purpose,
@@ -247,4 +248,56 @@ async fn the_bytes_of_a_cbc_token_answer_no_question() {
         assert_eq!((over_http.len(), over_sockets.len()), (1, 1), "{over_http:?} {over_sockets:?}");
         assert!(!world.is_active(&token).await, "{policy:?}: its source is shut out, or it was never ours");
     }
+}
+
+// proves T03
+#[tokio::test]
+async fn an_explanation_tells_a_key_without_admin_nothing_about_a_cbc_token_that_is_refused() {
+    let mut world = World::new(CbcPolicy::Offline).await;
+    let owner = world.key.clone();
+    let new = NewKey {
+        app_id: AppId::new(7).ok(),
+        name: "explainer".to_owned(),
+        scope: Scope { rights: vec![Right::Explain], ..Scope::default() },
+        expire_at: None,
+        kind: KeyKind::Bearer,
+    };
+    world.key = world.running.service().admin.create_key(new).await.unwrap().expose().to_owned();
+    let token = world.mint_elsewhere();
+    let explain = |token: &str| ("tokens/explain", json!({ "token": token, "user_id": "dave", "room_id": "r" }));
+    let (path, body) = explain(&token);
+    assert_eq!(world.post(path, &body).await.1["claims"]["user_id"], "dave", "a good one is no secret");
+
+    // Bad padding, good padding with a broken inside, and a sound inside of another user.
+    let len = STANDARD.decode(&token[2..]).unwrap().len();
+    let mut refused: Vec<String> = (1..=255).map(|bits| flipped(&token, len - 17, bits)).collect();
+    refused.extend((0..16).flat_map(|at| [1, 64].map(|bits| flipped(&token, 10 + at, bits))));
+    let (mut answers, mut last) = (HashSet::new(), Value::Null);
+    let (path, mut of_another) = explain(&token);
+    of_another["user_id"] = json!("eve");
+    let asked = refused.iter().map(|token| explain(token).1).chain([of_another.clone()]).collect::<Vec<_>>();
+    for bodies in asked.chunks(BUDGET) {
+        for body in bodies {
+            let (head, mut answer) = world.post(path, body).await;
+            for differs in ["token_id", "server_time"] {
+                answer.as_object_mut().unwrap().remove(differs);
+            }
+            answers.insert(format!("{head}{answer}"));
+            last = answer;
+        }
+        world.clock.advance(WINDOW);
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(last["findings"][0]["code"], "unproven");
+    assert_eq!(last["claims"], Value::Null);
+
+    // Failures cost here as they do elsewhere.
+    for token in &refused[..BUDGET] {
+        let (path, body) = explain(token);
+        world.post(path, &body).await;
+    }
+    let (path, body) = explain(&token);
+    assert_eq!(world.post(path, &body).await.1["admitted"], false, "its source is shut out");
+    world.key = owner;
+    assert_eq!(world.post(path, &of_another).await.1["claims"]["user_id"], "dave", "an owner is told");
 }

@@ -16,17 +16,16 @@ use super::MAX_BATCH_BODY_BYTES;
 use crate::{
     app::Service,
     error::Error,
-    keys::Caller,
     requests::{Answer, NamedRequest, Ticket, Turn},
 };
 
 /// Larger answers than any we give.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
-/// Does the request that `key` names, once.
+/// Does the request that `key` names, once. `app_id` is 0 where it is about no app.
 pub(super) async fn once(
     service: &Arc<Service>,
-    caller: &Caller,
+    (app_id, caller): (u32, &str),
     key: String,
     request: Request,
     next: Next,
@@ -35,12 +34,8 @@ pub(super) async fn once(
     let body = to_bytes(body, MAX_BATCH_BODY_BYTES).await;
     let body = body.map_err(|_| Error::TooLarge { max_bytes: MAX_BATCH_BODY_BYTES })?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
-    let named = NamedRequest {
-        app_id: caller.app_id.get(),
-        caller: &caller.key_id,
-        key: &key,
-        asks: [parts.method.as_str().as_bytes(), path.as_bytes(), &body],
-    };
+    let named =
+        NamedRequest { app_id, caller, key: &key, asks: [parts.method.as_str().as_bytes(), path.as_bytes(), &body] };
     let ticket = match service.requests.turn(&named, service.clock.now()).await? {
         Turn::Replay(answer) => return Ok(replay(answer)),
         Turn::Do(ticket) => ticket,

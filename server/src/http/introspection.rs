@@ -17,7 +17,7 @@ use crate::{
     app::Service,
     apps::names::privileges,
     error::Error,
-    keys::Caller,
+    keys::{Caller, Right},
     lifecycle,
     tokens::{Attempt, Attempted, Checked, Fault, Refusal},
     webhooks::millis,
@@ -36,13 +36,22 @@ pub(super) async fn introspect(
         match service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now) {
             // A key bound to rooms learns of the tokens for those rooms only.
             Ok(checked) if lifecycle::is_of_rooms(&caller.scope, &checked) => {
-                IntrospectResponse::Active(Box::new(active(&caller, checked, now)))
+                IntrospectResponse::Active(Box::new(told(&caller, checked, now)))
             }
             Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
             Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
             Err(refusal) => {
                 announce_refused(&service, &caller, token, &refusal, now);
-                IntrospectResponse::Inactive
+                let of_revoked = matches!(refusal.fault, Fault::Revoked(_));
+                let opened = of_revoked.then(|| service.tokens.open_revoked(&app, token, now)).flatten();
+                // To the app its own token is no secret; clients are told what the gateway tells them.
+                match opened.filter(|checked| lifecycle::is_of_rooms(&caller.scope, checked)) {
+                    Some(checked) => {
+                        let told = told(&caller, checked, now);
+                        IntrospectResponse::Revoked(Box::new(ActiveToken { active: false, revoked: true, ..told }))
+                    }
+                    None => IntrospectResponse::Inactive,
+                }
             }
             Ok(_) => IntrospectResponse::Inactive,
         };
@@ -65,7 +74,7 @@ fn announce_refused(service: &Service, caller: &Caller, token: &str, refusal: &R
     );
 }
 
-fn active(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
+fn told(caller: &Caller, checked: Checked, now: UnixSeconds) -> ActiveToken {
     let Checked { token_id, secret_id, format, claims, rights, .. } = checked;
     ActiveToken {
         active: true,
@@ -120,6 +129,7 @@ pub(super) async fn explain(
         stream_id: request.stream_id.as_deref(),
         address,
         source: Some(&caller.key_id),
+        reads_unproven: caller.require(Right::Admin).is_ok(),
     };
     let explained = service.tokens.explain(&app, &request.token, attempted, now);
     let revoked_by = match explained.revoked_by {

@@ -21,7 +21,7 @@ use crate::{
     app::Service,
     apps::names::privileges,
     error::Error,
-    keys::{Caller, KeyText, Right, Scope},
+    keys::{Caller, Holder, KeyText, Keyring, Right, Scope},
     store::{KeyRecord, StoreError},
 };
 
@@ -40,9 +40,9 @@ pub(super) async fn create(
         max_ttl_secs: request.max_ttl_secs,
         max_per_second: request.max_per_second,
     };
-    refuse_more(&caller, &scope)?;
-    let kind = if request.signed { KeyKind::Signed } else { KeyKind::Bearer };
     let expire_at = request.expire_at.map(UnixSeconds::new);
+    refuse_more(&service.keyring, &caller, &scope, expire_at)?;
+    let kind = if request.signed { KeyKind::Signed } else { KeyKind::Bearer };
     let new = NewKey { app_id: Some(caller.app_id), name: request.name, scope, expire_at, kind };
     let key = service.admin.by(origin).create_key(new).await?;
     Ok(Answer(CreateKeyResponse {
@@ -52,17 +52,27 @@ pub(super) async fn create(
     }))
 }
 
-/// A key bound to rooms or privileges makes none that reaches further than itself.
-fn refuse_more(caller: &Caller, scope: &Scope) -> Result<(), Error> {
+/// A backend key makes none that may more, or lives longer, than itself. An operator and an admin of the console are no
+/// keys of the app: they hand out what they do not hold themselves, because somebody has to make the first key.
+fn refuse_more(keyring: &Keyring, caller: &Caller, scope: &Scope, expire_at: Option<UnixSeconds>) -> Result<(), Error> {
+    if !KeyText::is_key_id(&caller.key_id) {
+        return Ok(());
+    }
+    let own_end = match keyring.named(&caller.key_id) {
+        Some((Holder::App(_), own_end)) => own_end,
+        Some((Holder::Operator { .. }, _)) => return Ok(()),
+        // Ended since it was proven.
+        None => return Err(Error::Unauthorized),
+    };
     let own = &caller.scope;
-    if !scope.room_prefix.starts_with(&own.room_prefix) {
-        return Err(Error::field("room_prefix", "must begin with that of your own key"));
+    if !scope.rights.iter().all(|right| own.rights.contains(right)) {
+        return Err(Error::field("rights", "must not go beyond those of your own key"));
     }
-    if !scope.privileges.is_subset(own.privileges) {
-        return Err(Error::field("privileges", "must not go beyond those of your own key"));
+    if own_end.is_some_and(|own| expire_at.is_none_or(|asked| asked > own)) {
+        return Err(Error::field("expire_at", "must not be after that of your own key"));
     }
-    if own.max_ttl_secs.is_some_and(|own| scope.max_ttl_secs.is_none_or(|asked| asked > own)) {
-        return Err(Error::field("max_ttl_secs", "must not go beyond that of your own key"));
+    if own.max_per_second.is_some_and(|own| scope.max_per_second.is_none_or(|asked| asked > own)) {
+        return Err(Error::field("max_per_second", "must not go beyond that of your own key"));
     }
     Ok(())
 }

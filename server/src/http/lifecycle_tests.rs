@@ -164,6 +164,26 @@ async fn introspection_tells_the_owner_what_an_active_token_says() {
     assert!(!server.is_active(&token).await);
 }
 
+#[tokio::test]
+async fn introspection_tells_the_owner_that_and_what_a_token_was_revoked() {
+    let server = Server::new().await;
+    let token = server.mint(json!({"user_id":"u","room_id":"r","terms":{"room_ids":["r2"]}})).await;
+    let before = server.post("tokens/introspect", json!({ "token": token })).await.ok();
+    assert_eq!(before["terms"]["room_ids"], json!(["r", "r2"]));
+    server.post("tokens/revoke", json!({ "token": token })).await.ok();
+    let mut after = server.post("tokens/introspect", json!({ "token": token })).await.ok();
+    assert_eq!((&after["active"], &after["revoked"]), (&json!(false), &json!(true)));
+    (after["active"], after["revoked"]) = (json!(true), json!(false));
+    assert_eq!(after, before);
+    let bound = Scope { rights: vec![Right::Introspect], room_prefix: "class-".to_owned(), ..Scope::default() };
+    let bound = server.key(bound).await;
+    let reply = server.as_caller(&bound, "POST", "/v1/apps/7/tokens/introspect", json!({ "token": token })).await;
+    assert_eq!(reply.body, r#"{"active":false}"#);
+    server.clock.advance(Duration::from_secs(24 * 3600));
+    let reply = server.post("tokens/introspect", json!({ "token": token })).await;
+    assert_eq!(reply.body, r#"{"active":false}"#, "past its time it is like any other");
+}
+
 // proves T42
 #[tokio::test]
 async fn whatever_is_not_active_or_not_ours_is_told_apart_by_nobody() {
@@ -171,14 +191,12 @@ async fn whatever_is_not_active_or_not_ours_is_told_apart_by_nobody() {
     let token = server.mint(json!({"user_id":"u","room_id":"r"})).await;
     let foreign = server.as_caller(&server.keys[&8], "POST", "/v1/apps/8/tokens", json!({"user_id":"u"})).await;
     let foreign = foreign.ok()["token"].as_str().unwrap().to_owned();
-    let revoked = server.mint(json!({"user_id":"revoked"})).await;
-    server.post("tokens/revoke", json!({ "token": revoked })).await.ok();
     let expired = server.mint(json!({"user_id":"u","ttl_secs":1})).await;
     server.clock.advance(Duration::from_secs(1));
     let mut flipped = token.clone().into_bytes();
     flipped[40] ^= 1;
     let flipped = String::from_utf8(flipped).unwrap();
-    for text in ["", "04", "x", &"04".repeat(5000), &foreign, &revoked, &expired, &flipped, &format!("{token} ")] {
+    for text in ["", "04", "x", &"04".repeat(5000), &foreign, &expired, &flipped, &format!("{token} ")] {
         let reply = server.post("tokens/introspect", json!({ "token": text })).await;
         assert_eq!((reply.status, &*reply.body), (200, r#"{"active":false}"#), "{text}");
     }
@@ -297,6 +315,19 @@ async fn one_token_is_ended_by_its_text_its_kit_text_or_its_name() {
     // Nobody learns whether a text is a token, and twice is fine.
     for _ in 0..2 {
         assert_eq!(server.post("tokens/revoke", json!({"token":"04unknown"})).await.status, 200);
+    }
+}
+
+// proves T20
+#[tokio::test]
+async fn a_key_bound_to_rooms_reads_no_list_of_all_rooms() {
+    let server = Server::new().await;
+    let bound = Scope { rights: vec![Right::Read], room_prefix: "class-".to_owned(), ..Scope::default() };
+    let bound = server.key(bound).await;
+    let read = server.key(Scope { rights: vec![Right::Read], ..Scope::default() }).await;
+    for list in ["/v1/apps/7/revocations", "/v1/apps/7/bans"] {
+        assert_eq!(server.as_caller(&bound, "GET", list, Value::Null).await.problem().1, "forbidden", "{list}");
+        assert_eq!(server.as_caller(&read, "GET", list, Value::Null).await.status, 200, "{list}");
     }
 }
 

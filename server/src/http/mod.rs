@@ -89,7 +89,7 @@ fn routes() -> Vec<Route> {
         Route::patch(ADMIN_PATH, Policy::Admin(Role::Owner), admins::set_roles),
         Route::delete(ADMIN_PATH, Policy::Admin(Role::Owner), admins::remove),
         Route::post(RELOAD_PATH, Policy::Operator(Role::Admin), reload::reload),
-        Route::post(APPS_PATH, Policy::Operator(Role::Admin), apps::create),
+        Route::post(APPS_PATH, Policy::Operator(Role::Admin), apps::create).once(),
         Route::get(APPS_PATH, Policy::Operator(Role::Viewer), apps::list),
         Route::get(APP_PATH, Policy::AppKey(Right::Read), apps::show),
         Route::patch(APP_PATH, Policy::AppKey(Right::Admin), apps::update).once(),

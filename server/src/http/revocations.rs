@@ -56,12 +56,21 @@ fn checked(service: &Service, caller: &Caller, token: &str, now: UnixSeconds) ->
     service.tokens.check(&app, token, Attempt { source: Some(&caller.key_id), ..Attempt::default() }, now).ok()
 }
 
+/// The lists tell of every room, so a key that is bound to some does not read them.
+fn reads_every_room(caller: &Caller) -> Result<(), Error> {
+    if caller.scope.room_prefix.is_empty() {
+        return Ok(());
+    }
+    Err(Error::NotAllowed("this key is bound to rooms, and the lists tell of all"))
+}
+
 /// Lists live revocations.
 pub(super) async fn revocations(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<RevocationsResponse>, Error> {
+    reads_every_room(&caller)?;
     let page = Page::of(&query, EntryId::parse)?;
     let mut found = service.lifecycle.revocations(caller.app_id, page.after, page.limit + 1).await?;
     let more = page.cut(&mut found);
@@ -91,6 +100,7 @@ pub(super) async fn bans(
     AppCaller(caller): AppCaller,
     Query(query): Query<ListQuery>,
 ) -> Result<Answer<BansResponse>, Error> {
+    reads_every_room(&caller)?;
     let page = Page::of(&query, EntryId::parse)?;
     let mut found = service.lifecycle.bans(caller.app_id, page.after, page.limit + 1).await?;
     let more = page.cut(&mut found);

@@ -95,7 +95,8 @@ pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>) -> Router {
                 handler.route_layer(from_fn_with_state((Arc::clone(service), Some(role)), session::require_admin))
             }
             Policy::Operator(role) => {
-                handler.route_layer(from_fn_with_state((Arc::clone(service), role), auth::require_operator))
+                let gate = auth::OperatorGate { service: Arc::clone(service), role, takes_key };
+                handler.route_layer(from_fn_with_state(Arc::new(gate), auth::require_operator))
             }
         };
         table.route(path, handler)

@@ -63,17 +63,27 @@ pub(super) async fn require_admin(
     request: Request,
     next: Next,
 ) -> Result<Response, Error> {
+    let (_, request) = admit(&service, role, request).await?;
+    Ok(next.run(request).await)
+}
+
+/// Who is signed in, if they have that role, and the request with the proof in it.
+pub(super) async fn admit(
+    service: &Service,
+    role: Option<Role>,
+    request: Request,
+) -> Result<(SignedIn, Request), Error> {
     let now = service.clock.now();
     let (mut parts, body) = request.into_parts();
-    let signed_in = prove(&service, &parts, now).await?;
+    let signed_in = prove(service, &parts, now).await?;
     if let Some(role) = role {
         signed_in.require(role)?;
         if !parts.method.is_safe() {
             signed_in.require_recent(now)?;
         }
     }
-    parts.extensions.insert(Admin(signed_in));
-    Ok(next.run(Request::from_parts(parts, body)).await)
+    parts.extensions.insert(Admin(signed_in.clone()));
+    Ok((signed_in, Request::from_parts(parts, body)))
 }
 
 /// Whether the request shows a session and nothing else.

@@ -105,12 +105,13 @@ fn mint_one(
 
 /// What the trail says of it.
 fn event(caller: &Caller, request: MintRequest, minted: &Result<MintedToken, Error>) -> Event {
-    let MintRequest { user_id, room_id, privileges, stream_ids, payload, .. } = request;
+    let MintRequest { user_id, room_id, privileges, stream_ids, payload, terms, .. } = request;
     let is_of_room = room_id.is_some();
     let event = Event {
         user_id: Some(user_id),
         room_id,
         stream_ids,
+        terms: terms.map(Box::new),
         privileges: match privileges {
             Some(names) => Some(names.into_iter().map(privileges::privilege).collect()),
             None => is_of_room.then_some(Privileges::ALL),

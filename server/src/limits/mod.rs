@@ -26,6 +26,10 @@ use crate::{
 /// The most sources, and the most callers, that are counted at a time: some tens of megabytes.
 const MAX_KEYS: usize = 200_000;
 
+/// How many searches of the audit trail the store does for us at a time. It has more hands than these, so that whoever
+/// searches keeps nobody from minting, who waits for the trail to be written.
+const MAX_SEARCHES: usize = 2;
+
 /// What the operator allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitSettings {
@@ -69,6 +73,7 @@ pub struct Limits {
     guesses: Buckets<Source>,
     requests: Places,
     connections: Places,
+    searches: Places,
     proxies: ArcSwap<TrustedProxies>,
     metrics: Arc<Metrics>,
 }
@@ -91,6 +96,7 @@ impl Limits {
             guesses: Buckets::new(settings.guesses, MAX_KEYS),
             requests: Places::new(settings.concurrent_requests),
             connections: Places::new(descriptors::connections(settings.connections)),
+            searches: Places::new(MAX_SEARCHES),
             proxies: ArcSwap::from_pointee(settings.proxies.clone()),
             metrics,
         }
@@ -126,6 +132,11 @@ impl Limits {
     /// The requests that may be under way at a time.
     pub fn requests(&self) -> &Places {
         &self.requests
+    }
+
+    /// The searches of the audit trail that may be under way at a time.
+    pub fn searches(&self) -> &Places {
+        &self.searches
     }
 
     /// Where a request from `peer` with these `X-Forwarded-For` values comes from.

@@ -134,7 +134,31 @@ pub struct Revocation {
     pub reason: Option<String>,
 }
 
+/// What a revocation is compared with where there is no token: a session that goes by the AppSign.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tokenless<'a> {
+    /// The user, by their own word.
+    pub user_id: &'a str,
+    /// The room.
+    pub room_id: &'a str,
+    /// When the session logged in.
+    pub since: UnixSeconds,
+}
+
 impl Revocation {
+    /// Whether it ends a session that goes by the AppSign. One of the user always does: such a session has no time of
+    /// issue that would tell it from those the operator meant. One of the room or the app ends those that are there.
+    pub fn hits_tokenless(&self, session: &Tokenless<'_>) -> bool {
+        let is_room = |room_id: &String| room_id == session.room_id;
+        match &self.target {
+            Target::Token(_) => false,
+            Target::User(user_id) => user_id == session.user_id,
+            Target::UserInRoom { user_id, room_id } => user_id == session.user_id && is_room(room_id),
+            Target::Room(room_id) => session.since <= self.issued_before && is_room(room_id),
+            Target::App => session.since <= self.issued_before,
+        }
+    }
+
     /// Whether it ends the token of `subject`.
     pub fn hits(&self, subject: &Subject<'_>) -> bool {
         subject.issued_at <= self.issued_before && self.target.covers(subject)

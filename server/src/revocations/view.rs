@@ -15,7 +15,7 @@ use std::{
 use token_gen::{AppId, UnixSeconds};
 use tokio::sync::broadcast;
 
-use super::{Revocation, Subject, Target, entries};
+use super::{Revocation, Subject, Target, Tokenless, entries};
 use crate::entry_id::EntryId;
 
 /// Without news from the store for longer than this, the view may miss revocations made elsewhere.
@@ -95,6 +95,19 @@ impl Revocations {
             .or_else(|| room.map(|room_id| entries::user_in_room(subject.user_id, room_id)).filter(hits))
             .or_else(|| Some(entries::user(subject.user_id)).filter(hits))
             .or_else(|| room.map(entries::room).filter(hits))
+            .or_else(|| Some(entries::app()).filter(hits))
+    }
+
+    /// The revocation that ends a session by AppSign, if one does, as [`Revocation::hits_tokenless`] has it.
+    pub fn find_tokenless(&self, app_id: AppId, session: &Tokenless<'_>) -> Option<EntryId> {
+        let state = self.read();
+        let live = state.apps.get(&app_id)?;
+        let is_live = |id: &EntryId| live.contains_key(id);
+        let hits = |id: &EntryId| live.get(id).is_some_and(|entry| session.since <= entry.issued_before);
+        Some(entries::user_in_room(session.user_id, session.room_id))
+            .filter(is_live)
+            .or_else(|| Some(entries::user(session.user_id)).filter(is_live))
+            .or_else(|| Some(entries::room(session.room_id)).filter(hits))
             .or_else(|| Some(entries::app()).filter(hits))
     }
 

@@ -296,3 +296,17 @@ fn last(guest: &Guest) -> Option<Delivery> {
     guest.heard();
     guest.ended()
 }
+
+// proves T64 (rooms)
+#[test]
+fn one_app_has_so_many_rooms_and_no_more() {
+    let (rooms, settings) = (rooms(), settings());
+    let enter = |number: usize, room: &str| enter_as(&rooms, &settings, &format!("u{number}"), room, AuthKind::Token);
+    let guests: Vec<Guest> = (0..50_000).map(|number| enter(number, &format!("r{number}")).unwrap()).collect();
+    assert_eq!(enter(50_000, "another").err(), Some(ErrorCode::RoomBusy));
+    assert!(enter(50_000, "r1").is_ok(), "rooms that are there take more");
+    let other = enter_as(&rooms, &app(2), "u", "another", AuthKind::Token);
+    assert!(other.is_ok(), "another app has rooms of its own");
+    drop(guests);
+    assert!(enter(50_001, "another").is_ok());
+}

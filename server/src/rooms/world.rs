@@ -15,6 +15,9 @@ use super::{
 };
 use crate::apps::{AppSettings, DuplicateLogin};
 
+/// How many rooms of one app there may be on a node: an app that keeps empty rooms would gather them without end.
+const MAX_ROOMS: usize = 50_000;
+
 /// The rooms of one app.
 pub(super) struct World {
     app_id: AppId,
@@ -89,6 +92,8 @@ impl World {
             if judge == Judge::Rooms && settings.max_room_users != 0 && others >= max {
                 return Err(ErrorCode::RoomFull);
             }
+        } else if self.rooms.len() >= MAX_ROOMS {
+            return Err(ErrorCode::RoomBusy);
         }
         if judge == Judge::Rooms && earlier_stay.is_some_and(|stay| !may_replace(settings, newcomer.auth, stay)) {
             return Err(ErrorCode::LoggedInElsewhere);

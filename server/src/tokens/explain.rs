@@ -7,7 +7,10 @@ use token_gen::{
     Accept, Attempt, Denied, Explanation, KnownSecret, OpenedClaims, Privilege, Rules, TokenId, UnixSeconds, explain,
 };
 
-use super::{Tokens, check};
+use super::{
+    Tokens,
+    check::{self, Checked, Fault},
+};
 use crate::{
     apps::{App, AuthMode, CbcPolicy},
     bans::{Ban, Visitor},
@@ -28,6 +31,8 @@ pub struct Attempted<'a> {
     pub address: Option<IpAddr>,
     /// Who asks.
     pub source: Option<&'a str>,
+    /// Whether who asks may learn what is inside a token that nothing proves genuine: whoever administers the app.
+    pub reads_unproven: bool,
 }
 
 /// Whether it would succeed, and everything that stands in its way.
@@ -53,12 +58,19 @@ impl Tokens {
     /// # Security
     /// For whoever holds the app's secret. It would tell a forger how near they are.
     pub fn explain(&self, app: &App, token: &str, attempted: Attempted<'_>, now: UnixSeconds) -> Explained {
-        let takes_noted_only = app.settings().cbc_policy == CbcPolicy::IssuedOnly;
-        let is_unread = takes_noted_only && !self.issued.holds(app.app_id(), token);
-        let ring: Vec<KnownSecret<'_>> = if is_unread { app.gcm_ring(now).collect() } else { app.ring(now).collect() };
+        let shown = check::Attempt { user_id: attempted.user_id, room_id: attempted.room_id, source: attempted.source };
+        // Before anything is opened: the gate counts what fails, and says whether there may be an answer.
+        let checked = self.check(app, token, shown, now);
         let attempt =
             Attempt { user_id: attempted.user_id, room_id: attempted.room_id, stream_id: attempted.stream_id };
-        let explanation = explain(token, &rules(app, &ring), attempt, now);
+        let is_cbc = explain(token, &rules(app, &[]), attempt, now).cipher == Some("cbc");
+        let is_unread = is_cbc && !self.may_open_cbc(app, token, attempted, &checked);
+        let ring: Vec<KnownSecret<'_>> = if is_unread { Vec::new() } else { app.ring(now).collect() };
+        let mut explanation = explain(token, &rules(app, &ring), attempt, now);
+        if is_unread {
+            // It was not tried.
+            explanation.findings.retain(|found| found.code != "undecryptable");
+        }
         let claims = explanation.claims.as_ref();
         let revoked_by = claims.and_then(|claims| self.revocation_of(app, token, claims, attempted));
         let visitor = Visitor {
@@ -68,8 +80,7 @@ impl Tokens {
         };
         let banned_by = self.bans.find(app.app_id(), &visitor, now);
 
-        let is_cbc = explanation.cipher == Some("cbc");
-        let verdict = self.attempt(app, token, attempted, now);
+        let verdict = checked.map_err(|refusal| refusal.code()).and_then(|good| permit(app, &good, attempted, now));
         let code = match &verdict {
             _ if app.settings().enabled && app.settings().mode == AuthMode::AppSign => Some(ErrorCode::AppSignMissing),
             Err(code) => Some(*code),
@@ -79,7 +90,7 @@ impl Tokens {
         if let Some(code) = code {
             findings.extend(of_the_service(app, code));
             findings.extend(revoked_by.map(|_| finding_revoked()));
-            findings.extend((is_unread && is_cbc).then(finding_not_issued));
+            findings.extend(is_unread.then(|| finding_unread(app, now)).flatten());
             findings
                 .extend(explanation.findings.iter().map(|found| finding(found.code, &*found.problem, &*found.remedy)));
             findings.extend(banned_by.as_ref().map(|_| finding_banned()));
@@ -94,25 +105,22 @@ impl Tokens {
         Explained { code, findings, secret_id, explanation, revoked_by, banned_by }
     }
 
-    /// What the gateway would do, up to bans.
-    fn attempt(&self, app: &App, token: &str, attempted: Attempted<'_>, now: UnixSeconds) -> Result<(), ErrorCode> {
-        let shown = check::Attempt { user_id: attempted.user_id, room_id: attempted.room_id, source: attempted.source };
-        let checked = self.check(app, token, shown, now).map_err(|refusal| refusal.code())?;
-        if let Some(room_id) = attempted.room_id {
-            checked.permit_login(room_id, now).map_err(|refusal| refusal.code())?;
+    /// Whether the inside of a CBC token may be shown: of one that was minted here as it is, of one that would log in,
+    /// and of any other only to whoever administers the app. Everybody else would get an oracle.
+    fn may_open_cbc(
+        &self,
+        app: &App,
+        token: &str,
+        attempted: Attempted<'_>,
+        checked: &Result<Checked, check::Refusal>,
+    ) -> bool {
+        if app.settings().cbc_policy == CbcPolicy::IssuedOnly {
+            return self.issued.holds(app.app_id(), token);
         }
-        if let Some(stream_id) = attempted.stream_id {
-            let own_room = match checked.rights.room() {
-                token_gen::RoomScope::Only(room_id) => room_id,
-                token_gen::RoomScope::Several(several) => several.first().map_or("", String::as_str),
-                token_gen::RoomScope::Any => "",
-            };
-            let room_id = attempted.room_id.unwrap_or(own_room);
-            check::permit_publish(app.settings(), &checked.rights, room_id, stream_id)
-                .map_err(|_| ErrorCode::PublishDenied)?;
-            checked.rights.publish_in_time(now).map_err(|_| ErrorCode::PublishTokenExpired)?;
+        match checked {
+            Ok(_) => true,
+            Err(refusal) => attempted.reads_unproven && refusal.fault != Fault::CbcBudget,
         }
-        Ok(())
     }
 
     fn revocation_of(
@@ -130,6 +138,25 @@ impl Tokens {
         };
         self.revocations.find(app.app_id(), &subject)
     }
+}
+
+/// What the gateway would do with a good token, up to bans.
+fn permit(app: &App, good: &Checked, attempted: Attempted<'_>, now: UnixSeconds) -> Result<(), ErrorCode> {
+    if let Some(room_id) = attempted.room_id {
+        good.permit_login(room_id, now).map_err(|refusal| refusal.code())?;
+    }
+    if let Some(stream_id) = attempted.stream_id {
+        let own_room = match good.rights.room() {
+            token_gen::RoomScope::Only(room_id) => room_id,
+            token_gen::RoomScope::Several(several) => several.first().map_or("", String::as_str),
+            token_gen::RoomScope::Any => "",
+        };
+        let room_id = attempted.room_id.unwrap_or(own_room);
+        check::permit_publish(app.settings(), &good.rights, room_id, stream_id)
+            .map_err(|_| ErrorCode::PublishDenied)?;
+        good.rights.publish_in_time(now).map_err(|_| ErrorCode::PublishTokenExpired)?;
+    }
+    Ok(())
 }
 
 fn rules<'a>(app: &App, ring: &'a [KnownSecret<'a>]) -> Rules<'a> {
@@ -184,12 +211,24 @@ fn finding_revoked() -> Finding {
     )
 }
 
-fn finding_not_issued() -> Finding {
-    finding(
-        "not_issued",
-        "It is in a CBC format, of which this app takes only tokens minted here, each as it was minted.",
-        "Mint it here with cipher cbc, pass it on unchanged, or mint a token04 with gcm.",
-    )
+/// Why a CBC token was left closed, where the app takes any.
+fn finding_unread(app: &App, now: UnixSeconds) -> Option<Finding> {
+    let settings = app.settings();
+    match settings.cbc_policy {
+        CbcPolicy::Off => None,
+        CbcPolicy::IssuedOnly => Some(finding(
+            "not_issued",
+            "It is in a CBC format, of which this app takes only tokens minted here, each as it was minted.",
+            "Mint it here with cipher cbc, pass it on unchanged, or mint a token04 with gcm.",
+        )),
+        CbcPolicy::Offline => settings.allows_cbc(now).then(|| {
+            finding(
+                "unproven",
+                "It is refused, and it is in a CBC format, which proves nothing: what is inside is not told.",
+                "Ask with a key that has the right admin, or on your own machine with token-gen explain.",
+            )
+        }),
+    }
 }
 
 fn finding_banned() -> Finding {

@@ -142,3 +142,21 @@ fn the_master_key_may_come_from_the_environment() {
     assert_eq!(String::from_utf8(listed.stdout).unwrap(), "77          Shop\n");
     assert!(!check(&crate::harness::MASTER_KEY.replace('8', "9")).status.success());
 }
+
+#[test]
+fn as_many_threads_serve_as_the_operator_says() {
+    let (installation, _) = Installation::new().with_app();
+    for workers in ["1", "3"] {
+        let mut command = roompass(["serve", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(installation.config()).env("ROOMPASS_SERVER_WORKERS", workers);
+        let server = Server::started(command);
+        assert_eq!(server.get("/healthz").status, 200);
+        let names = fs::read_dir(format!("/proc/{}/task", server.pid()))
+            .unwrap()
+            .map(|thread| fs::read_to_string(thread.unwrap().path().join("comm")).unwrap_or_default());
+        let serving = names.filter(|name| name.starts_with("tokio-rt-worker") || name.starts_with("tokio-runtime-w"));
+        // Those that wait for the disk have the same name, and there are as many as are needed.
+        let count = serving.count();
+        assert!(count >= workers.parse().unwrap(), "{count} threads");
+    }
+}

@@ -212,7 +212,7 @@ pub struct AuditRecord {
     /// What else it was about: the id of a secret, a key, a ban, a revocation, or the name of an admin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
-    /// The rights, as in `login,publish of stream1`.
+    /// The rights, as in `login,publish with {"max_stay_secs":60} of stream1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rights: Option<String>,
     /// When what was made ends.

@@ -27,19 +27,20 @@ impl std::fmt::Debug for IntrospectRequest {
 
 /// What is known of a token.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "one is made for an answer, and written at once")]
 pub enum IntrospectResponse {
     /// Genuine, of this app, not expired, not revoked.
     Active(Box<ActiveToken>),
+    /// The same but revoked, which only those hear who may ask about tokens of the app.
+    Revoked(Box<ActiveToken>),
     /// Anything else. The answer is `{"active":false}` and nothing more, whatever the reason.
     Inactive,
 }
 
-/// An active token. `active` is `true`.
+/// A token that is genuine and in its time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActiveToken {
-    /// Always `true`.
+    /// Whether it is good: `true` unless it is revoked.
     pub active: bool,
     /// Its name for logs and revocation.
     pub token_id: String,
@@ -71,7 +72,7 @@ pub struct ActiveToken {
     pub issued_at: i64,
     /// The first second at which it is no longer good.
     pub expire_at: i64,
-    /// Always `false`: a revoked token is not active.
+    /// Whether it was revoked.
     pub revoked: bool,
     /// The server's clock when it answered, in Unix seconds.
     pub server_time: i64,
@@ -85,7 +86,7 @@ struct Active {
 impl Serialize for IntrospectResponse {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
-            Self::Active(token) => token.serialize(serializer),
+            Self::Active(token) | Self::Revoked(token) => token.serialize(serializer),
             Self::Inactive => Active { active: false }.serialize(serializer),
         }
     }
@@ -101,6 +102,7 @@ impl<'de> Deserialize<'de> for IntrospectResponse {
         }
         match Read::deserialize(deserializer)? {
             Read::Full(token) if token.active => Ok(Self::Active(token)),
+            Read::Full(token) if token.revoked => Ok(Self::Revoked(token)),
             Read::Bare(Active { active: true }) => Err(serde::de::Error::custom("active, but nothing about the token")),
             _ => Ok(Self::Inactive),
         }

@@ -33,7 +33,6 @@ use time::Told;
 
 /// What shall be done, in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a handful of them live for a moment")]
 pub(super) enum Effect {
     /// Tell the client.
     Send(Box<ServerMessage>),

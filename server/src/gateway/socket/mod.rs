@@ -273,6 +273,9 @@ impl Socket {
             End::Kicked(code) => {
                 stay.log_leave(code.as_str());
                 let until = self.gone_at(&stay);
+                if self.gateway.is_crowded(stay.app.app_id()) {
+                    return Closing::because(CloseCode::Kicked, code);
+                }
                 let Stay { seat, .. } = *stay;
                 let (gateway, draining) = (Arc::clone(&self.gateway), self.draining.clone());
                 tokio::spawn(stay::remember_end(gateway, seat, code, until, draining));
@@ -292,7 +295,7 @@ impl Socket {
     /// Lets a session without a connection wait, for as long as its app says.
     fn keep_or_end(&self, mut stay: Box<Stay>, closing: Closing) {
         let (now, until) = (self.gateway.clock.now(), self.gone_at(&stay));
-        if until <= now {
+        if until <= now || self.gateway.is_crowded(stay.app.app_id()) {
             let is_impatient = stay.app.settings().heartbeat_timeout_secs == 0;
             stay.leave(if is_impatient { GoneReason::Disconnected } else { GoneReason::Timeout }, now);
             return stay.log_leave(closing.reason());

@@ -266,3 +266,22 @@ async fn a_drain_tells_clients_to_move_and_closes_whoever_stays() {
     let (drained_at, ()) = tokio::join!(drain, clients);
     assert_eq!(drained_at, UnixSeconds::new(START + 30));
 }
+
+// proves T64 (sessions)
+#[tokio::test]
+async fn where_there_are_too_many_a_lost_session_does_not_wait() {
+    for config in [
+        GatewayConfig { max_sessions: 1, ..GatewayConfig::default() },
+        GatewayConfig { max_sessions_per_app: 1, ..GatewayConfig::default() },
+    ] {
+        let test = TestGateway::start_with(settings(), config).await;
+        let (mut bob, bobs_ticket) = test.enter_for_good("bob", 600).await;
+        let (alice, ticket) = test.enter_for_good("alice", 600).await;
+        bob.hear().await;
+        drop(alice);
+        assert_eq!(part(&bob.hear().await, &["type", "change"]), json!(["room_users", "delete"]));
+        assert_eq!(test.resume(&ticket, 0).await.1["code"], "resume_refused");
+        drop(bob);
+        assert_eq!(test.resume(&bobs_ticket, 0).await.1["type"], "resumed", "one alone may wait");
+    }
+}

@@ -144,15 +144,11 @@ async fn a_ban_shows_out_and_keeps_out_by_any_credential_until_it_ends() {
 }
 
 #[tokio::test]
-async fn a_ban_reaches_app_sign_sessions_and_a_revocation_does_not() {
+async fn a_ban_reaches_app_sign_sessions() {
     let test = TestGateway::start(settings()).await;
     let mut alice = test.connect().await;
     let proof = alice.proof("alice", "r1");
     assert_eq!(alice.login("alice", "r1", json!({ "app_sign_proof": proof })).await["auth"], "app_sign");
-    test.revoke(user("alice"), START);
-    test.revoke(Target::App, START);
-    assert_eq!(alice.publish("s1").await["type"], "ok");
-    assert_eq!(alice.hear().await["type"], "room_streams");
     test.ban(bans::Target::User("alice".to_owned()), None);
     assert_eq!(shown_out(&mut alice).await.0[1], "banned");
 }
@@ -241,4 +237,40 @@ async fn an_app_that_is_switched_off_has_nobody_in_it() {
     let mut alice = test.enter("alice", 600).await;
     test.configure(AppSettings { enabled: false, ..settings() });
     assert_eq!(shown_out(&mut alice).await.1, (4100, "kicked_internal".to_owned()));
+}
+
+// proves T55
+#[tokio::test]
+async fn a_revocation_reaches_those_who_come_by_app_sign() {
+    let in_room = || Target::UserInRoom { user_id: "alice".to_owned(), room_id: "r1".to_owned() };
+    for (target, keeps_out, hits_bob) in [
+        (user("alice"), true, false),
+        (in_room(), true, false),
+        (Target::Room("r1".to_owned()), false, true),
+        (Target::App, false, true),
+    ] {
+        let test = TestGateway::start(AppSettings { mode: AuthMode::TokenPreferred, ..settings() }).await;
+        let by_app_sign = async |user_id: &str| {
+            let mut client = test.connect().await;
+            let proof = client.proof(user_id, "r1");
+            let answer = client.login(user_id, "r1", json!({ "app_sign_proof": proof })).await;
+            (client, answer)
+        };
+        let (mut alice, entered) = by_app_sign("alice").await;
+        assert_eq!(entered["auth"], "app_sign", "{entered}");
+        let (mut bob, _) = by_app_sign("bob").await;
+        test.revoke(target.clone(), START);
+        assert_eq!(shown_out(&mut alice).await.0[1], "token_revoked", "{target:?}");
+        if hits_bob {
+            assert_eq!(shown_out(&mut bob).await.0[1], "token_revoked", "{target:?}");
+        }
+        test.advance(1);
+        let (_alice, again) = by_app_sign("alice").await;
+        let expected = if keeps_out { "token_revoked" } else { "" };
+        assert_eq!(again["code"].as_str().unwrap_or_default(), expected, "{target:?}: {again}");
+        if keeps_out {
+            // By a token issued afterwards it is another matter.
+            test.enter("alice", 600).await;
+        }
+    }
 }

@@ -20,6 +20,8 @@ const CHAIN: &str = "chain, opened_at, previous_seq, previous_hash, anchor_seq, 
 /// Chains are begun, and forgotten, one at a time.
 const ONE_AT_A_TIME: &str = "SELECT pg_advisory_xact_lock(hashtextextended('roompass audit', 0))";
 
+/// Somebody waits for a page, but no longer than HTTP lets them.
+const PAGE: &str = "SET LOCAL statement_timeout = '8s'";
 /// Looking through a whole trail may take long.
 const SEARCH: &str = "SET LOCAL statement_timeout = '60s'";
 const SEARCH_LIMIT: Duration = Duration::from_secs(65);
@@ -95,11 +97,12 @@ impl AuditStore for PostgresStore {
                 conditions.push_str(&format!("{condition} ${} AND ", parameters.len()));
             }
         }
+        let limits = if let AuditWalk::Back(_) = walk { PAGE } else { SEARCH };
         let query = format!("SELECT {RECORD}, id FROM audit WHERE {conditions}{order} LIMIT $2");
         self.pool
             .run_once(SEARCH_LIMIT, async |mut client| {
                 let transaction = client.transaction().await?;
-                transaction.batch_execute(SEARCH).await?;
+                transaction.batch_execute(limits).await?;
                 rows(&transaction, &query, &parameters, |row| Ok((row.try_get(19)?, record_of_row(row)?))).await
             })
             .await

@@ -53,7 +53,7 @@ impl AuditStore for SqliteStore {
         walk: AuditWalk,
         limit: u32,
     ) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
-        self.reader.read(move |connection| find(connection, &filter, walk, limit)).await
+        self.searcher.read(move |connection| find(connection, &filter, walk, limit)).await
     }
 
     async fn audit_chains(&self) -> Result<Vec<AuditChain>, StoreError> {

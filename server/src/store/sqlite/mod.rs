@@ -48,6 +48,9 @@ pub enum Location {
 /// A [`Store`] in one SQLite database.
 #[derive(Debug)]
 pub struct SqliteStore {
+    /// Searches the audit trail, which may take long: nothing else waits for it. The same as the writer for a database
+    /// in memory.
+    searcher: Arc<ConnectionThread>,
     writer: Arc<ConnectionThread>,
     /// The same as the writer for a database in memory, which has one connection.
     reader: Arc<ConnectionThread>,
@@ -72,7 +75,7 @@ impl SqliteStore {
                 let timings = Timings::default();
                 let connection = set_up(Connection::open_in_memory()?)?;
                 let writer = Arc::new(ConnectionThread::spawn("store", connection, timings.clone())?);
-                Ok(Self { reader: Arc::clone(&writer), writer, timings })
+                Ok(Self { searcher: Arc::clone(&writer), reader: Arc::clone(&writer), writer, timings })
             }
             Location::File(path) => Self::open_file(path, true),
             Location::ExistingFile(path) => Self::open_file(path, false),
@@ -87,10 +90,15 @@ impl SqliteStore {
         if verdict != "ok" {
             return Err(StoreError::Unusable(format!("{} is damaged: {verdict}", path.display())));
         }
-        let reader = connect(path)?;
-        reader.pragma_update(None, "query_only", true)?;
+        let only_reading = || -> Result<Connection, StoreError> {
+            let connection = connect(path)?;
+            connection.pragma_update(None, "query_only", true)?;
+            Ok(connection)
+        };
+        let (reader, searcher) = (only_reading()?, only_reading()?);
         let timings = Timings::default();
         Ok(Self {
+            searcher: Arc::new(ConnectionThread::spawn("store-searcher", searcher, timings.clone())?),
             writer: Arc::new(ConnectionThread::spawn("store-writer", connection, timings.clone())?),
             reader: Arc::new(ConnectionThread::spawn("store-reader", reader, timings.clone())?),
             timings,
@@ -464,9 +472,16 @@ impl From<rusqlite::Error> for StoreError {
                 Self::CannotWrite(Arc::new(error))
             }
             Some(ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT) => Self::Unreadable(error.to_string()),
+            None if is_about_a_value(&error) => Self::Unreadable(error.to_string()),
             _ => Self::Unavailable(Arc::new(error)),
         }
     }
+}
+
+/// Whether the database did its part, and what it gave is no value of ours: it will be none the next time either.
+fn is_about_a_value(error: &rusqlite::Error) -> bool {
+    use rusqlite::Error::{FromSqlConversionFailure, IntegralValueOutOfRange, InvalidColumnType, Utf8Error};
+    matches!(error, FromSqlConversionFailure(..) | IntegralValueOutOfRange(..) | InvalidColumnType(..) | Utf8Error(..))
 }
 
 #[cfg(test)]

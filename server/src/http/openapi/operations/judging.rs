@@ -52,8 +52,8 @@ pub(super) fn operations() -> Vec<Operation> {
     vec![
         Operation::new("introspect_token", Method::POST, INTROSPECT_PATH, TOKENS, "Is a token active?")
             .about(
-                "RFC 7662, in JSON. A token is active when it is genuine, of this app, not expired and not revoked; of \
-                 any other the answer is `{\"active\":false}`, whatever the reason.",
+                "RFC 7662, in JSON. A token is active when it is genuine, of this app, not expired and not revoked. Of \
+                 a revoked one that is sealed with GCM the answer has `active` false and `revoked` true; of any other it is `{\"active\":false}`, whatever the reason.",
             )
             .body(&IntrospectRequest { token: minted.token.clone() })
             .answer(200, "What is known of it.", &IntrospectResponse::Active(Box::new(active)))
