@@ -108,8 +108,8 @@ sections! {
         /// How long a stopping server waits for requests and rooms to end, in seconds: 0 to 300. Clients are told to move
         /// at random moments within the first five sixths of it.
         drain_secs: u64 = "30",
-        /// How many threads serve, each on a processor core of its own: 1 to 1,024. As many as there are cores, if left out.
-        workers: Option<u32> = "",
+        /// How many threads serve, each on a processor core of its own: up to 1,024. 0: as many as there are cores.
+        workers: u32 = "0",
     }
     /// How much may be asked. A request beyond a limit is refused with 429 or 503 and `Retry-After`.
     limits: LimitsSection {

@@ -39,7 +39,7 @@ use crate::{
 const MASTER_KEY_ENV: &str = "ROOMPASS_MASTER_KEY";
 
 /// How many threads may serve.
-const WORKERS: std::ops::RangeInclusive<u32> = 1..=1024;
+const MAX_WORKERS: u32 = 1024;
 
 /// What flags say; they win over file and environment.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -95,7 +95,7 @@ pub fn workers(file: Option<&Path>) -> Option<u32> {
     let env = environment();
     let text = file.map(read_config_file).transpose().ok()?;
     let sections = read(merge(text.as_deref(), &env, &Overrides::default()).ok()?, &env).ok()?;
-    sections.server.workers.filter(|workers| WORKERS.contains(workers))
+    Some(sections.server.workers).filter(|workers| (1..=MAX_WORKERS).contains(workers))
 }
 
 fn environment() -> HashMap<String, String> {
@@ -253,8 +253,8 @@ fn judge_server(server: &ServerSection, tls: bool) -> Result<Option<String>, Con
     if server.drain_secs > 300 {
         return Err(ConfigError::new("server.drain_secs", "must be 0 to 300"));
     }
-    if server.workers.is_some_and(|workers| !WORKERS.contains(&workers)) {
-        return Err(ConfigError::new("server.workers", "must be 1 to 1024"));
+    if server.workers > MAX_WORKERS {
+        return Err(ConfigError::new("server.workers", "must be 0 to 1024"));
     }
     match &server.public_url {
         Some(url) if tls && url.starts_with("http://") => {
@@ -538,7 +538,7 @@ mod tests {
             ),
             (file("[server]\npublic_url = \"http://a.example\""), &[key], "server.public_url: must be https"),
             (file("[server]\npublic_url = \"ftp://a.example\""), &[key], "server.public_url: must be an origin"),
-            (file("[server]\nworkers = 0"), &[key], "server.workers: must be 1 to 1024"),
+            (file("[server]\nworkers = 1025"), &[key], "server.workers: must be 0 to 1024"),
             (file("[server]\ndrain_secs = 301"), &[key], "server.drain_secs: must be 0 to 300"),
             (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),

@@ -55,7 +55,9 @@ fn what_the_command_line_changes_a_running_server_follows_within_two_seconds() {
 fn operators_work_over_http_and_apps_stay_walls() {
     let (installation, mint_key) = Installation::new().with_app();
     let operator = new_key(&installation, &["--operator"]);
-    let admin = new_key(&installation, &["--app-id", "77", "--right", "admin", "--right", "read"]);
+    // A key makes none that may more than itself.
+    let rights = ["--right", "admin", "--right", "read", "--right", "mint"];
+    let admin = new_key(&installation, &[&["--app-id", "77"][..], &rights].concat());
     let server = Server::serve(&installation.config());
     let call = |key: &str, method: &str, path: &str, body: Value| as_caller(&server, key, method, path, &body);
 

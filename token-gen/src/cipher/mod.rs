@@ -1,5 +1,7 @@
 //! The only file that names a crypto crate for sealing. Knows nothing of tokens.
 
+use alloc::sync::Arc;
+
 use aes::{
     Aes256,
     cipher::{BlockModeDecrypt, BlockModeEncrypt, InnerIvInit, KeyInit, array::Array},
@@ -13,8 +15,14 @@ use crate::{envelope::TAG_LEN, secret::ServerSecret};
 pub(crate) const BLOCK_LEN: usize = 16;
 
 /// A server secret with its key schedules done, for both ciphers.
+///
+/// A key schedule begins with the key itself, and whatever is moved leaves a copy behind that nobody zeroes. So it is
+/// made in one place, stays there, and is shared rather than copied.
 #[derive(Clone)]
-pub(crate) struct SealingKey {
+pub(crate) struct SealingKey(Arc<Schedules>);
+
+/// Zeroed when dropped, as both ciphers are.
+struct Schedules {
     gcm: Aes256Gcm,
     block: Aes256,
 }
@@ -25,23 +33,24 @@ impl SealingKey {
     }
 
     fn from_bytes(key: &[u8; 32]) -> Self {
-        let block = Aes256::new(key.into());
-        Self { gcm: Aes256Gcm::from(block.clone()), block }
+        let key = Self(schedules(key));
+        overwrite_stack();
+        key
     }
 
     /// Seals `buffer` in place and returns the tag; `None` only beyond GCM's own limit of 64 GiB.
     pub(crate) fn seal_gcm(&self, nonce: &[u8; 12], buffer: &mut [u8]) -> Option<[u8; TAG_LEN]> {
-        self.gcm.encrypt_inout_detached(nonce.into(), &[], buffer.into()).ok().map(Into::into)
+        self.0.gcm.encrypt_inout_detached(nonce.into(), &[], buffer.into()).ok().map(Into::into)
     }
 
     /// Opens `buffer` in place; `None`, leaving nothing readable, when the tag is wrong.
     pub(crate) fn open_gcm(&self, nonce: &[u8; 12], buffer: &mut [u8], tag: &[u8; TAG_LEN]) -> Option<()> {
-        self.gcm.decrypt_inout_detached(nonce.into(), &[], buffer.into(), tag.into()).ok()
+        self.0.gcm.decrypt_inout_detached(nonce.into(), &[], buffer.into(), tag.into()).ok()
     }
 
     /// Seals `buffer`, already padded to whole blocks, in place.
     pub(crate) fn seal_cbc(&self, iv: &[u8; 16], buffer: &mut [u8]) {
-        let mut mode = cbc::Encryptor::inner_iv_init(self.block.clone(), iv.into());
+        let mut mode = cbc::Encryptor::inner_iv_init(self.0.block.clone(), iv.into());
         let (blocks, _) = Array::slice_as_chunks_mut(buffer);
         mode.encrypt_blocks(blocks);
     }
@@ -51,11 +60,24 @@ impl SealingKey {
     /// Unsound padding gives the whole length, and all sixteen bytes are looked at either way, so that the
     /// caller can go on with the same work in both cases.
     pub(crate) fn open_cbc(&self, iv: &[u8; 16], buffer: &mut [u8]) -> (usize, Choice) {
-        let mut mode = cbc::Decryptor::inner_iv_init(self.block.clone(), iv.into());
+        let mut mode = cbc::Decryptor::inner_iv_init(self.0.block.clone(), iv.into());
         let (blocks, _) = Array::slice_as_chunks_mut(buffer);
         mode.decrypt_blocks(blocks);
         unpad(buffer)
     }
+}
+
+/// In a frame of its own, so that what it leaves on the stack lies below its caller.
+#[inline(never)]
+fn schedules(key: &[u8; 32]) -> Arc<Schedules> {
+    let block = Aes256::new(key.into());
+    Arc::new(Schedules { gcm: Aes256Gcm::from(block.clone()), block })
+}
+
+/// Overwrites what the calls before have left on the stack.
+#[inline(never)]
+fn overwrite_stack() {
+    core::hint::black_box(&mut [0u8; 16 * 1024]);
 }
 
 /// PKCS#7 padding for `len` bytes: 1 … 16 bytes, each holding their number.
