@@ -47,7 +47,7 @@ fn no_dependency_breaks_the_rules_and_a_planted_one_is_found() {
     let ban = "deny = [\n    { crate = \"serde\", reason = \"planted\" },";
     fs::write(&planted, text.replacen("deny = [", ban, 1)).expect("it can be written");
     let planted = planted.to_str().expect("it is text");
-    let (content, said) = judge("deny", &[&rules[..], &["--config", planted, "bans"]].concat());
+    let (content, said) = judge("deny", &[&["--config", planted][..], &rules, &["bans"]].concat());
     assert!(!content && said.contains("planted"), "{said}");
 }
 
