@@ -4,6 +4,7 @@ mod admins;
 pub(crate) mod apps;
 pub(crate) mod audit;
 mod auth;
+pub(crate) mod console;
 pub(crate) mod demo;
 mod docs;
 mod extract;
@@ -138,6 +139,7 @@ fn routes() -> Vec<Route> {
 pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
     openapi::document()?;
     let mut table = routes();
+    table.extend(console::routes());
     if service.dev {
         table.extend(demo::routes());
     }
@@ -150,7 +152,8 @@ pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
 }
 
 fn surrounded(router: Router, service: &Arc<Service>) -> Router {
-    let counted = routes().into_iter().map(|route| (route.path, route.method)).chain([(GATEWAY_PATH, Method::GET)]);
+    let paths = routes().into_iter().chain(console::routes()).map(|route| (route.path, route.method));
+    let counted = paths.chain([(GATEWAY_PATH, Method::GET)]);
     let counts = service.metrics.requests.table(counted);
     let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
     router.layer(from_fn_with_state(edge, layers::surround))
