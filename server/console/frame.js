@@ -7,7 +7,7 @@ import { go, href } from "./router.js";
 import { can, roleOf, signOut } from "./session.js";
 import { Badge, Button, Icon, toast } from "./ui/kit.js";
 
-const THEMES = { auto: "As the system", light: "Light", dark: "Dark" };
+const THEMES = { auto: "System theme", light: "Light theme", dark: "Dark theme" };
 const THEME = "roompass-theme";
 
 setTheme(localStorage.getItem(THEME));

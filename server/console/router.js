@@ -23,7 +23,7 @@ document.addEventListener("click", (event) => {
 /** Goes to a page, such as `/apps/7`. */
 export function go(path, { replace = false } = {}) {
   if (!replace && !mayLeave()) return;
-  history[replace ? "replaceState" : "pushState"](null, "", ROOT + path);
+  history[replace ? "replaceState" : "pushState"](null, "", href(path));
   place.set(here());
   if (!replace) scrollTo(0, 0);
 }
