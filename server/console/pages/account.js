@@ -65,7 +65,7 @@ function Sessions() {
       { label: "Signed in", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
       { label: "Last used", cell: ({ seen_at }) => html`<${When} at=${seen_at} />` },
       { label: "Ends", cell: ({ expire_at }) => html`<${When} at=${expire_at} />` },
-      { label: "", end: true, cell: (session) => !session.current && html`<${Button} small onClick=${() => one(session)}>End<//>` },
+      { label: "Actions", bare: true, end: true, cell: (session) => !session.current && html`<${Button} small onClick=${() => one(session)}>End<//>` },
     ]} />
   <//>`;
 }
