@@ -29,7 +29,7 @@ export function NoPermission({ needs, error, page }) {
 
 /** Something in a form or dialog failed. */
 export function Fault({ error }) {
-  return html`<p class="fault" role="alert"><${Icon} name="warning" /><span>${error.message}${error.requestId && html` <small class="soft">Request <code>${error.requestId}</code></small>`}</span></p>`;
+  return html`<p class="fault" role="alert"><${Icon} name="warning" /><span>${error.field && html`<code>${error.field}</code> `}${error.message}${error.requestId && html` <small class="soft">Request <code>${error.requestId}</code></small>`}</span></p>`;
 }
 
 /** A remark that matters: `kind` is `warn`, `bad`, `good` or nothing. */
