@@ -50,7 +50,7 @@ use roompass_wire::{
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{app::Service, error::Error, keys::Right};
-use openapi::{OPENAPI_PATH, Undescribed};
+use openapi::OPENAPI_PATH;
 use route::{Policy, Route};
 
 /// The largest body of a request.
@@ -132,21 +132,17 @@ fn routes() -> Vec<Route> {
 }
 
 /// The whole HTTP face of `service`, the gateway's upgrade included.
-///
-/// # Errors
-/// A route is not described in the API's document, or the reverse.
-pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
-    openapi::document()?;
+pub(crate) fn router(service: Arc<Service>) -> Router {
     let mut table = routes();
     if service.dev {
         table.extend(demo::routes());
     }
     let router = surrounded(route::build(table, &service).merge(Arc::clone(&service.gateway).router()), &service);
     // Whoever came over TLS once comes over TLS from then on.
-    Ok(match service.origin.starts_with("https://") {
+    match service.origin.starts_with("https://") {
         true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
         false => router,
-    })
+    }
 }
 
 fn surrounded(router: Router, service: &Arc<Service>) -> Router {
