@@ -49,16 +49,35 @@ const cy = await join("Cy", { rights: "listen" });
 await flows(ada.name, [bob, cy]);
 await flows(bob.name, [ada, cy]);
 assert.equal((await received(ada.page)).length, 2, "nothing comes of a listener");
+const bobs = `${bob.userId}-camera`;
 kept("two in a call and a third who listens: all of them see and hear");
 
+/** What the server measures of one stream of the room. */
+async function measured(streamId) {
+  return (await operator.streams(ROOM)).find((stream) => stream.stream_id === streamId);
+}
+
+await until("the server measures Bob's stream on its way in and out", async () => {
+  const { published, played } = await measured(bobs);
+  const tracks = [...published, ...played.filter(({ user_id }) => user_id === cy.userId)];
+  const isMeasured = ({ stats }) => stats.bitrate_bps > 0 && stats.loss !== undefined && stats.rtt_ms !== undefined;
+  return tracks.length === 4 && tracks.every(isMeasured);
+});
+kept("the operator sees bitrate, loss and round-trip time of each stream");
+
 // Eve may only listen, and sends all the same: a stream of her own, and one in Bob's name. Finn plays both.
-const bobs = `${bob.userId}-camera`;
 const listens = { privileges: ["login"] };
 const finn = await listener(browser, ready, { userId: "finn", roomId: ROOM, token: await operator.mint("finn", ROOM, listens), streamIds: ["eves", bobs] });
 const token = await operator.mint("eve", ROOM, listens);
 const eve = await intruder(browser, ready, { userId: "eve", roomId: ROOM, token, streamIds: ["eves", bobs] });
 assert.deepEqual(eve.codes, ["publish_denied", "publish_denied"]);
 await until("Eve's browser sends", async () => (await sent(eve.page)) > 100);
+await until("the server turns it away", async () => {
+  const { media } = (await operator.sessions(ROOM)).find(({ user_id }) => user_id === "eve");
+  return media?.refused_packets > 50;
+});
+assert.equal(await measured("eves"), undefined);
+assert.equal((await measured(bobs)).user_id, bob.userId);
 await until("Finn sees Bob", async () => (await received(finn)).some(({ frames }) => frames > 5));
 const arrived = (await received(finn)).filter(({ bytes }) => bytes > 0).map(({ kind }) => kind);
 assert.deepEqual(arrived.sort(), ["audio", "video"], "Finn receives Bob, and nobody else");

@@ -24,6 +24,7 @@ async fn a_call_obeys_the_tokens() {
         promises,
         [
             "two in a call and a third who listens: all of them see and hear",
+            "the operator sees bitrate, loss and round-trip time of each stream",
             "whoever may not publish sends in vain",
             "a revoked user is gone within a second",
             "soft expiry: the call goes on",

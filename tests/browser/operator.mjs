@@ -29,6 +29,12 @@ export class Operator {
     return sessions;
   }
 
+  /** The streams of a room, with what is measured of them. */
+  async streams(roomId) {
+    const { streams } = await this.#call("GET", `/streams?room_id=${roomId}`);
+    return streams;
+  }
+
   /** Changes settings of the app. */
   async set(settings) {
     const { app } = await this.#call("GET", "");

@@ -152,6 +152,7 @@ impl Sfu {
                 room: std::sync::Arc::clone(&peer.room),
                 user_id: std::sync::Arc::clone(&peer.user_id),
                 is_connected: peer.transport.as_ref().is_some_and(|transport| transport.is_connected),
+                refused: peer.refused,
                 estimate_bps: peer.estimate_bps,
                 published: peer.published.iter_mut().map(|track| track.snapshot(now)).collect(),
                 played,
