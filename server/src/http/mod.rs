@@ -25,6 +25,7 @@ pub(crate) mod secrets;
 pub(crate) mod server;
 mod session;
 mod signed;
+mod streams;
 mod tokens;
 pub(crate) mod webhooks;
 
@@ -43,8 +44,9 @@ use roompass_wire::{
         HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, KICK_PATH, LIVE_SESSIONS_PATH, PASSWORD_PATH,
         RE_AUTHENTICATE_PATH, READY_PATH, REDELIVER_PATH, RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH,
         ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH,
-        SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, STOP_STREAM_PATH, TOKENS_BATCH_PATH,
-        TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH, WITHHOLD_PATH,
+        SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, STOP_STREAM_PATH, STREAMS_PATH,
+        TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH,
+        WITHHOLD_PATH,
     },
 };
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -118,6 +120,7 @@ fn routes() -> Vec<Route> {
         Route::get(LIVE_SESSIONS_PATH, Policy::AppKey(Right::Read), rooms::sessions),
         Route::post(KICK_PATH, Policy::AppKey(Right::Operate), rooms::kick).once(),
         Route::post(WITHHOLD_PATH, Policy::AppKey(Right::Operate), rooms::withhold).once(),
+        Route::get(STREAMS_PATH, Policy::AppKey(Right::Read), streams::list),
         Route::post(STOP_STREAM_PATH, Policy::AppKey(Right::Operate), rooms::stop_stream).once(),
         Route::post(CLOSE_ROOM_PATH, Policy::AppKey(Right::Operate), rooms::close).once(),
         Route::post(ROOM_MESSAGE_PATH, Policy::AppKey(Right::Operate), rooms::message).once(),
