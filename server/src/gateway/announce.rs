@@ -1,10 +1,13 @@
-//! What the gateway announces to webhooks. Nobody waits for it.
+//! What the gateway announces to webhooks and to whoever watches. Nobody waits for it.
 
-use roompass_wire::webhook::{Refused, RefusedOperation};
+use roompass_wire::{
+    http::{FeedEvent, FeedKind},
+    webhook::{Refused, RefusedOperation},
+};
 use token_gen::{AppId, TokenId, UnixSeconds};
 
 use super::Gateway;
-use crate::{login::Refusal, webhooks::millis};
+use crate::{feed, login::Refusal, webhooks::millis};
 
 /// Whom a refusal is about, as far as that is known and may be written down.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,7 +27,11 @@ impl Gateway {
         about: About<'_>,
         now: UnixSeconds,
     ) {
-        let (Some(webhooks), Ok(app_id)) = (&self.webhooks, AppId::new(app_id)) else { return };
+        let Ok(app_id) = AppId::new(app_id) else { return };
+        if let Some(feed) = &self.feed {
+            feed.note(app_id, now, || refused(operation, refusal, about, now));
+        }
+        let Some(webhooks) = &self.webhooks else { return };
         webhooks.announce_refused(
             app_id,
             Refused {
@@ -38,5 +45,16 @@ impl Gateway {
                 first_at_ms: millis(now),
             },
         );
+    }
+}
+
+fn refused(operation: RefusedOperation, refusal: &Refusal, about: About<'_>, now: UnixSeconds) -> FeedEvent {
+    let kind = if operation == RefusedOperation::Renew { FeedKind::RenewalRefused } else { FeedKind::LoginRefused };
+    FeedEvent {
+        room_id: about.room_id.map(str::to_owned),
+        user_id: about.user_id.map(str::to_owned),
+        reason: Some(refusal.exact.to_owned()),
+        code: Some(refusal.code),
+        ..feed::event(kind, now)
     }
 }

@@ -8,6 +8,7 @@ mod introspection;
 mod list;
 mod revocations;
 mod rooms;
+mod watch;
 mod webhooks;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
 pub use rooms::*;
+pub use watch::*;
 pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.
