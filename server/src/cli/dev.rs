@@ -37,7 +37,8 @@ pub(super) struct Dev {
     /// Keep nothing: all data goes with the process
     #[arg(long)]
     ephemeral: bool,
-    /// Print one line of JSON when ready, for scripts: url, gateway_url, app_id, app_sign, server_secret, backend_key
+    /// Print one line of JSON when ready, for scripts: url, gateway_url, app_id, app_sign, server_secret, backend_key,
+    /// console_url, and while there is no admin setup_link
     #[arg(long)]
     json: bool,
 }
