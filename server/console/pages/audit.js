@@ -1,9 +1,9 @@
 // What happened, by whom, to whom and how it ended: found by what it says, and handed out whole.
 
-import { html, useState } from "../lib/view.js";
+import { html, useMemo, useState } from "../lib/view.js";
 import { download, get, url } from "../api.js";
 import { href, setQuery } from "../router.js";
-import { Badge, Button, Card, Dialog, Empty, Facts, Form, Moment, Mono, PageHead, PagedTable, Select, Text, toast, usePages } from "../ui/kit.js";
+import { Badge, Button, Dialog, Empty, Facts, Form, Moment, Mono, PageHead, PagedTable, Select, Stamp, Text, toast, usePages } from "../ui/kit.js";
 import { ACTIONS } from "./audit/actions.js";
 
 export const title = "Audit trail";
@@ -46,7 +46,9 @@ function Filter({ filter, isFiltered, ofAll }) {
   const [values, setValues] = useState(filter);
   const set = (name) => (value) => setValues({ ...values, [name]: value });
   const texts = ofAll ? [...TEXTS, ["app_id", "AppID"]] : TEXTS;
-  return html`<${Card}><${Form} label="Find records" onSend=${() => setQuery(values)}>
+  // On a narrow screen the records come first.
+  const isOpen = useMemo(() => isFiltered || matchMedia("(min-width: 44rem)").matches, []);
+  return html`<details class="card filter" open=${isOpen}><summary>Find records</summary><${Form} label="Find records" onSend=${() => setQuery(values)}>
     <div class="four">
       <${Select} label="What" value=${values.action} onValue=${set("action")} options=${[["", "Anything"], ...ACTIONS]} />
       <${Select} label="How it ended" value=${values.result} onValue=${set("result")} options=${RESULTS} />
@@ -56,19 +58,19 @@ function Filter({ filter, isFiltered, ofAll }) {
     </div>
     <div class="row"><${Button} type="submit" kind="primary" icon="search">Find<//>
       ${isFiltered && html`<${Button} kind="quiet" onClick=${() => setQuery(Object.fromEntries(NAMES.map((name) => [name, ""])))}>Show everything<//>`}</div>
-  <//><//>`;
+  <//></details>`;
 }
 
 const RESULT_KINDS = { done: "good", refused: "bad", failed: "warn" };
 
 function columns(ofAll, open) {
   const all = [
-    { label: "When", cell: ({ at }) => html`<${Moment} at=${at} />` },
+    { label: "When", cell: ({ at }) => html`<${Stamp} at=${at} />` },
     { label: "What", cell: ({ action }) => nameOf(action) },
     { label: "Ended", cell: ({ result, reason }) => html`<span class="row tight"><${Badge} kind=${RESULT_KINDS[result]}>${result}<//>${reason && html`<code>${reason}</code>`}</span>` },
     { label: "By", cell: ({ actor }) => html`<${Mono}>${actor}<//>` },
     ofAll && { label: "App", cell: ({ app_id }) => (app_id === undefined ? html`<span class="soft">none</span>` : html`<a href=${href(`/apps/${app_id}`)}>${app_id}</a>`) },
-    { label: "About", wide: true, cell: (record) => html`<${About} record=${record} />` },
+    { label: "About", cell: (record) => html`<${About} record=${record} />` },
     { label: "", end: true, cell: (record) => html`<${Button} small label=${`Details of record ${record.record}`} onClick=${() => open(record)}>Details<//>` },
   ];
   return all.filter(Boolean);

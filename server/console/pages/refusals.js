@@ -6,7 +6,7 @@ import { duration, exactMoment, now } from "../lib/time.js";
 import { setQuery } from "../router.js";
 import { Badge, Button, Card, Empty, Failed, Loading, Mono, Note, PageHead, Select, count, useLoad } from "../ui/kit.js";
 import { COLOURS, Chart } from "../ui/chart.js";
-import { Records } from "./refusals/records.js";
+import { Records, plain } from "./refusals/records.js";
 
 export const title = "Refusals";
 
@@ -52,7 +52,7 @@ function Picture({ answer, appId, span, setSpan, row, setRow }) {
   return html`
     ${!isComplete && html`<${Note} kind="warn" title="There were more">Of a flood only the beginning is recorded, so these counts are too low for some of the time.<//>`}
     <${Card} title=${`${count(sum)} refused`} about=${`In spans of ${duration(width)}. A click on a column shows what is in it.`}>
-      <${Chart} at=${at} series=${series} bars=${width} show=${count} summary=${summary} onPick=${setSpan} />
+      <${Chart} at=${at} series=${series} bars=${width} show=${count} named=${false} summary=${summary} onPick=${setSpan} />
       <ul class="reasons" aria-label="Reasons">${reasons.map((one, index) => html`<${Reason} key=${keyOf(one)} reason=${one} colour=${colourOf(index)} sum=${sum} chosen=${keyOf(one) === row} span=${span} onChoose=${() => setRow(keyOf(one) === row ? undefined : keyOf(one))} />`)}</ul>
     <//>
     <${Card} title="One by one" about=${span === undefined ? "The latest first." : `From ${exactMoment(times[0])}, ${duration(width)} long.`}
@@ -67,7 +67,7 @@ function Reason({ reason, colour, sum, chosen, span, onChoose }) {
     <span class=${`key c${colour}`} aria-hidden="true"></span>
     <span class="what"><b>${reason.title}</b> <span class="row tight"><${Badge}>${reason.action}<//> <${Mono}>${reason.reason}<//></span></span>
     <span class="number"><b>${count(span === undefined ? reason.count : reason.counts[span])}</b> <span class="soft">${span === undefined ? `${share} %` : "in the span"}</span></span>
-    ${chosen && html`<span class="remedy">${reason.remedy}</span>`}
+    ${chosen && html`<span class="remedy">${plain(reason.remedy)}</span>`}
   </button></li>`;
 }
 

@@ -101,7 +101,7 @@ function Charts({ samples, range }) {
     ["Earlier secrets", "Good tokens a second that an earlier secret of their app opened: at 0, it may go.", rate, [["By an earlier secret", perSecond("opened_by_previous"), 7]]],
   ], [columns]);
   const none = samples.at.length ? undefined : "The first sample comes within 20 seconds of the start";
-  return html`<div class="columns">${charts.map(([title, about, show, series]) => html`<${Card} key=${title} title=${title} about=${about}>
+  return html`<div class="columns charts">${charts.map(([title, about, show, series]) => html`<${Card} key=${title} title=${title} about=${about}>
     <${Plot} at=${columns.at} series=${series} show=${show} title=${title} empty=${none} />
   <//>`)}</div>`;
 }

@@ -35,10 +35,10 @@ export default function Workbench({ params, app }) {
       ${minted && text === (minted.kit_token ?? minted.token) && html`<${Note} kind="good" title="A token to try">It is good until it expires, for whoever has it: hand it to nobody else.<//>`}
       ${seen ? html`<${Findings} seen=${seen} use=${setText} />` : html`<p class="soft">It is taken apart here, in this page, while you paste: nothing is sent before you ask the server to explain.</p>`}
     <//>
-    ${seen && html`<${Explain} key=${text} appId=${params.appId} app=${app} token=${text} kit=${seen.kit} moment=${moment} />`}
+    ${seen && html`<${Explain} key=${text} appId=${params.appId} app=${app} seen=${seen} moment=${moment} />`}
     ${seen?.fields.length > 0 && html`<${Card} title="Byte by byte" about=${html`<${ByPage} />`}>
       <${Shown} seen=${seen} moment=${moment} />
-      <${Bytes} seen=${seen} text=${seen.repaired ?? text} />
+      <${Bytes} seen=${seen} />
     <//>`}
     ${minting && html`<${Mint} appId=${params.appId} app=${app} onDone=${made} onClose=${() => setMinting(false)} />`}`;
 }

@@ -10,14 +10,15 @@ export const COLOURS = 8;
 /**
  * `series` are `{ label, values, colour }` over the Unix seconds `at`; `colour` is 1 to 8. With `bars` they are columns that
  * stand on one another, each `bars` seconds wide. `show` writes a value. `onPick` gets the number of the point that was
- * clicked. `summary` says it all in a sentence.
+ * clicked. `summary` says it all in a sentence. Without `named`, series are told apart by a list beside the chart.
  */
-export function Chart({ at, series, bars, show = String, onPick, summary, height = 220, empty = "Nothing in this time" }) {
+export function Chart({ at, series, bars, show = String, onPick, summary, height = 220, named = true, empty = "Nothing in this time" }) {
   const area = useRef();
   const [over, setOver] = useState();
   const theme = useTheme();
   const pick = useRef(onPick);
   pick.current = onPick;
+  const told = named ? series : series.filter(({ values }) => over !== undefined && values[over]);
   const isEmpty = !at.length || series.every(({ values }) => values.every((value) => !value));
   useEffect(() => {
     if (isEmpty) return undefined;
@@ -36,7 +37,7 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
     <div class="plot" ref=${area} role="img" aria-label=${summary}>${isEmpty && html`<p class="nothing soft">${empty}</p>`}</div>
     <figcaption class="readout" aria-hidden="true">
       <span class="soft">${over === undefined || at[over] === undefined ? "" : exactMoment(at[over])}</span>
-      ${series.map(({ label, values, colour }) => html`<span class="entry" key=${label}><span class=${`key c${colour}`}></span>${label}${over !== undefined && values[over] !== undefined && html` <b>${values[over] === null ? "–" : show(values[over])}</b>`}</span>`)}
+      ${told.map(({ label, values, colour }) => html`<span class="entry" key=${label}><span class=${`key c${colour}`}></span>${label}${over !== undefined && values[over] !== undefined && html` <b>${values[over] === null ? "–" : show(values[over])}</b>`}</span>`)}
     </figcaption>
     <span class="probe" hidden></span>
   </figure>`;

@@ -1,7 +1,7 @@
 // What has happened since the page was opened.
 
 import { html } from "../../lib/view.js";
-import { Badge, Empty, Moment, Mono } from "../../ui/kit.js";
+import { Badge, Empty, Mono, Stamp } from "../../ui/kit.js";
 
 const WORDS = {
   room_opened: ["Room opened", ""],
@@ -22,7 +22,7 @@ export function Activity({ events, onRoom }) {
 function Line({ event, onRoom }) {
   const [word, kind] = WORDS[event.kind] ?? [event.kind, ""];
   return html`<li>
-    <${Moment} at=${event.at} />
+    <${Stamp} at=${event.at} />
     <${Badge} kind=${kind}>${word}<//>
     <span class="what">${event.user_id !== undefined && html`<${Mono}>${event.user_id}<//>`}
       ${event.stream_id && html` <span class="soft">stream</span> <${Mono}>${event.stream_id}<//>`}

@@ -16,8 +16,8 @@ export function Room({ appId, roomId, turn, mayAct, onBack }) {
   if (room.error) return html`<div>${back}</div><${Failed} error=${room.error} retry=${room.reload} />`;
   if (!room.value) return html`<${Loading} rows=${5} />`;
   const { users, streams } = room.value;
-  const acts = mayAct && html`<${Button} small onClick=${() => say(appId, { room_id: roomId })}>Say something<//>
-    <${Button} small kind="danger" onClick=${() => closeRoom(appId, roomId, users.length)}>Close the room<//>`;
+  const acts = mayAct && html`<${Button} small onClick=${() => void say(appId, { room_id: roomId })}>Say something<//>
+    <${Button} small kind="danger" onClick=${() => void closeRoom(appId, roomId, users.length)}>Close the room<//>`;
   return html`<div>${back}</div>
     <${Card} title=${html`Room <span class="mono">${roomId}</span>`} about=${`${count(users.length)} in it, ${count(streams.length)} ${streams.length === 1 ? "stream" : "streams"}`} actions=${acts}>
       <h3>Users</h3>
@@ -35,6 +35,6 @@ function columns(appId, mayAct) {
     { label: "Of", cell: ({ user_id }) => html`<${Mono}>${user_id}<//>` },
     { label: "Media", cell: (stream) => mediaOf(stream) ?? html`<span class="soft">not counted here</span>` },
   ];
-  const stop = { label: "", end: true, cell: (stream) => html`<div class="actions"><${Button} small onClick=${() => stopStream(appId, stream)}>Stop<//></div>` };
+  const stop = { label: "", end: true, cell: (stream) => html`<div class="actions"><${Button} small onClick=${() => void stopStream(appId, stream)}>Stop<//></div>` };
   return mayAct ? [...all, stop] : all;
 }

@@ -60,9 +60,9 @@ function Rights({ session: { privileges, withheld = [] } }) {
 function Acts({ appId, session }) {
   const { user_id, room_id } = session;
   return html`<div class="actions">
-    <${Button} small kind="quiet" label=${`Say something to ${user_id}`} onClick=${() => say(appId, { room_id, user_id })}>Say<//>
-    <${Button} small kind="quiet" label=${`Change what ${user_id} may do`} onClick=${() => changeRights(appId, session)}>Rights<//>
-    <${Button} small kind="quiet" label=${`Ban ${user_id}`} onClick=${() => ban(appId, session)}>Ban<//>
-    <${Button} small label=${`Kick ${user_id}`} onClick=${() => kick(appId, session)}>Kick<//>
+    <${Button} small kind="quiet" label=${`Say something to ${user_id}`} onClick=${() => void say(appId, { room_id, user_id })}>Say<//>
+    <${Button} small kind="quiet" label=${`Rights of ${user_id}`} onClick=${() => void changeRights(appId, session)}>Rights<//>
+    <${Button} small kind="quiet" label=${`Ban ${user_id}`} onClick=${() => void ban(appId, session)}>Ban<//>
+    <${Button} small label=${`Kick ${user_id}`} onClick=${() => void kick(appId, session)}>Kick<//>
   </div>`;
 }

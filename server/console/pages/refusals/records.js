@@ -3,7 +3,7 @@
 import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
 import { href } from "../../router.js";
-import { Badge, Button, Dialog, Empty, Facts, Moment, Mono, Note, PagedTable, usePages } from "../../ui/kit.js";
+import { Badge, Button, Dialog, Empty, Facts, Moment, Mono, Note, PagedTable, Stamp, usePages } from "../../ui/kit.js";
 
 const PAGE = 25;
 
@@ -18,13 +18,13 @@ export function Records({ appId, since, until, chosen, reasons }) {
   const pages = usePages(load, [path, since, until, chosen?.action, chosen?.reason]);
   const meaning = (record) => reasons.find((one) => one.action === record.action && one.reason === record.reason);
   const columns = [
-    { label: "When", cell: ({ at }) => html`<${Moment} at=${at} />` },
-    { label: "What", cell: ({ action }) => html`<${Badge}>${action}<//>` },
-    { label: "Why", wide: true, cell: (record) => html`${meaning(record)?.title ?? record.reason} <code>${record.reason}</code>` },
+    { label: "When", cell: ({ at }) => html`<${Stamp} at=${at} />` },
+    !chosen && { label: "Why", wide: true, cell: (record) => html`<${Badge}>${record.action}<//> ${meaning(record)?.title ?? record.reason} <code>${record.reason}</code>` },
     { label: "User", cell: ({ user_id }) => (user_id === undefined ? html`<span class="soft">unknown</span>` : html`<${Mono}>${user_id}<//>`) },
+    chosen && { label: "From", cell: ({ source }) => (source === undefined ? html`<span class="soft">unknown</span>` : html`<${Mono}>${source}<//>`) },
     { label: "Room", cell: ({ room_id }) => (room_id === undefined ? html`<span class="soft">none</span>` : html`<${Mono}>${room_id}<//>`) },
     { label: "", end: true, cell: (record) => html`<${Button} small label=${`Explain the refusal of ${record.user_id ?? record.actor}`} onClick=${() => setOpen(record)}>Explain<//>` },
-  ];
+  ].filter(Boolean);
   return html`<${PagedTable} label="Refusals" pages=${pages} columns=${columns} keyOf=${({ record }) => record} empty=${html`<${Empty} icon="check" title="None in this time" />`} />
     ${open && html`<${Refusal} record=${open} meaning=${meaning(open)} onClose=${() => setOpen(undefined)} />`}`;
 }
@@ -36,7 +36,7 @@ function Refusal({ record, meaning, onClose }) {
   const told = record.details && record.action === "login" ? html`<code>${record.details}</code>` : undefined;
   return html`<${Dialog} title=${`${word(record.action)} refused`} wide onClose=${onClose}>
     <div class="body">
-      <${Note} kind="bad" title=${meaning?.title ?? record.reason}>${meaning?.remedy}<//>
+      <${Note} kind="bad" title=${meaning?.title ?? record.reason}>${plain(meaning?.remedy)}<//>
       <${Facts} facts=${[
         ["When", html`<${Moment} at=${record.at} />`],
         ["Exact reason", mono(record.reason)],
@@ -61,3 +61,6 @@ function Refusal({ record, meaning, onClose }) {
 
 const WORDS = { login: "Login", renew: "Renewal", mint: "Mint", call: "Call", sign_in: "Sign-in", re_authenticate: "Proof of an admin" };
 const word = (action) => WORDS[action] ?? action;
+
+/** Without the marks that the reference has around what is code there. */
+export const plain = (text) => text?.replaceAll("``", "");

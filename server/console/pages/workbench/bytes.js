@@ -5,30 +5,39 @@ import { html, classes, useState } from "../../lib/view.js";
 
 /** So many bytes of one field are shown at first: the ciphertext of a large token is no picture. */
 const AT_FIRST = 512;
+const SHOWN_TEXT = 1200;
 
-export function Bytes({ seen, text }) {
+export function Bytes({ seen }) {
   const [over, setOver] = useState();
   const [pinned, setPinned] = useState();
   const [whole, setWhole] = useState(false);
   const lit = over ?? pinned;
   const { fields, body, version } = seen;
+  const [token, info] = halves(seen.repaired ?? seen.text);
   const shown = whole ? body.length : Math.min(body.length, AT_FIRST);
   const watch = (name) => ({ onMouseEnter: () => setOver(name), onMouseLeave: () => setOver(undefined) });
   const mark = (name) => classes("part", name, lit && lit !== name && "dim");
   return html`<div class="bytes">
     <div class="token-text mono" aria-hidden="true">
-      <span class=${mark("version")} ...${watch("version")}>${version}</span>${runs(fields, body.length).map(({ name, from, to }) => html`<span key=${name} class=${mark(name)} ...${watch(name)}>${text.slice(2 + from, 2 + Math.min(to, whole ? Infinity : 1200))}</span>`)}${text.length > 1200 && !whole && "…"}
+      <span class=${mark("version")} ...${watch("version")}>${version}</span>${runs(fields, body.length).map(({ name, from, to }) => html`<span key=${name} class=${mark(name)} ...${watch(name)}>${token.slice(2 + from, 2 + Math.min(to, whole ? Infinity : SHOWN_TEXT))}</span>`)}${token.length > SHOWN_TEXT && !whole && "…"}${info !== undefined && html`<span class=${mark("kit")} ...${watch("kit")}>#${info}</span>`}
     </div>
-    <div class="dump mono" aria-hidden="true">${Array.from({ length: Math.ceil(shown / 16) }, (_, row) => html`<div class="dump-row" key=${row}>
+    <div class="beside"><div class="dump mono" aria-hidden="true">${Array.from({ length: Math.ceil(shown / 16) }, (_, row) => html`<div class="dump-row" key=${row}>
       <span class="offset">${(row * 16).toString(16).padStart(4, "0")}</span>
       <span class="sixteen">${hexRow(fields, body, row * 16, shown).map(({ at, name, text }) => html`<span key=${at} class=${mark(name)} ...${watch(name)}>${text}</span>`)}</span>
-    </div>`)}</div>
-    ${body.length > shown && html`<p><button type="button" class="link" onClick=${() => setWhole(true)}>Show all ${body.length} bytes</button></p>`}
+    </div>`)}${body.length > shown && html`<p class="more">… and ${body.length - shown} more bytes</p>`}</div>
     <ul class="legend" aria-label="Fields of the token">
       <${Line} name="version" label="Version" where="before the bytes" value=${version} meaning=${`Not part of the base64. token${version}.`} pinned=${pinned} pin=${setPinned} watch=${watch} />
       ${fields.map((field) => html`<${Line} key=${field.name} name=${field.name} label=${field.label} where=${`bytes ${field.from} to ${field.to - 1}`} value=${valueOf(field, body)} meaning=${field.meaning} pinned=${pinned} pin=${setPinned} watch=${watch} />`)}
-    </ul>
+      ${info !== undefined && html`<${Line} name="kit" label="Readable half" where="after the #" value=${seen.kit ? "room, user, name, app" : ""} meaning="Not sealed: anybody can change it. Hints, never a permission." pinned=${pinned} pin=${setPinned} watch=${watch} />`}
+    </ul></div>
+    ${body.length > shown && html`<p><button type="button" class="link" onClick=${() => setWhole(true)}>Show all ${body.length} bytes</button></p>`}
   </div>`;
+}
+
+/** A Kit Token's token and its readable half; a plain token has none. */
+function halves(text) {
+  const at = text.indexOf("#");
+  return at < 0 ? [text] : [text.slice(0, at), text.slice(at + 1)];
 }
 
 function Line({ name, label, where, value, meaning, pinned, pin, watch }) {

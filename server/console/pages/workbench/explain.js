@@ -7,7 +7,10 @@ import { exactMoment } from "../../lib/time.js";
 import { Badge, Button, Card, Code, Facts, Fault, Form, Mono, Moment, Note, Text, errorAt } from "../../ui/kit.js";
 import { TimeLine } from "./time-line.js";
 
-export function Explain({ appId, app, token, kit, moment }) {
+export function Explain({ appId, app, seen, moment }) {
+  const { text, kit } = seen;
+  // The gateway takes the half before the `#`; the kits that read the other half send it so.
+  const token = kit ? text.slice(0, text.indexOf("#")) : text;
   const [user, setUser] = useState(kit?.userId ?? "");
   const [room, setRoom] = useState(kit?.roomId ?? "");
   const [stream, setStream] = useState("");
@@ -27,7 +30,7 @@ export function Explain({ appId, app, token, kit, moment }) {
         <${Text} label="Address" value=${address} onValue=${setAddress} placeholder="for bans of addresses" error=${errorAt(error, "ip_address")} mono />
       </div>
       ${error && !error.field && html`<${Fault} error=${error} />`}
-      <div class="row"><${Button} type="submit" kind="primary" icon="workbench" busy=${busy}>Ask the server<//><span class="soft">This sends the token to this server, in the body of the request.</span></div>
+      <div class="row"><${Button} type="submit" kind="primary" icon="workbench" busy=${busy}>Ask the server<//><span class="soft">This sends ${kit ? "the half before the #" : "the token"} to this server, in the body of the request.</span></div>
     <//>
     <div aria-live="polite">${answer && html`<${Answer} answer=${answer} app=${app} moment=${moment} />`}</div>
   <//>`;
@@ -52,7 +55,7 @@ function Claims({ answer, claims }) {
   const several = (list) => list?.map((one, at) => html`<span key=${one}>${at > 0 && ", "}<${Mono}>${one}<//></span>`);
   const streams = claims.stream_ids ? several(claims.stream_ids) : claims.privileges && "any";
   const terms = Object.entries(claims.terms ?? {});
-  return html`<section aria-label="Claims"><h3>What it says</h3>
+  return html`<section class="stack" aria-label="Claims"><h3>What it says</h3>
     <${Facts} facts=${[
       ["App", claims.app_id !== undefined && html`<${Mono}>${claims.app_id}<//>`],
       ["User", claims.user_id !== undefined && html`<${Mono}>${claims.user_id}<//>`],
