@@ -7,7 +7,7 @@ import { go, href } from "./router.js";
 import { can, roleOf, signOut } from "./session.js";
 import { Badge, Button, Icon, toast } from "./ui/kit.js";
 
-const THEMES = { auto: "System theme", light: "Light theme", dark: "Dark theme" };
+const THEMES = { auto: "System", light: "Light", dark: "Dark" };
 const THEME = "roompass-theme";
 
 setTheme(localStorage.getItem(THEME));
@@ -42,11 +42,11 @@ export function Frame({ place, session, appId, app, children }) {
       ${app && html`<span class="where">${app.settings.name}</span>`}
     </header>
     <div class="shade" onClick=${() => setOpen(false)}></div>
-    <div class="side" id="side">
+    <aside class="side" id="side" aria-label="Sidebar">
       <${Brand} />
       <nav aria-label="Console">${appId === undefined ? html`<${General} place=${place} session=${session} />` : html`<${OfApp} place=${place} appId=${appId} app=${app} session=${session} />`}</nav>
       <${Person} session=${session} place=${place} isDev=${isDev} />
-    </div>
+    </aside>
     <main id="main">${children}</main>
   </div>`;
 }

@@ -28,7 +28,7 @@ function Console() {
   }, [session, isPublic, place.path]);
 
   let inside;
-  if (fault) inside = html`<${Plain}><${Failed} title="The console cannot start" error=${fault} retry=${begin} /><//>`;
+  if (fault) inside = html`<${Plain}><${Failed} page title="The console cannot start" error=${fault} retry=${begin} /><//>`;
   else if (session === undefined || (session === null && !isPublic)) inside = html`<${Plain}><${Loading} /><//>`;
   else if (isPublic) inside = html`<${Plain}><${Page} key=${place.path} found=${found} place=${place} /><//>`;
   else inside = html`<${Inside} found=${found} place=${place} session=${session} />`;
@@ -55,9 +55,9 @@ function Inside({ found, place, session }) {
   const allowed = !found?.route.needs || can(found.route.needs, appId, session);
   let inside;
   if (!found) inside = html`<${NotFound} />`;
-  else if (!allowed) inside = html`<${NoPermission} needs=${found.route.needs} />`;
+  else if (!allowed) inside = html`<${NoPermission} page needs=${found.route.needs} />`;
   else if (appId === undefined) inside = html`<${Page} key=${place.path} found=${found} place=${place} />`;
-  else if (state.error) inside = html`<${Failed} title="This app cannot be shown" error=${state.error} retry=${() => setTurn(turn + 1)} />`;
+  else if (state.error) inside = html`<${Failed} page title="This app cannot be shown" error=${state.error} retry=${() => setTurn(turn + 1)} />`;
   else if (!app) inside = html`<${Loading} rows=${5} />`;
   else inside = html`<${Page} key=${place.path} found=${found} place=${place} app=${app} setApp=${(app) => setState({ app })} reloadApp=${() => setTurn(turn + 1)} />`;
   return html`<${Frame} place=${place} session=${session} appId=${appId} app=${app}>${inside}<//>`;
@@ -85,14 +85,14 @@ function Page({ found, place, ...more }) {
     if (first) first.focus({ preventScroll: true });
     visited = true;
   }, [title]);
-  if (error) return html`<${Failed} title="This page has failed" error=${error} retry=${forget} />`;
+  if (error) return html`<${Failed} page title="This page has failed" error=${error} retry=${forget} />`;
   if (!module) return html`<${Loading} rows=${5} />`;
-  if (module.error) return html`<${Failed} title="This page could not be loaded" error=${module.error} retry=${() => location.reload()} />`;
+  if (module.error) return html`<${Failed} page title="This page could not be loaded" error=${module.error} retry=${() => location.reload()} />`;
   return html`<div ref=${area} class="page"><${module.default} params=${found.params} query=${place.query} ...${more} /></div>`;
 }
 
 let visited = false;
 
-const NotFound = () => html`<${Empty} title="There is no such page" action=${html`<${Button} href=${href("/")}>All apps<//>`}>The address may be mistyped, or of another version of the console.<//>`;
+const NotFound = () => html`<${Empty} page title="There is no such page" action=${html`<${Button} href=${href("/")}>All apps<//>`}>The address may be mistyped, or of another version of the console.<//>`;
 
 render(html`<${Console} />`, document.getElementById("console"));

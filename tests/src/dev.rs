@@ -28,6 +28,8 @@ pub async fn start_dev(log: &str) -> (Child, Value) {
     for secret in ["app_sign", "server_secret", "backend_key"] {
         logs::note_secret(ready[secret].as_str().expect("a string"));
     }
+    let setup_link = ready["setup_link"].as_str().expect("nobody is an admin yet");
+    logs::note_secret(setup_link.rsplit_once('#').expect("the code is the end of the link").1);
     (child, ready)
 }
 

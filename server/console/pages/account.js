@@ -65,7 +65,7 @@ function Sessions() {
       { label: "Signed in", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
       { label: "Last used", cell: ({ seen_at }) => html`<${When} at=${seen_at} />` },
       { label: "Ends", cell: ({ expire_at }) => html`<${When} at=${expire_at} />` },
-      { label: "", end: true, cell: (session) => !session.current && html`<${Button} small onClick=${() => one(session)}>End<//>` },
+      { label: "Actions", bare: true, end: true, cell: (session) => !session.current && html`<${Button} small onClick=${() => one(session)}>End<//>` },
     ]} />
   <//>`;
 }
@@ -109,17 +109,17 @@ function NewFactor({ onClose }) {
     setBusy(true);
     setError(undefined);
     try {
-      await put("/v1/admin/totp", { enrolment: enrolment.value.enrolment, totp }, { quiet: true });
+      await put("/v1/admin/totp", { enrolment: enrolment.value.enrolment, totp });
       again("The second factor is changed. Sign in with it.");
     } catch (fault) {
-      setError(fault.status === 401 ? Object.assign(fault, { message: "That is not the code the app should show. Wait for the next one." }) : fault);
+      setError(fault);
       setBusy(false);
     }
   };
   return html`<${Dialog} title="New second factor" wide onClose=${onClose}><${Form} onSend=${send} label="New second factor">
-    ${enrolment.error ? html`<${Fault} error=${enrolment.error} />` : !enrolment.value ? html`<${Loading} />` : html`<${Enrol} enrolment=${enrolment.value} totp=${totp} onTotp=${setTotp} />`}
+    ${enrolment.error ? html`<${Fault} error=${enrolment.error} />` : !enrolment.value ? html`<${Loading} />` : html`<${Enrol} enrolment=${enrolment.value} totp=${totp} onTotp=${setTotp} error=${error} />`}
     <${Note}>The one before stops working, and you are signed out everywhere, here too.<//>
-    ${error && html`<${Fault} error=${error} />`}
+    ${error && error.field !== "totp" && html`<${Fault} error=${error} />`}
     <footer class="actions"><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind="primary" busy=${busy} disabled=${totp.length < 6}>Change<//></footer>
   <//><//>`;
 }

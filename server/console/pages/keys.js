@@ -32,7 +32,7 @@ export default function Keys({ app }) {
       { label: "Bound to", cell: bounds },
       { label: "Last used", sort: ({ last_used_at }) => last_used_at ?? 0, cell: ({ last_used_at }) => html`<${When} at=${last_used_at} />` },
       { label: "Ends", cell: ({ expire_at }) => html`<${When} at=${expire_at} />` },
-      ...(mayChange ? [{ label: "", end: true, cell: (key) => html`<${Revoke} app=${app} keyed=${key} reload=${pages.reload} />` }] : []),
+      ...(mayChange ? [{ label: "Actions", bare: true, end: true, cell: (key) => html`<${Revoke} app=${app} keyed=${key} reload=${pages.reload} />` }] : []),
     ]} empty=${search ? html`<${Empty} icon="search" title="No key fits" />` : html`<${Empty} icon="key" title="No keys yet" action=${make}>A backend needs one to mint tokens by the API.<//>`} />
     ${making && html`<${Make} app=${app} onClose=${() => setMaking(false)} onMade=${pages.reload} />`}`;
 }

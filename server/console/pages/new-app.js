@@ -19,7 +19,7 @@ export default function NewApp({ query }) {
     setQuery({ kind: kind === "import" ? "import" : undefined });
   };
   return html`<${PageHead} title="New app" about="Credentials are made with it and shown once." />
-    <${Card}><${Tabs} label="Kind" tabs=${[["new", "Make a new one"], ["import", "Import from elsewhere"]]} value=${kind} onValue=${choose}>
+    <${Card}><${Tabs} label="Kind" tabs=${[["new", "New"], ["import", "Import"]]} value=${kind} onValue=${choose}>
       <${Make} key=${kind} isImport=${kind === "import"} onMade=${setMade} />
     <//><//>`;
 }

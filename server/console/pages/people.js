@@ -24,7 +24,7 @@ export default function People() {
       { label: "Everywhere", cell: ({ roles }) => (roles.everywhere ? ROLES[roles.everywhere].name : html`<span class="soft">no role</span>`) },
       { label: "In single apps", cell: ({ roles }) => inApps(roles) },
       { label: "Since", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
-      { label: "", end: true, cell: (person) => html`<span class="actions"><${Button} small onClick=${() => setEditing(person)}>Roles<//><${Remove} person=${person} reload=${people.reload} me=${me} /></span>` },
+      { label: "Actions", bare: true, end: true, cell: (person) => html`<span class="actions"><${Button} small onClick=${() => setEditing(person)}>Roles<//><${Remove} person=${person} reload=${people.reload} me=${me} /></span>` },
     ]} />
     ${editing && html`<${Edit} person=${editing} onClose=${() => setEditing(undefined)} onDone=${people.reload} />`}`;
 }

@@ -56,8 +56,8 @@ export default function Policies({ app, setApp }) {
         <${Rooms} ...${common} />
       </fieldset>
       ${error && !at(error.field?.replace("settings.", "")) && html`<${Fault} error=${error} />`}
-      ${mayChange && html`<div class=${isChanged ? "save-bar shown" : "save-bar"}><span>${isChanged ? `${Object.keys(changes).length} ${Object.keys(changes).length === 1 ? "change" : "changes"} not saved` : "Everything is saved"}</span>
-        <span class="actions"><${Button} disabled=${!isChanged} onClick=${() => setDraft(app.settings)}>Discard<//><${Button} kind="primary" type="submit" busy=${busy} disabled=${!isChanged}>Save<//></span></div>`}
+      ${mayChange && isChanged && html`<div class="save-bar"><span role="status">${Object.keys(changes).length} ${Object.keys(changes).length === 1 ? "setting is" : "settings are"} not saved</span>
+        <span class="actions"><${Button} onClick=${() => setDraft(app.settings)}>Discard<//><${Button} kind="primary" type="submit" busy=${busy}>Save<//></span></div>`}
     <//>`;
 }
 
@@ -72,8 +72,8 @@ function Formats({ set, at, draft, usesCbc }) {
     set("cbc_policy")(policy);
     set("cbc_until")(policy === "offline" ? now() + 30 * DAY : null);
   };
-  return html`<${Card} title="Formats" about="Which tokens are minted and taken.">
-    <${Checks} legend="Formats" value=${draft.formats} onValue=${pick} options=${choices(FORMATS)} error=${at("formats")} />
+  return html`<${Card} title="Formats">
+    <${Checks} legend="Mint and take" value=${draft.formats} onValue=${pick} options=${choices(FORMATS)} error=${at("formats")} />
     ${usesCbc && html`<${Note} kind="warn" title="CBC tokens are not authenticated">They need a secret of their own: rotate with the purpose CBC once, if there is none.<//>
       <${Choices} legend="Of CBC tokens, take" value=${draft.cbc_policy} onValue=${rule} error=${at("cbc_policy")} options=${[
         ["issued_only", "Those that were minted here", "Exactly as they were minted: a changed one is found."],

@@ -3,7 +3,7 @@
 import { html, useEffect, useState } from "../lib/view.js";
 import { get, post, url } from "../api.js";
 import { can } from "../session.js";
-import { Badge, Button, Card, Empty, Failed, Loading, Mono, Moment, Note, PageHead, Select, Shares, Table, When, confirm, count, toast, useLoad } from "../ui/kit.js";
+import { Badge, Button, Card, Failed, Loading, Mono, Moment, Note, PageHead, Select, Shares, Table, When, confirm, count, toast, useLoad } from "../ui/kit.js";
 import { Rotate } from "../ui/rotate.js";
 import { duration, useNow } from "../lib/time.js";
 
@@ -30,7 +30,7 @@ export default function Secrets({ app }) {
     <${PageHead} title="Server secrets" about="They seal room tokens. One seals; the ones before it go on opening tokens until a date, so that a rotation interrupts nobody.">
       ${mayChange && html`<${Button} kind="primary" icon="refresh" onClick=${() => setRotating(true)}>Rotate<//>`}
     <//>
-    ${purposes.map((purpose) => html`<${Rotation} key=${purpose} app=${app} purpose=${purpose} several=${purposes.length > 1} secrets=${secrets.filter((secret) => secret.purpose === purpose)} mayChange=${mayChange} reload=${ring.reload} />`)}
+    ${purposes.map((purpose) => html`<${Rotation} key=${purpose} purpose=${purpose} several=${purposes.length > 1} secrets=${secrets.filter((secret) => secret.purpose === purpose)} />`)}
     <${Card} title="The ring">
       <${Table} label="Server secrets" rows=${secrets} keyOf=${({ secret_id }) => secret_id} columns=${[
         { label: "Fingerprint", cell: ({ fingerprint }) => html`<${Mono}>${fingerprint}<//>` },
@@ -40,14 +40,14 @@ export default function Secrets({ app }) {
         { label: "Last used", cell: ({ last_used_at }) => html`<${When} at=${last_used_at} />` },
         { label: "Tokens opened", end: true, cell: ({ used_count }) => count(used_count) },
         { label: "Made", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
-        ...(mayChange ? [{ label: "", end: true, cell: (secret) => html`<${Retire} app=${app} secret=${secret} reload=${ring.reload} />` }] : []),
+        ...(mayChange ? [{ label: "Actions", bare: true, end: true, cell: (secret) => html`<${Retire} app=${app} secret=${secret} reload=${ring.reload} />` }] : []),
       ]} />
     <//>
     ${rotating && html`<${Rotate} app=${app} purposes=${purposes} onClose=${() => setRotating(false)} onDone=${ring.reload} />`}`;
 }
 
 /** How far a rotation has come: what is left to the secret before. */
-function Rotation({ app, purpose, several, secrets, mayChange, reload }) {
+function Rotation({ purpose, several, secrets }) {
   const present = useNow(1000);
   const [window, setWindow] = useState("5");
   const active = secrets.find(({ state }) => state === "active");
@@ -63,10 +63,9 @@ function Rotation({ app, purpose, several, secrets, mayChange, reload }) {
       ...(active ? [{ label: `active ${active.fingerprint}`, value: opened(active), kind: "good" }] : []),
       ...previous.map((secret) => ({ label: `previous ${secret.fingerprint}`, value: opened(secret), kind: "warn" })),
     ]} />`}
-    ${previous.map((secret) => html`<div class="note warn rotation" key=${secret.secret_id}><span class="icon-place"></span><div>
-      <b>${secret.fingerprint} opens tokens for another ${duration(secret.valid_until - present)}</b>
-      <p>${opened(secret) === 0 ? `Nobody has shown one of its tokens in the last ${window === "5" ? "5 minutes" : "hour"}${secret.last_used_at ? html`; the last was <${When} at=${secret.last_used_at} />` : ""}. ` : `${count(opened(secret))} of its tokens were shown. Your backends may still mint with it. `}
-        After that, they are refused.</p></div></div>`)}
+    ${previous.map((secret) => html`<${Note} kind="warn" key=${secret.secret_id} title=${`${secret.fingerprint} opens tokens for another ${duration(secret.valid_until - present)}`}>
+      ${opened(secret) === 0 ? html`Nobody has shown one of its tokens in the last ${window === "5" ? "5 minutes" : "hour"}${secret.last_used_at && html`; the last was <${When} at=${secret.last_used_at} />`}.` : `${count(opened(secret))} of its tokens were shown: your backends may still mint with it.`}
+      ${" "}After that, they are refused.<//>`)}
     ${previous.length === 0 && html`<p class="soft">No rotation is under way.</p>`}
   <//>`;
 }

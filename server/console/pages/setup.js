@@ -46,7 +46,7 @@ export default function Setup() {
       go("/", { replace: true });
       begin(session);
     } catch (fault) {
-      setError(fault.status === 401 ? Object.assign(fault, { message: "The code from the authenticator app, or the set-up code, is not good (any more)." }) : fault);
+      setError(fault.status === 401 ? Object.assign(fault, { message: "The set-up code is not good any more: it was used, a newer one voids it, or its 15 minutes are over." }) : fault);
       setTotp("");
       setBusy(false);
     }
@@ -67,8 +67,8 @@ export default function Setup() {
       <${Text} label="Name" hint="As in the invitation, if it named you: small letters, digits, and . _ @ -" value=${name} onValue=${setName} error=${errorAt(error, "name")} name="username" autocomplete="username" autocapitalize="none" autofocus />
       <${Password} hint="At least 12 characters; 15 or more are better. A few words that nobody else would put together do well." value=${password} onValue=${setPassword} error=${errorAt(error, "password")} name="password" autocomplete="new-password" />
       <h2>2. Second factor</h2>
-      <${Enrol} enrolment=${enrolment} totp=${totp} onTotp=${setTotp} />
-      ${error && !["name", "password"].includes(error.field) && html`<${Fault} error=${error} />`}
+      <${Enrol} enrolment=${enrolment} totp=${totp} onTotp=${setTotp} error=${error} />
+      ${error && !["name", "password", "totp"].includes(error.field) && html`<${Fault} error=${error} />`}
       <${Button} type="submit" kind="primary" class="whole" busy=${busy} disabled=${!name || password.length < 12 || totp.length < 6}>Finish<//>
     <//></section>`;
 }

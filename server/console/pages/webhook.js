@@ -112,7 +112,7 @@ function Deliveries({ base, mayChange, webhook }) {
       { label: "Attempts", cell: ({ attempts }) => (attempts.length ? last(attempts) : html`<span class="soft">none yet</span>`), wide: true },
       { label: "Next", cell: ({ next_attempt_at }) => html`<${When} at=${next_attempt_at} never="–" every=${1000} />` },
       { label: "Queued", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
-      { label: "", end: true, cell: (delivery) => html`<span class="actions"><${Button} small onClick=${() => setOpened(delivery)}>Look<//>${mayChange && delivery.state !== "pending" && html`<${Button} small onClick=${() => again(delivery)}>Again<//>`}</span>` },
+      { label: "Actions", bare: true, end: true, cell: (delivery) => html`<span class="actions"><${Button} small onClick=${() => setOpened(delivery)}>Look<//>${mayChange && delivery.state !== "pending" && html`<${Button} small onClick=${() => again(delivery)}>Again<//>`}</span>` },
     ]} empty=${html`<${Empty} icon="hook" title="No deliveries yet">They appear as things happen.<//>`} />
     ${opened && html`<${Delivery} delivery=${opened} onClose=${() => setOpened(undefined)} />`}
   <//>`;

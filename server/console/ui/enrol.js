@@ -2,17 +2,17 @@
 
 import { html, useMemo } from "../lib/view.js";
 import { encode } from "../vendor/uqr.js";
-import { Text } from "./form.js";
+import { Text, errorAt } from "./form.js";
 import { Code } from "./text.js";
 
-export function Enrol({ enrolment, totp, onTotp }) {
+export function Enrol({ enrolment, totp, onTotp, error }) {
   const secret = enrolment.totp_secret.replace(/(.{4})(?=.)/g, "$1 ");
   return html`<div class="enrol">
     <${Qr} text=${enrolment.totp_uri} label="For the camera of an authenticator app" />
     <div>
       <p>Scan this with an authenticator app, or type the key in.</p>
       <${Code} label="key" text=${secret} lines />
-      <${Text} label="Code" hint="The six digits that the app shows now." value=${totp} onValue=${onTotp} name="totp" inputmode="numeric" autocomplete="one-time-code" maxlength="6" mono />
+      <${Text} label="Code" hint="The six digits that the app shows now." value=${totp} onValue=${onTotp} error=${errorAt(error, "totp")} name="totp" inputmode="numeric" autocomplete="one-time-code" maxlength="6" mono />
     </div>
   </div>`;
 }

@@ -90,17 +90,25 @@ export function Length({ label, hint, error, optional, seconds, onValue, units =
   const fitting = seconds ? offered.findLast(([, size]) => seconds % size === 0) : undefined;
   const [unit, setUnit] = useState((fitting ?? offered[0])[0]);
   const size = offered.find(([name]) => name === unit)[1];
+  // The number stays: who has typed 2 and now says hours means two hours.
+  const turn = (next) => {
+    setUnit(next);
+    if (seconds !== undefined) onValue(Math.round((seconds / size) * offered.find(([name]) => name === next)[1]));
+  };
   return html`<${Field} label=${label} hint=${hint} error=${error} optional=${optional} control=${(ids) => html`<div class="with-button">
     <input class="input" type="number" min="0" step="any" inputmode="decimal" ...${ids} disabled=${disabled} value=${seconds === undefined ? "" : seconds / size}
       onInput=${(event) => onValue(event.target.value === "" ? undefined : Math.round(Number(event.target.value) * size))} />
-    <select class="input unit" aria-label=${`Unit of ${label.toLowerCase()}`} disabled=${disabled} value=${unit} onChange=${(event) => setUnit(event.target.value)}>
+    <select class="input unit" aria-label=${`Unit of ${label.toLowerCase()}`} disabled=${disabled} value=${unit} onChange=${(event) => turn(event.target.value)}>
       ${offered.map(([name, , text]) => html`<option key=${name} value=${name} selected=${name === unit}>${text}</option>`)}
     </select>
   </div>`} />`;
 }
 
 /** What a failed request says of the field `name`; elsewhere it belongs below the form. */
-export const errorAt = (error, name) => (error?.field === name || error?.field?.startsWith(`${name}[`) ? error.message : undefined);
+export function errorAt(error, name) {
+  if (error?.field !== name && !error?.field?.startsWith(`${name}[`)) return undefined;
+  return error.message.charAt(0).toUpperCase() + error.message.slice(1);
+}
 
 /** A form that sends nothing by itself: `onSend` does, and keeps the form busy. */
 export function Form({ onSend, children, class: more, label }) {

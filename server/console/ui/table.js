@@ -7,19 +7,19 @@ import { Empty, Failed, Loading } from "./states.js";
 
 /**
  * Rows in columns of `{ label, cell, wide, end, sort }`. On a narrow screen each row is a card. `href(row)` makes the
- * first cell a link. A column with `sort` (a value of a row) can be sorted by.
+ * first cell a link. A column with `sort` (a value of a row) can be sorted by; the label of a `bare` one is not seen.
  */
 export function Table({ label, columns, rows, keyOf, href, selected }) {
   const [order, setOrder] = useState(null);
   const sorted = order ? sort(rows, columns[order.at].sort, order.down) : rows;
   const turn = (at) => setOrder(order?.at === at ? (order.down ? null : { at, down: true }) : { at, down: false });
   const head = (column, at) => html`<th scope="col" key=${at} class=${classes(column.end && "end")} aria-sort=${order?.at === at ? (order.down ? "descending" : "ascending") : undefined}>
-    ${column.sort ? html`<button type="button" class="sort" onClick=${() => turn(at)}>${column.label}<span aria-hidden="true">${order?.at === at ? (order.down ? " ↓" : " ↑") : ""}</span></button>` : column.label}</th>`;
+    ${column.sort ? html`<button type="button" class="sort" onClick=${() => turn(at)}>${column.label}<span aria-hidden="true">${order?.at === at ? (order.down ? " ↓" : " ↑") : ""}</span></button>` : column.bare ? html`<span class="hidden">${column.label}</span>` : column.label}</th>`;
   return html`<div class="table-frame"><table class="table" aria-label=${label}>
     <thead><tr>${columns.map(head)}</tr></thead>
     <tbody>${sorted.map((row) => html`<tr key=${keyOf(row)} class=${classes(href && "opens", selected?.(row) && "selected")}>
-      ${columns.map((column, at) => html`<td key=${at} data-label=${column.label} class=${classes(column.end && "end", column.wide && "wide")}>
-        ${at === 0 && href ? html`<a href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</td>`)}
+      ${columns.map((column, at) => html`<td key=${at} data-label=${column.bare ? undefined : column.label} class=${classes(column.end && "end", column.wide && "wide")}>
+        <div>${at === 0 && href ? html`<a href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</div></td>`)}
     </tr>`)}</tbody>
   </table></div>`;
 }
