@@ -22,12 +22,13 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
   const isEmpty = !at.length || series.every(({ values }) => values.every((value) => !value));
   useEffect(() => {
     if (isEmpty) return undefined;
-    const plot = new uPlot(options({ series, bars, show, height, width: area.current.clientWidth, colour: colours(area.current), at }), data(at, series, bars), area.current);
+    const place = area.current;
+    const plot = new uPlot(options({ series, bars, show, height, width: place.clientWidth, colour: colours(place), at }), data(at, series, bars), place);
     plot.over.addEventListener("mouseleave", () => setOver(undefined));
     plot.over.addEventListener("mousemove", () => setOver(plot.cursor.idx ?? undefined));
     plot.over.addEventListener("click", () => plot.cursor.idx !== null && plot.cursor.idx !== undefined && pick.current?.(plot.cursor.idx));
-    const resized = new ResizeObserver(() => plot.setSize({ width: area.current.clientWidth, height }));
-    resized.observe(area.current);
+    const resized = new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height }));
+    resized.observe(place);
     return () => {
       resized.disconnect();
       plot.destroy();

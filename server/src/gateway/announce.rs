@@ -18,6 +18,13 @@ pub(super) struct About<'a> {
 }
 
 impl Gateway {
+    /// Tells whoever watches that somebody in a room has shown a good token.
+    pub(super) fn announce_renewed(&self, app_id: AppId, about: About<'_>, now: UnixSeconds) {
+        if let Some(feed) = &self.feed {
+            feed.note(app_id, now, || said_of(FeedKind::TokenRenewed, about, now));
+        }
+    }
+
     /// Announces that a login or a renewal was refused.
     pub(super) fn announce_refused(
         &self,
@@ -50,11 +57,13 @@ impl Gateway {
 
 fn refused(operation: RefusedOperation, refusal: &Refusal, about: About<'_>, now: UnixSeconds) -> FeedEvent {
     let kind = if operation == RefusedOperation::Renew { FeedKind::RenewalRefused } else { FeedKind::LoginRefused };
+    FeedEvent { reason: Some(refusal.exact.to_owned()), code: Some(refusal.code), ..said_of(kind, about, now) }
+}
+
+fn said_of(kind: FeedKind, about: About<'_>, now: UnixSeconds) -> FeedEvent {
     FeedEvent {
         room_id: about.room_id.map(str::to_owned),
         user_id: about.user_id.map(str::to_owned),
-        reason: Some(refusal.exact.to_owned()),
-        code: Some(refusal.code),
         ..feed::event(kind, now)
     }
 }

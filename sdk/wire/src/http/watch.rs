@@ -126,6 +126,10 @@ pub enum FeedKind {
     LoginRefused,
     /// A renewal was refused.
     RenewalRefused,
+    /// Somebody in a room has shown a new token.
+    TokenRenewed,
+    /// An operator has withheld privileges from a stay, or given them back.
+    PrivilegesChanged,
 }
 
 /// Something that happened just now.

@@ -12,6 +12,8 @@ const WORDS = {
   stream_stopped: ["Stream stopped", ""],
   login_refused: ["Login refused", "bad"],
   renewal_refused: ["Renewal refused", "bad"],
+  token_renewed: ["Token renewed", ""],
+  privileges_changed: ["Privileges changed", "warn"],
 };
 
 export function Activity({ events, onRoom }) {
