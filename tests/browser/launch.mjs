@@ -69,3 +69,14 @@ export async function watch(page, origin, { except = () => false } = {}) {
   });
   return faults;
 }
+
+/** Waits until `holds` gives something true, and gives that. */
+export async function until(what, holds, withinMs = 15_000) {
+  const deadline = Date.now() + withinMs;
+  for (;;) {
+    const held = await holds();
+    if (held) return held;
+    if (Date.now() > deadline) throw new Error(`not within ${withinMs / 1000} s: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}

@@ -106,3 +106,15 @@ async fn a_refusal_is_followed_from_the_chart_to_the_remedy() {
         ]
     );
 }
+
+// proves T21 (roles in live rooms)
+#[tokio::test]
+async fn the_pages_that_watch_can_be_used_by_all_and_steered_by_few() {
+    assert_eq!(
+        run("watching").await,
+        [
+            "every page can be used by all, fits, and keeps to its policy",
+            "a viewer sees what happens and can change none of it, by the page or past it",
+        ]
+    );
+}

@@ -42,16 +42,25 @@ for (const [at, payload] of PAYLOADS.entries()) {
   if (at < 10) await must(`/v1/apps/${demo}/webhooks`, { url: `https://hooks.example.com/?${encodeURIComponent(payload)}`, description: payload });
 }
 
-/** Waits until the page has done what it would do, and points at everything. */
-async function look(path) {
-  await page.goto(`${url}/console${path}`);
+/** Goes to a page, waits until it has done what it would do, and points at it. */
+async function look(path, { reload = false } = {}) {
+  const address = `${url}/console${path}`;
+  if (reload) await page.goto(address);
+  else await page.evaluate((address) => (history.pushState(null, "", address), dispatchEvent(new PopStateEvent("popstate"))), address);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
   await settled(page);
   await page.mouse.move(640, 450);
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 const visible = (text) => page.locator("#main").evaluate((main, text) => main.innerText.includes(text), text.replace(/\s+/g, " ").trim());
-await look("");
-for (const payload of PAYLOADS.filter((payload) => !/\s{2}|\u2028/.test(payload))) assert.ok(await visible(payload), `the list shows ${payload}`);
+await look("", { reload: true });
+const names = page.locator("#main tbody td:first-child");
+const listed = await names.allInnerTexts();
+await page.getByRole("button", { name: "Next" }).click();
+await page.getByText("Page 2").waitFor();
+await settled(page);
+listed.push(...(await names.allInnerTexts()));
+assert.deepEqual(PAYLOADS.filter((payload) => !listed.includes(payload)), [], "each is shown as it is");
 for (const [at, appId] of apps.entries()) {
   await look(`/apps/${appId}`);
   assert.ok(PAYLOADS[at].includes("\u2028") || (await visible(PAYLOADS[at])), PAYLOADS[at]);
@@ -62,8 +71,8 @@ for (const payload of PAYLOADS.filter((payload) => !/\u2028/.test(payload))) ass
 await look(`/apps/${demo}/webhooks`);
 const hooks = (await ask(page, "GET", `/v1/apps/${demo}/webhooks`)).body.webhooks;
 for (const { endpoint_id: endpoint } of hooks) await look(`/apps/${demo}/webhooks/${endpoint}`);
-for (const payload of PAYLOADS) {
-  await look(`?search=${encodeURIComponent(payload)}`);
+for (const payload of PAYLOADS.filter((_, at) => at % 5 === 0)) {
+  await look(`?search=${encodeURIComponent(payload)}`, { reload: true });
   await look(`/apps/${encodeURIComponent(payload)}`);
   await look(`/${encodeURIComponent(payload)}`);
 }

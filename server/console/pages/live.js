@@ -9,11 +9,12 @@ import { Badge, Empty, PageHead, PagedTable, Search, Tabs, count, usePages } fro
 import { Activity } from "./live/activity.js";
 import { Room } from "./live/room.js";
 import { Sessions } from "./live/sessions.js";
+import { Streams } from "./live/streams.js";
 
 export const title = "Live";
 
 const PAGE = 50;
-const TABS = [["rooms", "Rooms"], ["users", "Users"], ["activity", "Activity"]];
+const TABS = [["rooms", "Rooms"], ["users", "Users"], ["streams", "Streams"], ["activity", "Activity"]];
 const STATES = { live: ["good", "following"], paused: ["", "paused"], away: ["bad", "server away"] };
 
 export default function Live({ params, query }) {
@@ -30,10 +31,11 @@ export default function Live({ params, query }) {
       <span role="status" class="following"><${Badge} kind=${kind}><span class="pulse" aria-hidden="true"></span>${word}<//></span>
     <//>
     ${room
-      ? html`<${Room} key=${room} appId=${appId} roomId=${room} turn=${turn} mayAct=${mayAct} onBack=${() => show(undefined)} />`
+      ? html`<${Room} key=${room} appId=${appId} roomId=${room} turn=${turn} isLive=${state === "live"} mayAct=${mayAct} onBack=${() => show(undefined)} />`
       : html`<${Tabs} label="What is shown" tabs=${TABS} value=${tab} onValue=${(show) => setQuery({ show: show === "rooms" ? undefined : show })}>
           ${tab === "rooms" && html`<${Rooms} appId=${appId} turn=${turn} />`}
           ${tab === "users" && html`<${Sessions} appId=${appId} turn=${turn} mayAct=${mayAct} />`}
+          ${tab === "streams" && html`<${Streams} appId=${appId} turn=${turn} isLive=${state === "live"} mayAct=${mayAct} />`}
           ${tab === "activity" && html`<${Activity} events=${events} onRoom=${show} />`}
         <//>`}`;
 }

@@ -9,7 +9,7 @@ import { duration, useNow } from "../lib/time.js";
 
 export const title = "Server secrets";
 
-const PURPOSES = { gcm: "AES-GCM", cbc: "AES-CBC" };
+const PURPOSES = { gcm: "AES‑GCM", cbc: "AES‑CBC" };
 const STATES = { active: ["good", "active"], previous: ["warn", "previous"], ended: [undefined, "ended"] };
 /** A secret seals no more than this; see the security page. */
 const MOST_MINTS = 3_865_470_566;

@@ -136,3 +136,43 @@ pub(crate) fn app(view: AppView) -> Result<wire::App, Error> {
         warnings: view.warnings.into_iter().map(str::to_owned).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, StatusCode};
+    use roompass_wire::{ErrorCode, http::Role};
+
+    use super::{
+        super::{
+            callers_tests::{admin, everywhere, from_console},
+            tests::{Server, json},
+        },
+        *,
+    };
+
+    #[tokio::test]
+    async fn apps_are_found_in_pages() {
+        let server = Server::at("http://127.0.0.1:7").await;
+        for (number, name) in [(70, "Blue"), (71, "blues"), (90, "red")] {
+            let settings = AppSettings::new(AppId::new(number).unwrap(), name);
+            server.service.admin.create_app(settings).await.unwrap();
+        }
+        let viewer = admin(&server, "viewer", &everywhere(Role::Viewer)).await;
+        let ask = async |query: &str| {
+            let request = from_console(Request::get(format!("/v1/apps?{query}")), &viewer);
+            let response = server.send(request, "").await;
+            assert_eq!(response.status(), StatusCode::OK, "{query}");
+            let AppsResponse { apps, cursor, .. } = json(response).await;
+            (apps.iter().map(|app| app.app_id).collect::<Vec<_>>(), cursor)
+        };
+        assert_eq!(ask("search=").await, (vec![7, 8, 70, 71, 90], None));
+        assert_eq!(ask("search=BLU").await, (vec![70, 71], None));
+        assert_eq!(ask("search=7&limit=2").await, (vec![7, 70], Some("70".to_owned())));
+        assert_eq!(ask("search=7&limit=2&cursor=70").await, (vec![71], None));
+        assert_eq!(ask("search=green").await, (vec![], None));
+        for query in [format!("search={}", "x".repeat(256)), "search=%00".to_owned()] {
+            let request = from_console(Request::get(format!("/v1/apps?{query}")), &viewer);
+            assert_eq!(server.problem(request, "").await.code, ErrorCode::BadRequest);
+        }
+    }
+}

@@ -84,6 +84,7 @@ const FILES: &[File] = files! {
     "pages/live/media.js"
     "pages/live/room.js"
     "pages/live/sessions.js"
+    "pages/live/streams.js"
     "pages/new-app.js"
     "pages/overview.js"
     "pages/people.js"

@@ -743,6 +743,15 @@ async fn an_explanation_names_every_fault_and_its_remedy() {
     }
     assert_eq!(server.post("tokens/explain", with("token", json!(short))).await.ok()["secret_id"], json!(secret_id));
 
+    let once = server.mint(json!({"user_id":"u","room_id":"r","terms":{"single_use":true}})).await;
+    assert_eq!(server.post("tokens/explain", with("token", json!(once))).await.ok()["admitted"], json!(true));
+    let (app_id, token_id) = (AppId::new(7).unwrap(), token_gen::TokenId::of(&once));
+    let store = &server.running.service().store;
+    store.use_token(app_id, token_id.as_str(), "of alice", (NOW + 3600).into()).await.unwrap();
+    let used = server.post("tokens/explain", with("token", json!(once))).await.ok();
+    assert_eq!((&used["code"], codes(&used)), (&json!("token_used"), vec!["used".to_owned()]));
+    assert_eq!(used["used_by"], "of alice");
+
     server.post("bans", json!({"ip_range":"203.0.113.0/24","reason":"flood"})).await.ok();
     let banned = server.post("tokens/explain", attempt.clone()).await.ok();
     assert_eq!((&banned["code"], codes(&banned)), (&json!("banned"), vec!["banned".to_owned()]));

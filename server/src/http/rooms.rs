@@ -17,6 +17,7 @@ use super::{
     auth::AppCaller,
     extract::{Json, Page, Query, searched},
     origin::Asking,
+    streams,
 };
 use crate::{
     app::Service,
@@ -25,6 +26,7 @@ use crate::{
     gateway::SessionView,
     keys::Caller,
     lifecycle,
+    media::Look,
     operator::{self, Kick, Kicked, Who},
     rooms::SessionId,
 };
@@ -90,7 +92,8 @@ pub(super) async fn sessions(
     found.retain(|session| session.user_id.contains(&search) && is_on_page(session));
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.session_id.clone());
-    let sessions = found.into_iter().map(session).collect();
+    let look = service.media.look(caller.app_id).await;
+    let sessions = found.into_iter().map(|view| session(view, &look)).collect();
     Ok(Answer(LiveSessionsResponse { sessions, cursor, server_time: service.clock.now().get() }))
 }
 
@@ -196,8 +199,9 @@ fn done(count: usize, service: &Service) -> ReachedResponse {
     ReachedResponse { session_count: count as u64, server_time: service.clock.now().get() }
 }
 
-fn session(view: SessionView) -> LiveSession {
+fn session(view: SessionView, look: &Look) -> LiveSession {
     LiveSession {
+        media: look.session(&view.room_id, &view.user_id).map(streams::of_session),
         session_id: view.session_id,
         user_id: view.user_id,
         room_id: view.room_id,

@@ -53,7 +53,7 @@ impl Server {
             service.admin.create_app(AppSettings::new(AppId::new(app_id).unwrap(), "app")).await.unwrap();
         }
         let service = Arc::new(service);
-        let mut server = Self { router: router(Arc::clone(&service)).unwrap(), service, clock, key: String::new() };
+        let mut server = Self { router: router(Arc::clone(&service)), service, clock, key: String::new() };
         server.key = server.new_key(Scope::default(), None).await;
         server
     }

@@ -7,6 +7,7 @@
 mod gateway;
 mod history;
 mod latency;
+mod media;
 mod process;
 mod register;
 mod requests;

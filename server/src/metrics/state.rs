@@ -8,7 +8,7 @@ use std::{
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use tokio::time::timeout;
 
-use super::{process::Look, register::Register};
+use super::{media::MediaMetrics, process::Look, register::Register};
 use crate::app::Service;
 
 /// A store that takes longer than this is not up.
@@ -28,6 +28,7 @@ pub(super) struct State {
     sessions: Gauge,
     rooms: Gauge,
     streams: Gauge,
+    media: MediaMetrics,
     store_up: Gauge,
     follower_lag: Gauge,
     clock_jumps: Counter,
@@ -53,6 +54,7 @@ impl State {
             sessions: all.gauge("gateway_sessions", "Stays in rooms"),
             rooms: all.gauge("gateway_rooms", "Rooms with somebody in them"),
             streams: all.gauge("gateway_streams", "Streams being published"),
+            media: MediaMetrics::register(all),
             store_up: all.gauge("store_up", "Whether the store answered just now"),
             follower_lag: all.gauge(
                 "follower_lag_seconds",
@@ -83,6 +85,7 @@ impl State {
         set(&self.sessions, gateway.sessions);
         set(&self.rooms, gateway.rooms);
         set(&self.streams, gateway.streams);
+        self.media.show(&service.media.snapshot().await);
         let is_up = timeout(STORE_LIMIT, service.store.ping()).await.is_ok_and(|answer| answer.is_ok());
         self.store_up.set(is_up.into());
         set(&self.follower_lag, service.revocations.behind(now).as_secs() as usize);

@@ -8,6 +8,7 @@ mod introspection;
 mod list;
 mod revocations;
 mod rooms;
+mod streams;
 mod watch;
 mod webhooks;
 
@@ -21,6 +22,7 @@ pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
 pub use rooms::*;
+pub use streams::*;
 pub use watch::*;
 pub use webhooks::*;
 

@@ -3,12 +3,12 @@
 import { html } from "../../lib/view.js";
 import { get, url } from "../../api.js";
 import { useAgain } from "../../lib/feed.js";
-import { Button, Card, Empty, Failed, Loading, Mono, Table, count, useLoad } from "../../ui/kit.js";
-import { closeRoom, say, stopStream } from "./acts.js";
+import { Button, Card, Empty, Failed, Loading, count, useLoad } from "../../ui/kit.js";
+import { closeRoom, say } from "./acts.js";
 import { People } from "./sessions.js";
-import { mediaOf } from "./media.js";
+import { Streams } from "./streams.js";
 
-export function Room({ appId, roomId, turn, mayAct, onBack }) {
+export function Room({ appId, roomId, turn, isLive, mayAct, onBack }) {
   const room = useLoad(() => get(url`/v1/apps/${appId}/room`, { room_id: roomId }), [appId, roomId]);
   useAgain(room, turn);
   const back = html`<${Button} small kind="quiet" icon="back" onClick=${onBack}>All rooms<//>`;
@@ -23,18 +23,6 @@ export function Room({ appId, roomId, turn, mayAct, onBack }) {
       <h3>Users</h3>
       <${People} appId=${appId} roomId=${roomId} turn=${turn} mayAct=${mayAct} />
       <h3>Streams</h3>
-      ${streams.length
-        ? html`<${Table} label="Streams" rows=${streams} columns=${columns(appId, mayAct)} keyOf=${({ stream_id }) => stream_id} />`
-        : html`<p class="soft">Nobody sends anything.</p>`}
+      <${Streams} appId=${appId} roomId=${roomId} turn=${turn} isLive=${isLive} mayAct=${mayAct} />
     <//>`;
-}
-
-function columns(appId, mayAct) {
-  const all = [
-    { label: "Stream", cell: ({ stream_id }) => html`<${Mono}>${stream_id}<//>` },
-    { label: "Of", cell: ({ user_id }) => html`<${Mono}>${user_id}<//>` },
-    { label: "Media", cell: (stream) => mediaOf(stream) ?? html`<span class="soft">not counted here</span>` },
-  ];
-  const stop = { label: "", end: true, cell: (stream) => html`<div class="actions"><${Button} small onClick=${() => void stopStream(appId, stream)}>Stop<//></div>` };
-  return mayAct ? [...all, stop] : all;
 }

@@ -6,6 +6,7 @@ import { useAgain } from "../../lib/feed.js";
 import { duration, useNow } from "../../lib/time.js";
 import { Badge, Button, Empty, Mono, PagedTable, Search, When, usePages } from "../../ui/kit.js";
 import { ban, changeRights, kick, say } from "./acts.js";
+import { Flow } from "./media.js";
 
 const PAGE = 50;
 /** From here on a countdown is worth a colour. */
@@ -27,16 +28,17 @@ export function People({ appId, roomId, search, turn, mayAct }) {
   const pages = usePages(load, [appId, roomId, search]);
   useAgain(pages, turn);
   const moment = useNow(1000);
-  return html`<${PagedTable} label="Users" pages=${pages} columns=${columns(appId, roomId, moment, mayAct)} keyOf=${({ session_id }) => session_id}
+  return html`<${PagedTable} label="Users" pages=${pages} columns=${columns({ appId, roomId, moment, mayAct, hasMedia: pages.rows?.some(({ media }) => media) })} keyOf=${({ session_id }) => session_id}
     empty=${search ? html`<${Empty} icon="search" title="No user fits">Nobody with “${search}” in the id is here.<//>` : html`<${Empty} icon="live" title="Nobody is here">Users appear as soon as they log in to a room.<//>`} />`;
 }
 
-function columns(appId, roomId, moment, mayAct) {
+function columns({ appId, roomId, moment, mayAct, hasMedia }) {
   const all = [
     { label: "User", cell: ({ user_id }) => html`<${Mono}>${user_id}<//>` },
     !roomId && { label: "Room", cell: ({ room_id }) => html`<${Mono}>${room_id}<//>` },
     { label: "Token", cell: (session) => html`<${Countdown} session=${session} moment=${moment} />` },
     { label: "May", cell: (session) => html`<${Rights} session=${session} />` },
+    hasMedia && { label: "Media", cell: ({ media }) => html`<${Flow} media=${media} />` },
     { label: "Since", cell: ({ since }) => html`<${When} at=${since} />` },
     { label: "From", cell: ({ source }) => html`<${Mono}>${source}<//>` },
     mayAct && { label: "", end: true, cell: (session) => html`<${Acts} appId=${appId} session=${session} />` },
