@@ -34,6 +34,7 @@ struct State {
     boards: HashMap<Topic, Standing>,
     names: HashMap<(AppId, String), Claim>,
     records: HashMap<(AppId, Arc<str>), String>,
+    cards: HashMap<NodeId, String>,
 }
 
 /// A board.
@@ -260,6 +261,15 @@ impl Bus for LocalBus {
         Ok(())
     }
 
+    async fn show_card(&self, card: &str) -> Result<(), BusError> {
+        self.hub.lock().cards.insert(self.node.clone(), card.to_owned());
+        Ok(())
+    }
+
+    async fn cards(&self) -> Result<Vec<(NodeId, String)>, BusError> {
+        Ok(self.hub.lock().cards.iter().map(|(node, card)| (node.clone(), card.clone())).collect())
+    }
+
     async fn next(&self) -> News {
         self.inbox.next().await
     }
@@ -267,6 +277,7 @@ impl Bus for LocalBus {
     async fn close(&self) {
         let mut state = self.hub.lock();
         state.nodes.remove(&self.node);
+        state.cards.remove(&self.node);
         state.followers.values_mut().for_each(|followers| followers.retain(|node| *node != self.node));
         state.nodes.values().for_each(|inbox| inbox.push(News::NodeGone(self.node.clone())));
     }

@@ -45,6 +45,7 @@ use crate::{
     apps::Directory,
     audit::Audit,
     clock::Clock,
+    feed::Feed,
     limits::{ClientAddress, ConnectionPlace},
     media::MediaPlane,
     metrics::{Limit, Metrics},
@@ -177,6 +178,8 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     /// Told of refused logins, if anybody is.
     webhooks: Option<Arc<Webhooks>>,
+    /// Told of them too.
+    feed: Option<Arc<Feed>>,
     /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
     draining: watch::Sender<Option<UnixSeconds>>,
 }
@@ -209,6 +212,7 @@ impl Gateway {
             waiting,
             metrics: Arc::default(),
             webhooks: None,
+            feed: None,
             draining: watch::Sender::new(None),
         }
     }
@@ -236,6 +240,12 @@ impl Gateway {
     #[must_use]
     pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
         Self { webhooks: Some(webhooks), ..self }
+    }
+
+    /// The same, which tells `feed` of refused logins.
+    #[must_use]
+    pub fn feeding(self, feed: Arc<Feed>) -> Self {
+        Self { feed: Some(feed), ..self }
     }
 
     /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by

@@ -8,14 +8,14 @@ use roompass_wire::{
     http::{
         AuthName, CloseRoomRequest, KickRequest, KickResponse, ListQuery, LiveSession, LiveSessionsQuery,
         LiveSessionsResponse, ReachedResponse, RoomMessageRequest, RoomQuery, RoomResponse, RoomStream, RoomSummary,
-        RoomUser, RoomsResponse, StopStreamRequest, WithholdRequest,
+        RoomUser, RoomsResponse, SearchQuery, StopStreamRequest, WithholdRequest,
     },
 };
 use token_gen::RoomId;
 
 use super::{
     auth::AppCaller,
-    extract::{Json, Page, Query},
+    extract::{Json, Page, Query, searched},
     origin::Asking,
     streams,
 };
@@ -35,12 +35,14 @@ use crate::{
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Answer<RoomsResponse>, Error> {
-    let page = Page::of(&query, |cursor| RoomId::new(cursor).ok())?;
+    let (query, search) = query.split();
+    let (page, search) = (Page::of(&query, |cursor| RoomId::new(cursor).ok())?, searched(search)?);
     let after = page.after.as_ref().map_or("", RoomId::as_str);
     let limit = page.limit as usize + 1;
-    let mut found = service.gateway.rooms().overview(caller.app_id, &caller.scope.room_prefix, after, limit);
+    let is_wanted = |room_id: &str| room_id.starts_with(&caller.scope.room_prefix) && room_id.contains(&search);
+    let mut found = service.gateway.rooms().overview(caller.app_id, is_wanted, after, limit);
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.room_id.clone());
     let summary = |room: crate::rooms::Overview| RoomSummary {
@@ -77,7 +79,8 @@ pub(super) async fn sessions(
     AppCaller(caller): AppCaller,
     Query(query): Query<LiveSessionsQuery>,
 ) -> Result<Answer<LiveSessionsResponse>, Error> {
-    let LiveSessionsQuery { room_id, user_id, limit, cursor } = query;
+    let LiveSessionsQuery { room_id, user_id, search, limit, cursor } = query;
+    let search = searched(search.unwrap_or_default())?;
     let page = Page::of(&ListQuery { limit, cursor }, |cursor| is_session_id(cursor).then(|| cursor.to_owned()))?;
     let who = match (user_id, room_id) {
         (Some(user_id), room_id) => Who::User { user_id, room_id },
@@ -85,7 +88,8 @@ pub(super) async fn sessions(
         (None, None) => Who::All,
     };
     let mut found = operator::sessions(&service, &caller, &who);
-    found.retain(|session| page.after.as_ref().is_none_or(|after| session.session_id > *after));
+    let is_on_page = |session: &SessionView| page.after.as_ref().is_none_or(|after| session.session_id > *after);
+    found.retain(|session| session.user_id.contains(&search) && is_on_page(session));
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.session_id.clone());
     let look = service.media.look(caller.app_id).await;

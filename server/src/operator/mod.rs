@@ -8,7 +8,7 @@ mod command;
 #[cfg(test)]
 mod tests;
 
-use roompass_wire::http::WithheldPrivilege;
+use roompass_wire::http::{FeedEvent, FeedKind, WithheldPrivilege};
 use token_gen::{AppId, TokenId, UnixSeconds};
 
 pub use command::{Act, Command, Who};
@@ -18,6 +18,7 @@ use crate::{
     audit::{Action, Event, Origin},
     bans,
     error::Error,
+    feed,
     gateway::SessionView,
     keys::Caller,
     lifecycle::{self, Ending},
@@ -141,9 +142,15 @@ pub fn withhold(
     let words = serde_json::to_string(&privileges).map_err(|_| Error::Internal("words are JSON"))?;
     let event = who.event(Action::Withhold, caller.app_id);
     let (user_id, room_id) = (Some(session.user_id), Some(session.room_id));
-    service.audit.note(origin, Event { user_id, room_id, ..event }.saying(words))?;
+    let told = Event { user_id: user_id.clone(), room_id: room_id.clone(), ..event }.saying(words);
+    service.audit.note(origin, told)?;
     let command = Command { app_id: caller.app_id.get(), act: Act::Withhold { who, privileges } };
-    Ok(service.gateway.obey(&command, service.clock.now()))
+    let now = service.clock.now();
+    let reached = service.gateway.obey(&command, now);
+    let session_id = Some(session.session_id);
+    let changed = || FeedEvent { user_id, room_id, session_id, ..feed::event(FeedKind::PrivilegesChanged, now) };
+    service.feed.note(caller.app_id, now, changed);
+    Ok(reached)
 }
 
 /// Stops a stream.
