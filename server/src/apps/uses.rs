@@ -86,7 +86,10 @@ impl SecretUse {
         let minute = minute_of(now);
         let within = |minutes: u32| {
             let counts = self.by_minute.iter().map(|slot| parts_of(slot.load(Ordering::Relaxed)));
-            counts.filter(|&(of, _)| minute.checked_sub(of).is_some_and(|age| age < minutes)).map(|(_, count)| u64::from(count)).sum()
+            counts
+                .filter(|&(of, _)| minute.checked_sub(of).is_some_and(|age| age < minutes))
+                .map(|(_, count)| u64::from(count))
+                .sum()
         };
         OpenedLately { in_5_min: within(5), in_1_h: within(60) }
     }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
 use roompass_wire::http::{
-    self as wire, AppResponse, AppsQuery, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials, ListQuery,
-    UpdateAppRequest,
+    self as wire, AppResponse, AppsQuery, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials,
+    ListQuery, UpdateAppRequest,
 };
 use token_gen::{AppId, AppSign, ServerSecret, UnixSeconds};
 

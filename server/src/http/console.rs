@@ -197,10 +197,15 @@ mod tests {
     fn no_file_asks_for_what_the_policy_forbids() {
         for (name, text) in FILES.iter().map(|file| (file.name, file.text)).chain([("index.html", SHELL)]) {
             let is_ours = !name.starts_with("vendor/");
-            for forbidden in ["innerHTML", "insertAdjacentHTML", "eval(", "new Function", "document.write", "javascript:"] {
+            for forbidden in
+                ["innerHTML", "insertAdjacentHTML", "eval(", "new Function", "document.write", "javascript:"]
+            {
                 assert!(!is_ours || !text.contains(forbidden), "{name} has {forbidden}");
             }
         }
-        assert!(!SHELL.contains("style=") && !SHELL.contains("<style") && !SHELL.contains(" on"), "inline in the shell");
+        assert!(
+            !SHELL.contains("style=") && !SHELL.contains("<style") && !SHELL.contains(" on"),
+            "inline in the shell"
+        );
     }
 }

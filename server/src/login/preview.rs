@@ -70,7 +70,9 @@ impl<'a> Shown<'a> {
             (AuthMode::AppSign | AuthMode::TokenPreferred, Missing, Good) => Verdict::Stays,
             (AuthMode::AppSign, Bad(reason), Good) => Verdict::Refused(reason),
             (AuthMode::AppSign, Good, Good) => Verdict::Stays,
-            (AuthMode::TokenPreferred, Bad(reason), _) if both == BothCredentials::TokenDecides || reason == REVOKED => {
+            (AuthMode::TokenPreferred, Bad(reason), _)
+                if both == BothCredentials::TokenDecides || reason == REVOKED =>
+            {
                 Verdict::Refused(reason)
             }
             (AuthMode::TokenPreferred, Bad(_), Good) => Verdict::Stays,
@@ -194,7 +196,8 @@ mod tests {
             ("app_sign; the other credential: expired", [Refused("expired"), Stays, Refused("expired")]),
             ("app_sign; the other credential: revoked", [Refused("revoked"), Refused("revoked"), Refused("revoked")]),
         ] {
-            let found = [AppSign, TokenPreferred, TokenOnly].map(|mode| verdict(details, mode, BothCredentials::Either));
+            let found =
+                [AppSign, TokenPreferred, TokenOnly].map(|mode| verdict(details, mode, BothCredentials::Either));
             assert_eq!(found, [app_sign, preferred, only], "{details}");
         }
         let decides = verdict("app_sign; the other credential: expired", TokenPreferred, BothCredentials::TokenDecides);
@@ -227,7 +230,9 @@ mod tests {
             details: Some(details.to_owned()),
             hash: [0; 32],
         };
-        for (at, user, details) in [(5, "ann", "token"), (4, "bob", "app_sign"), (3, "ann", "app_sign"), (2, "bob", "token")] {
+        for (at, user, details) in
+            [(5, "ann", "token"), (4, "bob", "app_sign"), (3, "ann", "app_sign"), (2, "bob", "token")]
+        {
             preview.take(&record(at, user, details));
         }
         assert_eq!((preview.logins, preview.users(), preview.users_refused()), (4, 2, 1));

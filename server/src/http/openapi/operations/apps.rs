@@ -4,9 +4,10 @@ use axum::http::Method;
 use roompass_wire::{
     ErrorCode,
     http::{
-        APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings, AppsQuery, AppsResponse, BackendKey,
-        CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse, KEY_PATH, KEYS_PATH, KeyRight,
-        KeysResponse, ListQuery, MODE_PREVIEW_PATH, ModePreviewQuery, ModePreviewResponse, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
+        APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings,
+        AppsQuery, AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse,
+        KEY_PATH, KEYS_PATH, KeyRight, KeysResponse, ListQuery, MODE_PREVIEW_PATH, ModePreviewQuery,
+        ModePreviewResponse, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
         RetireResponse, RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH, Secret, SecretPurpose,
         SecretState, SecretsResponse, ShowAppSignResponse, ShutOut, UpdateAppRequest,
     },
