@@ -32,6 +32,7 @@ export function Rotate({ app, purposes, onClose, onDone }) {
 }
 
 function Deadline({ app, purposes, onClose, onDone }) {
+  const takesCbc = purposes.includes("cbc");
   const longest = app.settings.max_ttl_secs;
   const [purpose, setPurpose] = useState("gcm");
   const [overlap, setOverlap] = useState(longest);
@@ -49,8 +50,11 @@ function Deadline({ app, purposes, onClose, onDone }) {
   };
   return html`<${Form} onSend=${rotate} label="Deadline">
     <p>A new secret seals tokens from now on. The present one goes on opening them until the deadline, so that your backends have time to change over.</p>
-    ${purposes.length > 1 && html`<${Choices} legend="Which secret" value=${purpose} onValue=${setPurpose} options=${[["gcm", "AES-GCM", "Seals the tokens that are authenticated."], ["cbc", "AES-CBC", "Seals tokens for old clients."]]} />`}
-    <${Length} label="The present secret opens tokens for" hint=${`This app's tokens live at most ${duration(longest)}: no shorter, and nobody is interrupted. 0 ends it at once, with the sessions of its tokens: for when it has leaked.`} seconds=${overlap} onValue=${setOverlap} units=${["min", "h", "d"]} error=${errorAt(error, "overlap_secs")} />
+    <${Choices} legend="Which secret" value=${purpose} onValue=${setPurpose} options=${[
+      ["gcm", "AES-GCM", "Seals the tokens that are authenticated."],
+      ["cbc", "AES-CBC", takesCbc ? "Seals tokens for old clients." : "For old clients: there is none yet, so this makes the first."],
+    ]} />
+    ${(purpose === "gcm" || takesCbc) && html`<${Length} label="The present secret opens tokens for" hint=${`This app's tokens live at most ${duration(longest)}: no shorter, and nobody is interrupted. 0 ends it at once, with the sessions of its tokens: for when it has leaked.`} seconds=${overlap} onValue=${setOverlap} units=${["min", "h", "d"]} error=${errorAt(error, "overlap_secs")} />`}
     ${overlap === 0 ? html`<${Note} kind="bad" title="Everybody who came in with a token is thrown out">Until your backend has the new secret, it can mint nothing.<//>`
       : overlap < longest && html`<${Note} kind="warn">Tokens that were minted for longer are refused before their own expiry.<//>`}
     ${overlap > 0 && html`<p class="soft">The deadline would be ${moment(now() + overlap)}.</p>`}

@@ -232,7 +232,9 @@ fn digest(text: &str) -> String {
 mod tests {
     use std::{collections::BTreeSet, fs, path::PathBuf};
 
-    use super::*;
+    use axum::{body::to_bytes, http::Request};
+
+    use super::{super::tests::Server, *};
 
     /// What lies below `server/console/` and is meant to be served.
     fn on_disk() -> BTreeSet<String> {
@@ -317,5 +319,71 @@ mod tests {
             !SHELL.contains("style=") && !SHELL.contains("<style") && !SHELL.contains(" on"),
             "inline in the shell"
         );
+    }
+
+    // proves T57 (clickjacking, cached pages)
+    #[tokio::test]
+    async fn every_page_keeps_to_its_policy_and_is_kept_by_nobody() {
+        let server = Server::at("https://rooms.test").await;
+        for path in [
+            "/console",
+            "/console/",
+            "/console/setup",
+            "/console/apps/7/keys",
+            "/console/../x",
+            "/console/%3Cscript%3E",
+        ] {
+            let response = server.send(Request::get(path), "").await;
+            let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(
+                (response.status(), header("content-type").as_str()),
+                (StatusCode::OK, "text/html; charset=utf-8")
+            );
+            let policy = header("content-security-policy");
+            for rule in [
+                "default-src 'none'",
+                "script-src 'self'",
+                "frame-ancestors 'none'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            ] {
+                assert!(policy.split("; ").any(|one| one == rule), "{rule} in {policy}");
+            }
+            assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"), "{policy}");
+            assert_eq!(header("cache-control"), "no-store");
+            assert_eq!(header("x-content-type-options"), "nosniff");
+            assert_eq!(header("referrer-policy"), "no-referrer");
+            assert_eq!(header("cross-origin-opener-policy"), "same-origin");
+            assert_eq!(header("strict-transport-security"), "max-age=63072000");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_are_asked_for_again_and_sent_when_they_changed() {
+        let server = Server::start().await;
+        let main = "/console/assets/main.js";
+        let response = server.send(Request::get(main), "").await;
+        assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        let tag = response.headers()["etag"].clone();
+        let known = server.send(Request::get(main).header(IF_NONE_MATCH, &tag), "").await;
+        assert_eq!((known.status(), &known.headers()["etag"]), (StatusCode::NOT_MODIFIED, &tag));
+        assert!(to_bytes(known.into_body(), 1).await.unwrap().is_empty());
+        let other = server.send(Request::get(main).header(IF_NONE_MATCH, "\"other\""), "").await;
+        assert_eq!(other.status(), StatusCode::OK);
+        for path in [
+            "",
+            "none.js",
+            "index.html",
+            "vendor",
+            "../index.html",
+            "%2e%2e/index.html",
+            "vendor/README.md",
+            "/etc/passwd",
+        ] {
+            let missing = server.send(Request::get(format!("/console/assets/{path}")), "").await;
+            let is_shell = missing.headers()["content-type"] == "text/html; charset=utf-8";
+            assert!(missing.status() == StatusCode::NOT_FOUND || is_shell, "{path}");
+        }
     }
 }
