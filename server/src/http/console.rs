@@ -59,6 +59,7 @@ const FILES: &[File] = files! {
     "frame.js"
     "icon.svg"
     "lib/act.js"
+    "lib/awake.js"
     "lib/decode.js"
     "lib/decode/kit.js"
     "lib/decode/layout.js"

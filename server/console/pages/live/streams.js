@@ -2,6 +2,7 @@
 
 import { html, useEffect, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
+import { isAwake } from "../../lib/awake.js";
 import { useAgain } from "../../lib/feed.js";
 import { Button, Dialog, Empty, Mono, PagedTable, Search, Table, usePages } from "../../ui/kit.js";
 import { stopStream } from "./acts.js";
@@ -30,7 +31,7 @@ export function Streams({ appId, roomId, search, turn, isLive, mayAct }) {
   const isMeasured = isLive && pages.rows?.some(({ published }) => published.length > 0);
   useEffect(() => {
     if (!isMeasured) return undefined;
-    const timer = setInterval(pages.reload, AGAIN_MS);
+    const timer = setInterval(() => isAwake() && pages.reload(), AGAIN_MS);
     return () => clearInterval(timer);
   }, [isMeasured, pages.reload]);
   const opened = open && pages.rows?.find(({ stream_id }) => stream_id === open);
