@@ -87,7 +87,9 @@ async fn an_operator_steers_live_rooms() {
             "users, streams and countdowns appear as they come, without a reload",
             "an operator speaks, stops a stream, takes a right and gives it back",
             "a user is kicked, hears why, and is gone from the page",
-            "a ban keeps out until it is lifted",
+            "a ban keeps out",
+            "what happens is told as it happens",
+            "a ban is lifted",
             "a room is closed",
             "it rests while nobody looks",
         ]

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { kept, launch, server } from "../browser/launch.mjs";
+import { kept, launch, server, until } from "../browser/launch.mjs";
 import { client, mint } from "./client.mjs";
 import { Person, open, setUp, settled } from "./admin.mjs";
 
@@ -25,12 +25,11 @@ await refused("trent", "room1", token.slice(0, 90));
 
 /** The trail is written within a second. */
 const reasons = main.getByRole("list", { name: "Reasons" });
-for (let turn = 0; turn < 20 && !(await page.getByRole("heading", { name: "5 refused" }).count()); turn += 1) {
+await until("five refusals are counted", async () => {
   await main.getByRole("button", { name: "Refresh" }).click();
-  await page.waitForFunction(() => !document.querySelector("[aria-busy=true]"));
-  await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 200)));
-}
-await page.getByRole("heading", { name: "5 refused" }).waitFor();
+  await settled(page);
+  return page.getByRole("heading", { name: "5 refused" }).count();
+});
 const told = await reasons.getByRole("button").allInnerTexts();
 assert.deepEqual(told.map((text) => text.split("\n")[0]), ["The token is of another user than the one who logs in", "The token is for another room", "The token ends before it is complete"]);
 const chart = main.getByRole("img", { name: /^5 refusals; most often The token is of another user/ });

@@ -1,13 +1,10 @@
 // What happens in the rooms of an app, as it happens: the server is asked again and again, and answers when there is news.
-//
-// Nobody is asked while the page is hidden, or when nobody has touched it for a while: an open page must not keep a
-// session alive for ever.
 
 import { useEffect, useRef, useState } from "./view.js";
 import { get, url } from "../api.js";
+import { awake, isAwake } from "./awake.js";
 
 const WAIT_SECS = 8;
-const IDLE_MS = 15 * 60_000;
 const KEPT = 200;
 /** News of a busy app is taken in at most so often. */
 const AT_MOST_EVERY_MS = 700;
@@ -40,23 +37,13 @@ export const useAgain = (list, turn) => useEffect(() => void (turn && list.reloa
 function follow(appId, tell) {
   const stopped = new AbortController();
   const { signal } = stopped;
-  let touchedAt = Date.now();
-  let wake = () => {};
-  const touched = () => {
-    touchedAt = Date.now();
-    wake();
-  };
-  for (const name of ["pointerdown", "pointermove", "keydown", "visibilitychange"]) document.addEventListener(name, touched, { signal, passive: true });
-  const mayAsk = () => !document.hidden && Date.now() - touchedAt < IDLE_MS;
-
   const run = async () => {
     let last;
     let retry = FIRST_RETRY_MS;
     while (!signal.aborted) {
-      if (!mayAsk()) {
+      if (!isAwake()) {
         tell.state("paused");
-        await new Promise((resolve) => (wake = resolve));
-        wake = () => {};
+        await awake();
         continue;
       }
       try {
@@ -77,12 +64,7 @@ function follow(appId, tell) {
     }
   };
   run();
-  return {
-    stop: () => {
-      stopped.abort();
-      wake();
-    },
-  };
+  return { stop: () => stopped.abort() };
 }
 
 const pause = (ms, signal) =>

@@ -9,7 +9,7 @@ import { Badge, Empty, PageHead, PagedTable, Search, Tabs, count, usePages } fro
 import { Activity } from "./live/activity.js";
 import { Room } from "./live/room.js";
 import { Sessions } from "./live/sessions.js";
-import { Streams } from "./live/streams.js";
+import { AllStreams } from "./live/streams.js";
 
 export const title = "Live";
 
@@ -35,7 +35,7 @@ export default function Live({ params, query }) {
       : html`<${Tabs} label="What is shown" tabs=${TABS} value=${tab} onValue=${(show) => setQuery({ show: show === "rooms" ? undefined : show })}>
           ${tab === "rooms" && html`<${Rooms} appId=${appId} turn=${turn} />`}
           ${tab === "users" && html`<${Sessions} appId=${appId} turn=${turn} mayAct=${mayAct} />`}
-          ${tab === "streams" && html`<${Streams} appId=${appId} turn=${turn} isLive=${state === "live"} mayAct=${mayAct} />`}
+          ${tab === "streams" && html`<${AllStreams} appId=${appId} turn=${turn} isLive=${state === "live"} mayAct=${mayAct} />`}
           ${tab === "activity" && html`<${Activity} events=${events} onRoom=${show} />`}
         <//>`}`;
 }

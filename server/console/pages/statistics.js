@@ -2,7 +2,7 @@
 
 import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { get } from "../api.js";
-import { isWatched } from "../lib/every.js";
+import { isAwake } from "../lib/awake.js";
 import { duration, now } from "../lib/time.js";
 import { Badge, Card, Failed, Loading, PageHead, Select, Shares, count } from "../ui/kit.js";
 import { Chart } from "../ui/chart.js";
@@ -38,7 +38,7 @@ function useSamples() {
     let current = true;
     let timer;
     const ask = async () => {
-      if (isWatched()) {
+      if (isAwake()) {
         try {
           const answer = await get("/v1/statistics", { since: held.current?.samples.at.at(-1) });
           if (!current) return;

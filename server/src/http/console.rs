@@ -59,6 +59,7 @@ const FILES: &[File] = files! {
     "frame.js"
     "icon.svg"
     "lib/act.js"
+    "lib/awake.js"
     "lib/decode.js"
     "lib/decode/kit.js"
     "lib/decode/layout.js"
@@ -261,6 +262,42 @@ mod tests {
     fn every_file_of_the_console_is_in_the_binary() {
         let served: BTreeSet<_> = FILES.iter().map(|file| file.name.to_owned()).collect();
         assert_eq!(served, on_disk());
+    }
+
+    #[tokio::test]
+    async fn files_are_sent_packed_to_whoever_takes_that_and_once() {
+        use axum::http::{HeaderMap, Request};
+        let server = crate::http::tests::Server::start().await;
+        let asked = |encodings: Option<&str>, known: Option<&HeaderValue>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(encodings.map(|text| (ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap())));
+            headers.extend(known.map(|tag| (IF_NONE_MATCH, tag.clone())));
+            let mut request = Request::get("/console/assets/main.js");
+            request.headers_mut().unwrap().extend(headers);
+            request
+        };
+        let mut tags = Vec::new();
+        for (encodings, packed) in [(None, false), (Some("br"), false), (Some("gzip, deflate, br, zstd"), true)] {
+            let response = server.send(asked(encodings, None), "").await;
+            let headers = response.headers().clone();
+            assert_eq!((response.status(), headers.get(CONTENT_ENCODING).is_some()), (StatusCode::OK, packed));
+            assert_eq!(headers[VARY], "accept-encoding");
+            assert_eq!(headers[CACHE_CONTROL], "no-cache");
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            let text = if packed {
+                std::io::read_to_string(flate2::read::GzDecoder::new(&body[..])).unwrap()
+            } else {
+                String::from_utf8(body.into()).unwrap()
+            };
+            assert_eq!(text, include_str!("../../console/main.js"));
+            let tag = headers[ETAG].clone();
+            let again = server.send(asked(encodings, Some(&tag)), "").await;
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+            tags.push(tag);
+        }
+        assert_eq!(tags[0], tags[1]);
+        let other_form = server.send(asked(Some("gzip"), Some(&tags[0])), "").await;
+        assert_eq!(other_form.status(), StatusCode::OK, "each form has a tag of its own");
     }
 
     #[test]

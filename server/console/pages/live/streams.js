@@ -2,8 +2,9 @@
 
 import { html, useEffect, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
+import { isAwake } from "../../lib/awake.js";
 import { useAgain } from "../../lib/feed.js";
-import { Button, Dialog, Empty, Mono, PagedTable, Table, usePages } from "../../ui/kit.js";
+import { Button, Dialog, Empty, Mono, PagedTable, Search, Table, usePages } from "../../ui/kit.js";
 import { stopStream } from "./acts.js";
 import { Received, Sent, quality, rate } from "./media.js";
 
@@ -11,23 +12,30 @@ const PAGE = 50;
 /** The server measures over a second. */
 const AGAIN_MS = 2000;
 
+/** Those of all rooms. */
+export function AllStreams(props) {
+  const [search, setSearch] = useState("");
+  return html`<div class="row"><${Search} label="Search by stream or user id" value=${search} onValue=${setSearch} /></div>
+    <${Streams} ...${props} search=${search} />`;
+}
+
 /** Those of one room, or all. */
-export function Streams({ appId, roomId, turn, isLive, mayAct }) {
+export function Streams({ appId, roomId, search, turn, isLive, mayAct }) {
   const [open, setOpen] = useState();
   const load = async (cursor) => {
-    const { streams, cursor: next } = await get(url`/v1/apps/${appId}/streams`, { room_id: roomId, limit: PAGE, cursor });
+    const { streams, cursor: next } = await get(url`/v1/apps/${appId}/streams`, { room_id: roomId, search, limit: PAGE, cursor });
     return { rows: streams, cursor: next };
   };
-  const pages = usePages(load, [appId, roomId]);
+  const pages = usePages(load, [appId, roomId, search]);
   useAgain(pages, turn);
   const isMeasured = isLive && pages.rows?.some(({ published }) => published.length > 0);
   useEffect(() => {
     if (!isMeasured) return undefined;
-    const timer = setInterval(pages.reload, AGAIN_MS);
+    const timer = setInterval(() => isAwake() && pages.reload(), AGAIN_MS);
     return () => clearInterval(timer);
   }, [isMeasured, pages.reload]);
   const opened = open && pages.rows?.find(({ stream_id }) => stream_id === open);
-  const empty = html`<${Empty} icon="live" title="Nobody sends anything">Streams appear as soon as somebody publishes one.<//>`;
+  const empty = search ? html`<${Empty} icon="search" title="No stream fits">None has “${search}” in its id, or in that of its user.<//>` : html`<${Empty} icon="live" title="Nobody sends anything">Streams appear as soon as somebody publishes one.<//>`;
   return html`<${PagedTable} label="Streams" pages=${pages} columns=${columns(appId, roomId, mayAct, setOpen)} keyOf=${({ stream_id }) => stream_id} empty=${empty} />
     ${opened && html`<${Receivers} stream=${opened} onClose=${() => setOpen(undefined)} />`}`;
 }

@@ -294,9 +294,10 @@ impl Bus for RedisBus {
     }
 
     async fn close(&self) {
-        let mut delete = redis::cmd("DEL");
-        // If it cannot be told, the lease lapses.
+        let (mut delete, mut forget) = (redis::cmd("DEL"), redis::cmd("HDEL"));
+        // If it cannot be told, the lease lapses, and the card with it.
         let _ = self.shared.query(delete.arg(format!("roompass:lease:{}", self.shared.node))).await;
+        let _ = self.shared.query(forget.arg("roompass:cards").arg(self.shared.node.as_str())).await;
         self.link.abort();
     }
 }
