@@ -1,5 +1,9 @@
 //! Roompass in a real browser, on the machine's own clock. One at a time: what is measured is not to be about the machine.
 
+#[path = "../../server/media/tests/it/coturn.rs"]
+mod coturn;
+mod relay;
+
 use roompass_tests::run_script;
 use tokio::sync::Mutex;
 
