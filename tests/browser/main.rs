@@ -39,3 +39,9 @@ async fn a_call_obeys_the_tokens() {
         ]
     );
 }
+
+#[tokio::test]
+async fn the_vendors_web_kit_reads_our_kit_tokens() {
+    let promises = run("kit.mjs", "browser-kit.log").await;
+    assert_eq!(promises, ["the vendor's web kit reads user, room and name of our Kit Tokens"]);
+}
