@@ -323,7 +323,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let service = Arc::new(Service::open(&config, origin, clock).await?);
     let deliverer = Deliverer::new(Arc::clone(&service.webhooks), Arc::clone(&service.directory));
     let (stop, stopped) = watch::channel(false);
-    let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
+    let router = http::router(Arc::clone(&service));
     let limits = ConnectionLimits::new(service.limits.connections().clone(), service.metrics.clone());
     tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
     service.limits.warn_if_short(config.limits.connections);

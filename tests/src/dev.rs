@@ -16,7 +16,8 @@ use crate::{logs, program};
 /// If it does not start.
 pub async fn start_dev(log: &str) -> (Child, Value) {
     let mut dev = Command::new(program("roompass"));
-    dev.args(["dev", "--json", "--ephemeral", "--listen", "127.0.0.1:0"]).env("ROOMPASS_LOG_FILTER", "trace");
+    dev.args(["dev", "--json", "--setup", "--ephemeral", "--listen", "127.0.0.1:0"])
+        .env("ROOMPASS_LOG_FILTER", "trace");
     match logs::folder() {
         Some(folder) => dev.stderr(std::fs::File::create(folder.join(log)).expect("it can be written")),
         None => dev.stderr(Stdio::null()),
@@ -28,6 +29,8 @@ pub async fn start_dev(log: &str) -> (Child, Value) {
     for secret in ["app_sign", "server_secret", "backend_key"] {
         logs::note_secret(ready[secret].as_str().expect("a string"));
     }
+    let setup_link = ready["setup_link"].as_str().expect("nobody is an admin yet");
+    logs::note_secret(setup_link.rsplit_once('#').expect("the code is the end of the link").1);
     (child, ready)
 }
 
