@@ -45,7 +45,7 @@ use crate::{
     apps::Directory,
     audit::Audit,
     clock::Clock,
-    limits::{ClientAddress, ConnectionPlace},
+    limits::{ClientAddress, ConnectionPlace, Pressure, Work},
     media::MediaPlane,
     metrics::{Limit, Metrics},
     nodes::Nodes,
@@ -54,13 +54,13 @@ use crate::{
     tokens::Tokens,
     webhooks::Webhooks,
 };
-pub use operate::{SessionView, TokenView};
+use operate::Condemned;
 use origin::Comer;
 use roll::{Lists, Roll};
 use seats::Seats;
 pub use session::{StreamLimits, TextLimits};
 use token_gen::{AppId, UnixSeconds};
-use waiting::WaitingRoom;
+use waiting::{Full, WaitingRoom};
 use wheel::Wheel;
 
 /// The read buffer of a socket. Allocated for as long as it lives, so it decides what an idle one costs; a longer
@@ -70,6 +70,9 @@ const READ_BUFFER_BYTES: usize = 1024;
 /// The write buffer never holds more than one message beyond what the kernel takes. This only has to be larger than
 /// the longest message, the `logged_in` of a very full room.
 const MAX_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+
+/// Over how many seconds clients are spread who come when there is no time for them.
+const SPREAD_SECS: u64 = 30;
 
 /// Every knob of the gateway. The defaults are good for production, but for `server_origins`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -104,6 +107,10 @@ pub struct GatewayConfig {
     pub max_sessions: usize,
     /// The same in one app. Default 50,000.
     pub max_sessions_per_app: usize,
+    /// The most sessions. Default 100,000.
+    pub max_stays: usize,
+    /// The same in one app. A user has one in an app, whatever the app says of duplicate logins. Default 50,000.
+    pub max_stays_per_app: usize,
     /// What may wait to be written to one connection.
     pub outbox: OutboxLimits,
     /// The most streams of one session.
@@ -131,6 +138,8 @@ impl Default for GatewayConfig {
             max_waiting_per_source: 50,
             max_sessions: 100_000,
             max_sessions_per_app: 50_000,
+            max_stays: 100_000,
+            max_stays_per_app: 50_000,
             outbox: OutboxLimits::default(),
             streams: StreamLimits::default(),
             texts: TextLimits::default(),
@@ -172,8 +181,10 @@ pub struct Gateway {
     whip: Arc<whip::Resources>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
+    condemned: Condemned,
     wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
+    pressure: Pressure,
     metrics: Arc<Metrics>,
     /// Told of refused logins, if anybody is.
     webhooks: Option<Arc<Webhooks>>,
@@ -206,7 +217,9 @@ impl Gateway {
             whip: Arc::default(),
             roll: Arc::default(),
             seats: Arc::default(),
+            condemned: Condemned::default(),
             waiting,
+            pressure: Pressure::default(),
             metrics: Arc::default(),
             webhooks: None,
             draining: watch::Sender::new(None),
@@ -224,6 +237,12 @@ impl Gateway {
     pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
+    }
+
+    /// Takes in nobody while `pressure` is too high.
+    #[must_use]
+    pub fn under(self, pressure: Pressure) -> Self {
+        Self { pressure, ..self }
     }
 
     /// Who is here.
@@ -297,6 +316,15 @@ impl Gateway {
         refusal(code, detail)
     }
 
+    /// Asks a client to come a little later, each at another moment: those who come in a herd do not come back as one.
+    fn put_off(&self, limit: Limit) -> Response {
+        self.metrics.limited(limit);
+        let mut response = self.refuse(ErrorCode::Unavailable, "too many clients come at once");
+        let later = rand::random_range(1..=SPREAD_SECS);
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(later));
+        response
+    }
+
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
         self.nodes.rooms().sweep(now);
@@ -341,9 +369,16 @@ async fn upgrade(
         return gateway.refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
     }
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
-    let Some(waiting) = gateway.waiting.enter(address) else {
-        gateway.metrics.limited(Limit::Sockets);
-        return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
+    if !gateway.pressure.has_time_for(Work::Login) {
+        return gateway.put_off(Limit::Pressure);
+    }
+    let waiting = match gateway.waiting.enter(address) {
+        Ok(waiting) => waiting,
+        Err(Full::Everybody) => return gateway.put_off(Limit::Sockets),
+        Err(Full::Source) => {
+            gateway.metrics.limited(Limit::Sockets);
+            return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
+        }
     };
     ws.read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
