@@ -1,16 +1,12 @@
 //! What a token says, once opened: plain data, and the strict reader of the plaintext.
 
-use alloc::{
-    borrow::{Cow, ToOwned},
-    string::String,
-    vec::Vec,
-};
+use alloc::{string::String, vec::Vec};
 
 use crate::{
     envelope::Version,
     error::TokenError,
     id::AppId,
-    json::{self, Fault, Node, Object, write},
+    json::{self, Fault, Named, Node, write},
     privilege::Privileges,
     rights::{self, Denied, Rights},
     time::UnixSeconds,
@@ -62,48 +58,49 @@ impl Claims {
     /// [`TokenError::Undecryptable`] for what is not one JSON text in UTF-8, and the claim errors.
     pub fn from_plaintext(version: Version, plaintext: &[u8], max_depth: usize) -> Result<Self, TokenError> {
         let text = core::str::from_utf8(plaintext).map_err(|_| TokenError::Undecryptable)?;
-        let node = json::parse(text, max_depth).map_err(|fault| match fault {
-            Fault::Syntax => TokenError::Undecryptable,
-            Fault::DuplicateMember => TokenError::DuplicateMember,
-        })?;
-        let Node::Object(mut object) = node else {
-            return Err(TokenError::ClaimsNotAnObject);
-        };
-        let (issued_at_name, expire_at_name) = match version {
-            Version::Token04 => ("ctime", "expire"),
-            Version::Token03 => ("create_time", "expire_time"),
-        };
-        let app_id = integer(&mut object, "app_id")?;
-        let app_id = u32::try_from(app_id)
-            .ok()
-            .and_then(|app_id| AppId::new(app_id).ok())
-            .ok_or(TokenError::ClaimRange("app_id"))?;
-        Ok(Self {
-            app_id,
-            user_id: name(&mut object, "user_id")?,
-            issued_at: integer(&mut object, issued_at_name)?.into(),
-            expire_at: integer(&mut object, expire_at_name)?.into(),
-            nonce: integer(&mut object, "nonce")?,
-            content: match version {
-                Version::Token04 => Content::Token04 {
-                    payload: match object.take("payload") {
-                        None | Some(Node::Null) => String::new(),
-                        Some(Node::String(payload)) => payload.into_owned(),
-                        Some(_) => return Err(TokenError::ClaimType("payload")),
+        match version {
+            Version::Token04 => {
+                const NAMES: [&str; 6] = ["app_id", "user_id", "nonce", "ctime", "expire", "payload"];
+                let [app_id, user_id, nonce, issued_at, expire_at, payload] = members(text, &NAMES, max_depth)?;
+                Ok(Self {
+                    app_id: self::app_id(app_id)?,
+                    user_id: name(user_id, "user_id")?,
+                    issued_at: integer(issued_at, "ctime")?.into(),
+                    expire_at: integer(expire_at, "expire")?.into(),
+                    nonce: integer(nonce, "nonce")?,
+                    content: Content::Token04 {
+                        payload: match payload {
+                            None | Some(Node::Null) => String::new(),
+                            Some(Node::String(payload)) => payload.into_owned(),
+                            Some(_) => return Err(TokenError::ClaimType("payload")),
+                        },
                     },
-                },
-                Version::Token03 => Content::Token03 {
-                    room_id: name(&mut object, "room_id")?,
-                    privileges: match object.take("privilege") {
-                        None | Some(Node::Null) => return Err(TokenError::ClaimMissing("privilege")),
-                        Some(Node::Object(privilege)) => {
-                            rights::read_privileges(privilege).ok_or(TokenError::ClaimRange("privilege"))?
-                        }
-                        Some(_) => return Err(TokenError::ClaimType("privilege")),
+                })
+            }
+            Version::Token03 => {
+                const NAMES: [&str; 7] =
+                    ["app_id", "room_id", "user_id", "privilege", "create_time", "expire_time", "nonce"];
+                let [app_id, room_id, user_id, privilege, issued_at, expire_at, nonce] =
+                    members(text, &NAMES, max_depth)?;
+                Ok(Self {
+                    app_id: self::app_id(app_id)?,
+                    user_id: name(user_id, "user_id")?,
+                    issued_at: integer(issued_at, "create_time")?.into(),
+                    expire_at: integer(expire_at, "expire_time")?.into(),
+                    nonce: integer(nonce, "nonce")?,
+                    content: Content::Token03 {
+                        room_id: name(room_id, "room_id")?,
+                        privileges: match privilege {
+                            None | Some(Node::Null) => return Err(TokenError::ClaimMissing("privilege")),
+                            Some(Node::Object(privilege)) => {
+                                rights::read_privileges(privilege).ok_or(TokenError::ClaimRange("privilege"))?
+                            }
+                            Some(_) => return Err(TokenError::ClaimType("privilege")),
+                        },
                     },
-                },
-            },
-        })
+                })
+            }
+        }
     }
 
     /// Whether the token is past its time at `now`. The second `expire_at` itself is past.
@@ -151,8 +148,25 @@ impl Claims {
     }
 }
 
-fn integer(object: &mut Object<'_>, name: &'static str) -> Result<i64, TokenError> {
-    match object.take(name) {
+/// The claims `names` of a plaintext, in that order, which is the one they are written in.
+#[inline]
+fn members<'a, const N: usize>(text: &'a str, names: &[&str; N], max_depth: usize) -> Result<Named<'a, N>, TokenError> {
+    let mut found = [const { None }; N];
+    match json::parse_named(text, names, &mut found, max_depth) {
+        Ok(true) => Ok(found),
+        Ok(false) => Err(TokenError::ClaimsNotAnObject),
+        Err(Fault::Syntax) => Err(TokenError::Undecryptable),
+        Err(Fault::DuplicateMember) => Err(TokenError::DuplicateMember),
+    }
+}
+
+fn app_id(claim: Option<Node<'_>>) -> Result<AppId, TokenError> {
+    let app_id = integer(claim, "app_id")?;
+    u32::try_from(app_id).ok().and_then(|app_id| AppId::new(app_id).ok()).ok_or(TokenError::ClaimRange("app_id"))
+}
+
+fn integer(claim: Option<Node<'_>>, name: &'static str) -> Result<i64, TokenError> {
+    match claim {
         None | Some(Node::Null) => Err(TokenError::ClaimMissing(name)),
         Some(Node::Int(value)) => Ok(value),
         Some(_) => Err(TokenError::ClaimType(name)),
@@ -160,12 +174,11 @@ fn integer(object: &mut Object<'_>, name: &'static str) -> Result<i64, TokenErro
 }
 
 /// A string that is not empty.
-fn name(object: &mut Object<'_>, name: &'static str) -> Result<String, TokenError> {
-    match object.take(name) {
+fn name(claim: Option<Node<'_>>, name: &'static str) -> Result<String, TokenError> {
+    match claim {
         None | Some(Node::Null) => Err(TokenError::ClaimMissing(name)),
         Some(Node::String(text)) if text.is_empty() => Err(TokenError::ClaimRange(name)),
-        Some(Node::String(Cow::Borrowed(text))) => Ok(text.to_owned()),
-        Some(Node::String(Cow::Owned(text))) => Ok(text),
+        Some(Node::String(text)) => Ok(text.into_owned()),
         Some(_) => Err(TokenError::ClaimType(name)),
     }
 }

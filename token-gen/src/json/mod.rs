@@ -73,6 +73,24 @@ pub(crate) fn parse(text: &str, max_depth: usize) -> Result<Node<'_>, Fault> {
     if reader.found_double { Err(Fault::DuplicateMember) } else { Ok(node) }
 }
 
+/// The members of an object that were asked for, each in its place.
+pub(crate) type Named<'a, const N: usize> = [Option<Node<'a>>; N];
+
+/// As [`parse`], of which only the members `names` are kept, in `found`; `false` when the text is no object.
+///
+/// # Errors
+/// As [`parse`]: what is not asked for is read as strictly.
+pub(crate) fn parse_named<'a, const N: usize>(
+    text: &'a str,
+    names: &[&str; N],
+    found: &mut Named<'a, N>,
+    max_depth: usize,
+) -> Result<bool, Fault> {
+    let mut reader = Reader::new(text);
+    let is_object = reader.named(names, found, max_depth).ok_or(Fault::Syntax)?;
+    if reader.found_double { Err(Fault::DuplicateMember) } else { Ok(is_object) }
+}
+
 /// Where the first byte stands that a JSON string cannot hold as it is: a quote, a backslash or a control character.
 fn special(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = u64::from_ne_bytes([0x01; 8]);

@@ -214,3 +214,39 @@ fn strings_with_escapes_are_read_at_every_length() {
         }
     }
 }
+
+#[test]
+fn members_by_name_are_those_of_the_whole_object_in_any_order() {
+    const NAMES: [&str; 3] = ["a", "b", "c"];
+    for text in [
+        "{}",
+        "7",
+        "[1]",
+        r#"{"a":1,"b":"x","c":[]}"#,
+        r#" { "c" : {"a":1} , "x" : {"a":2} , "\u0061" : null } "#,
+        r#"{"a":1,"x":0,"y":{"x":1},"b":-0}"#,
+        r#"{"a":1,"b":2,"a":3}"#,
+        r#"{"x":1,"x":2}"#,
+        r#"{"x":{"y":1,"y":2}}"#,
+        r#"{"a":[[[[]]]]}"#,
+        r#"{"x":[[[[]]]]}"#,
+        r#"{"a":1,}"#,
+        r#"{"a":1} 1"#,
+        r#"{"a":1,"a":2}x"#,
+        r#"{"a" 1}"#,
+        r#"{"a":1"#,
+        "",
+        " ",
+    ] {
+        let mut found = [const { None }; 3];
+        let named = parse_named(text, &NAMES, &mut found, 4);
+        match parse(text, 4) {
+            Err(fault) => assert_eq!(named, Err(fault), "{text}"),
+            Ok(Node::Object(mut object)) => {
+                assert_eq!(named, Ok(true), "{text}");
+                assert_eq!(found, NAMES.map(|name| object.take(name)), "{text}");
+            }
+            Ok(_) => assert_eq!(named, Ok(false), "{text}"),
+        }
+    }
+}
