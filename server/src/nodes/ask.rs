@@ -1,12 +1,13 @@
 //! Asking all other nodes, and answering them. What is asked and answered is sealed: whoever can write to the bus
 //! cannot give orders, and whoever can read it learns nothing.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use rand::rngs::SysRng;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use token_gen::AppId;
+use tokio::task::JoinSet;
 
 use super::Nodes;
 use crate::{
@@ -18,6 +19,8 @@ use crate::{
 const PATIENCE: Duration = Duration::from_secs(2);
 /// What was asked longer ago, or is to be asked later than that, is not answered: somebody may have kept it.
 const FRESH_SECS: u64 = 60;
+/// How many answers are on their way at a time.
+const AT_ONCE: usize = 64;
 
 /// Whom an answer lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -81,7 +84,13 @@ impl Nodes {
         Q: DeserializeOwned,
         A: Serialize,
     {
+        let mut answering = JoinSet::new();
         loop {
+            // Each takes the way to the bus and back, and none waits for the one before.
+            while answering.len() >= AT_ONCE {
+                answering.join_next().await;
+            }
+            while answering.try_join_next().is_some() {}
             let asked = self.bus.question().await;
             let Some(question) = self.read_question(&asked) else {
                 tracing::warn!(node = %asked.from, app_id = %asked.app_id, "a question makes no sense");
@@ -90,8 +99,9 @@ impl Nodes {
             let answer = answer(asked.app_id, question);
             let place = answer_place(&asked.from, asked.id, self.bus.node());
             let text = self.seal_words(asked.app_id, &place, &answer);
+            let bus = Arc::clone(&self.bus);
             // Without a bus, who asked hears nothing, and says so.
-            let _ = self.bus.answer(&asked, &text).await;
+            answering.spawn(async move { drop(bus.answer(&asked, &text).await) });
         }
     }
 

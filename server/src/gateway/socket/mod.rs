@@ -316,9 +316,11 @@ impl Socket {
     /// Waits for what happens next and deals with it.
     async fn step(&mut self, stay: &mut Stay) -> Result<Option<Departure>, End> {
         let effects = stay.session.pass_time(stay.app.settings(), self.gateway.clock.now());
-        let due = self.perform(stay, effects).await?;
-        if due.is_some() {
-            return Ok(due);
+        // Mostly nothing is due: performing that has its cost, and there are moments when it is asked of everybody.
+        if !effects.is_empty()
+            && let Some(due) = self.perform(stay, effects).await?
+        {
+            return Ok(Some(due));
         }
         let deadline = stay.session.deadline(stay.app.settings());
         let event = self.next(deadline, Some(&stay.outbox)).await?;
@@ -329,8 +331,9 @@ impl Socket {
         };
         stay.app = app;
         // Before anything else is looked at: what an operator takes away is gone for what comes next.
-        let effects = stay.obey(self.gateway.clock.now());
-        if let Some(departure) = self.perform(stay, effects).await? {
+        if let Some(effects) = stay.obey(self.gateway.clock.now())
+            && let Some(departure) = self.perform(stay, effects).await?
+        {
             return Ok(Some(departure));
         }
         let effects = match event {
