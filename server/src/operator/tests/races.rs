@@ -98,7 +98,7 @@ async fn race(kicking: Arc<World>, doors: Vec<Arc<World>>, number: usize) {
         first
     };
     // Some try new connections, the others hold on to the one they have: both are ways to stay.
-    let (_kept, kicked) = if number % 3 == 0 {
+    let (_kept, kicked) = if number.is_multiple_of(3) {
         let (a, b, kicked) = tokio::join!(logs_in, resumes, kicks);
         (vec![a, b], kicked)
     } else {
