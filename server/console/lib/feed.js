@@ -47,6 +47,7 @@ function follow(appId, tell) {
         continue;
       }
       try {
+        const askedAt = Date.now();
         const answer = await get(url`/v1/apps/${appId}/feed`, { after: last, wait_secs: last === undefined ? undefined : WAIT_SECS }, { signal });
         tell.state("live");
         retry = FIRST_RETRY_MS;
@@ -54,7 +55,8 @@ function follow(appId, tell) {
         // What is shown was asked for before the first number was known.
         if (last === undefined || answer.missed || answer.events.length) tell.news();
         last = answer.last;
-        if (answer.events.length) await pause(AT_MOST_EVERY_MS, signal);
+        // A server that is busy or stops answers at once, with nothing.
+        if (Date.now() - askedAt < AT_MOST_EVERY_MS || answer.events.length || answer.missed) await pause(AT_MOST_EVERY_MS, signal);
       } catch (error) {
         if (signal.aborted || error.status === 401) return;
         tell.state("away");
