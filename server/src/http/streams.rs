@@ -12,7 +12,7 @@ use token_gen::StreamId;
 
 use super::{
     auth::AppCaller,
-    extract::{Page, Query},
+    extract::{Page, Query, searched},
 };
 use crate::{app::Service, error::Error};
 
@@ -22,12 +22,14 @@ pub(super) async fn list(
     AppCaller(caller): AppCaller,
     Query(query): Query<StreamsQuery>,
 ) -> Result<Answer<StreamsResponse>, Error> {
-    let StreamsQuery { room_id, user_id, limit, cursor } = query;
+    let StreamsQuery { room_id, user_id, search, limit, cursor } = query;
+    let search = searched(search.unwrap_or_default())?;
     let page = Page::of(&ListQuery { limit, cursor }, |cursor| StreamId::new(cursor).ok())?;
     let mut found = service.gateway.rooms().streams(caller.app_id, &caller.scope.room_prefix);
     found.retain(|(stream_id, place)| {
         room_id.as_ref().is_none_or(|room_id| *room_id == place.room_id)
             && user_id.as_ref().is_none_or(|user_id| *user_id == place.user_id)
+            && (stream_id.as_str().contains(&search) || place.user_id.contains(&search))
             && page.after.as_ref().is_none_or(|after| *stream_id.as_str() > *after.as_str())
     });
     found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

@@ -1,11 +1,12 @@
 //! Looking at rooms from outside, for operators.
 
-use token_gen::AppId;
+use serde::{Deserialize, Serialize};
+use token_gen::{AppId, RoomId};
 
 use super::{Rooms, Snapshot, lock};
 
 /// A room in few words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
     /// The room.
     pub room_id: String,
@@ -16,7 +17,7 @@ pub struct Overview {
 }
 
 /// Where a stream is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The room.
     pub room_id: String,
@@ -25,16 +26,22 @@ pub struct Found {
 }
 
 impl Rooms {
-    /// Up to `limit` rooms of the app, by id, that begin with `prefix`, from the one after `after`.
-    pub fn overview(&self, app_id: AppId, prefix: &str, after: &str, limit: usize) -> Vec<Overview> {
+    /// Up to `limit` rooms of the app, by id, whose id `is_wanted`, from the one after `after`.
+    pub fn overview(
+        &self,
+        app_id: AppId,
+        is_wanted: impl Fn(&str) -> bool,
+        after: &str,
+        limit: usize,
+    ) -> Vec<Overview> {
         let world = self.world(app_id);
         let world = lock(&world);
-        let is_wanted = |room_id: &&str| room_id.starts_with(prefix) && *room_id > after;
+        let is_wanted = |room_id: &str| room_id > after && is_wanted(room_id);
         // An app may keep empty rooms for a while.
         let mut wanted: Vec<_> = world
             .rooms
             .iter()
-            .filter(|(room_id, room)| is_wanted(&room_id.as_str()) && !room.members.is_empty())
+            .filter(|(room_id, room)| !room.members.is_empty() && is_wanted(room_id.as_str()))
             .collect();
         wanted.sort_unstable_by_key(|(room_id, _)| room_id.as_str());
         let overview = |(room_id, room): &(&token_gen::RoomId, &super::room::Room)| Overview {
@@ -45,12 +52,12 @@ impl Rooms {
         wanted.iter().take(limit).map(overview).collect()
     }
 
-    /// One room as it is now, if anybody is in it.
-    pub fn snapshot(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
+    /// One room as it is now, with everybody in it, if anybody here is in it.
+    pub fn snapshot_of_here(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
         let world = self.world(app_id);
         let world = lock(&world);
-        let (_, room) = world.rooms.iter().find(|(known, _)| known.as_str() == room_id)?;
-        Some(room.snapshot())
+        let room = world.rooms.get(&RoomId::new(room_id).ok()?)?;
+        (room.locals > 0).then(|| room.snapshot())
     }
 
     /// The streams of the app's rooms that begin with `prefix`, with where they are, in no order.
