@@ -1,6 +1,6 @@
 // How soon each page can be used with very many apps. No test: it is run by hand, and says what it measured.
 //
-//   roompass dev --json --ephemeral --listen 127.0.0.1:0 | node tests/console/measure.mjs 10000
+//   roompass dev --json --setup --ephemeral --listen 127.0.0.1:0 | node tests/console/measure.mjs 10000
 
 import { performance } from "node:perf_hooks";
 
@@ -45,7 +45,5 @@ async function measure(label, act) {
 for (const path of [...pages(demo, body.webhook.endpoint_id), "?search=somebody", "?search=9999"]) {
   await measure(path || "/", () => page.goto(`${url}/console${path}`));
 }
-const sizes = await page.evaluate(() => performance.getEntriesByType("resource").reduce((sum, { decodedBodySize }) => sum + decodedBodySize, 0));
-console.log(`${(sizes / 1024).toFixed(0)} KiB loaded by the last page`);
 await browser.close();
 process.exit(0);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 
 import { kept, launch, server } from "../browser/launch.mjs";
 import { Person, ask, open, setUp, settled } from "./admin.mjs";
+import { client, mint } from "./client.mjs";
 
 const RUN = "top.roompassWasHad=1;alert(1)";
 const PAYLOADS = [
@@ -20,7 +21,8 @@ const PAYLOADS = [
 ];
 assert.equal(new Set(PAYLOADS).size, 50);
 
-const { url, app_id: demo, setup_link: link } = await server();
+const ready = await server();
+const { url, app_id: demo, setup_link: link } = ready;
 const browser = await launch();
 const { page, faults } = await open(browser, url);
 let dialogs = 0;
@@ -39,7 +41,19 @@ for (const [at, payload] of PAYLOADS.entries()) {
   };
   apps.push((await must("/v1/apps", { settings: { name: payload, app_sign_min_sdk: null } })).app.app_id);
   await must(`/v1/apps/${demo}/keys`, { name: payload, rights: ["mint"], room_prefix: payload.slice(0, 100).replace(/[^\x21-\x7e]/g, "") });
+  await must(`/v1/apps/${demo}/bans`, { user_id: `banned${at}`, reason: payload.replace("\u2028", "") });
   if (at < 10) await must(`/v1/apps/${demo}/webhooks`, { url: `https://hooks.example.com/?${encodeURIComponent(payload)}`, description: payload });
+}
+
+// What clients say of themselves: names, what goes with a stream, what is said in the room.
+const users = [];
+for (const [at, payload] of PAYLOADS.entries()) {
+  const userId = `user${at}`;
+  const { token } = await mint(ready, { user_id: userId, room_id: "r", privileges: ["login", "publish"], ttl_secs: 600 });
+  const user = client(ready);
+  await user.loginRoom("r", { userId, userName: payload }, { token });
+  await user.startPublishingStream(`stream${at}`, { media: ["audio"], extra: payload });
+  users.push(user);
 }
 
 /** Goes to a page, waits until it has done what it would do, and points at it. */
@@ -76,6 +90,23 @@ for (const payload of PAYLOADS.filter((_, at) => at % 5 === 0)) {
   await look(`/apps/${encodeURIComponent(payload)}`);
   await look(`/${encodeURIComponent(payload)}`);
 }
+// What happens while somebody looks.
+await page.goto(`${url}/console/apps/${demo}/live?room=r`);
+await settled(page);
+for (const [at, user] of users.entries()) {
+  await user.sendRoomMessage(PAYLOADS[at]);
+  await user.setRoomExtraInfo(`key${at % 5}`, PAYLOADS[at]);
+}
+await Promise.all(users.map((user) => user.logoutRoom()));
+for (const path of ["live", "live?room=r", "bans", "refusals", "audit", "workbench"]) await look(`/apps/${demo}/${path}`);
+for (const path of ["audit", "refusals", "statistics", "people", "account"]) await look(`/${path}`);
+await look(`/apps/${demo}/bans`);
+const bans = await page.locator("#main").innerText();
+assert.ok(bans.includes(PAYLOADS[0]), "the reasons of bans are shown");
+// A token whose inside is a script, taken apart by the page.
+const { token: spoken } = await mint(ready, { user_id: "alice", room_id: "r" });
+await look(`/apps/${demo}/workbench`);
+for (const text of [...PAYLOADS.slice(0, 12), `${spoken}<img src=x onerror=${RUN}>`]) await page.getByLabel("Token", { exact: true }).fill(text);
 // A page whose address is of somebody else's making leads nowhere else either.
 for (const next of [`javascript:${RUN}`, "//evil.example/", "https://evil.example/", "/\\evil.example"]) {
   await page.goto(`${url}/console/sign-in?next=${encodeURIComponent(next)}`);

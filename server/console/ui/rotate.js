@@ -1,6 +1,6 @@
 // The way to a new server secret, in three steps: decide on the deadline, take the secret, see the share move.
 
-import { html, useEffect, useState } from "../lib/view.js";
+import { html, useState } from "../lib/view.js";
 import { get, post, url } from "../api.js";
 import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
@@ -9,6 +9,7 @@ import { Shares } from "./page.js";
 import { Fault, Note } from "./states.js";
 import { Code } from "./text.js";
 import { useLoad } from "./table.js";
+import { useEvery } from "../lib/every.js";
 import { duration, moment, now } from "../lib/time.js";
 
 const STEPS = ["Deadline", "New secret", "Watch"];
@@ -75,10 +76,7 @@ function Take({ made, onDone }) {
 
 function Watch({ app, made, onClose }) {
   const ring = useLoad(() => get(url`/v1/apps/${app.app_id}/secrets`), [app.app_id]);
-  useEffect(() => {
-    const timer = setInterval(ring.reload, 2_000);
-    return () => clearInterval(timer);
-  }, [ring.reload]);
+  useEvery(2_000, ring.reload);
   const secrets = ring.value?.secrets.filter(({ purpose, state }) => purpose === made.purpose && state !== "ended") ?? [];
   const parts = secrets.map((secret) => ({ label: `${secret.secret_id === made.secret_id ? "new" : "previous"} ${secret.fingerprint}`, value: secret.opened_in_5_min, kind: secret.secret_id === made.secret_id ? "good" : "warn" }));
   const total = parts.reduce((sum, { value }) => sum + value, 0);

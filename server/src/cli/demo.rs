@@ -35,10 +35,11 @@ pub(super) struct Demo {
     app_sign: String,
     server_secret: String,
     backend_key: String,
+    #[serde(skip)]
     console_url: String,
     /// What makes the first admin of the console, while there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    setup_link: Option<String>,
+    pub(super) setup_link: Option<String>,
 }
 
 /// Finds the demo app and its key, or makes them; leaves them in `data_dir` for the tour and the next start.

@@ -252,7 +252,8 @@ impl Gateway {
     /// source, and all that lack one share one. A [`ConnectionPlace`] is kept for as long as the socket. Set
     /// `TCP_NODELAY` on the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
-        Router::new().route(GATEWAY_PATH, get(upgrade)).merge(whip::routes()).with_state(self)
+        let whip = whip::routes(&self);
+        Router::new().route(GATEWAY_PATH, get(upgrade)).merge(whip).with_state(self)
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody

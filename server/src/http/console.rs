@@ -64,6 +64,7 @@ const FILES: &[File] = files! {
     "lib/decode/kit.js"
     "lib/decode/layout.js"
     "lib/decode/text.js"
+    "lib/every.js"
     "lib/feed.js"
     "lib/store.js"
     "lib/time.js"

@@ -64,6 +64,7 @@ fn config(location: Location, master_key: &MasterKey) -> Config {
 }
 
 async fn start(config: Config, now: i64) -> Server {
+    crate::trace::keep(crate::telemetry::filter("trace").unwrap());
     let clock = Arc::new(ManualClock::new(UnixSeconds::new(now)));
     let running = app::start(config, clock.clone()).await.unwrap();
     Server { running, clock, keys: HashMap::new() }
@@ -82,6 +83,10 @@ impl Server {
 
     async fn create_app(&mut self, settings: AppSettings) -> Credentials {
         let credentials = self.running.create_app(settings).await.unwrap();
+        let app = &credentials.app;
+        [credentials.backend_key.expose(), app.app_sign.expose(), app.server_secret.expose()]
+            .into_iter()
+            .for_each(crate::kept::note_secret);
         self.keys.insert(credentials.app.app_id.get(), credentials.backend_key.expose().to_owned());
         credentials
     }

@@ -40,7 +40,7 @@ use axum::{
     middleware::from_fn_with_state,
 };
 use roompass_wire::{
-    gateway::GATEWAY_PATH,
+    gateway::{GATEWAY_PATH, MEDIA_PATH, WHEP_PATH, WHIP_PATH},
     http::{
         ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_REFUSALS_PATH,
         APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH,
@@ -161,8 +161,15 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
 }
 
 fn surrounded(router: Router, service: &Arc<Service>) -> Router {
+    let of_gateway = [
+        (GATEWAY_PATH, Method::GET),
+        (WHIP_PATH, Method::POST),
+        (WHEP_PATH, Method::POST),
+        (MEDIA_PATH, Method::PATCH),
+        (MEDIA_PATH, Method::DELETE),
+    ];
     let paths = routes().into_iter().chain(console::routes()).map(|route| (route.path, route.method));
-    let counted = paths.chain([(GATEWAY_PATH, Method::GET)]);
+    let counted = paths.chain(of_gateway);
     let counts = service.metrics.requests.table(counted);
     let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
     router.layer(from_fn_with_state(edge, layers::surround))

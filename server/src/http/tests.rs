@@ -45,6 +45,7 @@ impl Server {
 
     /// The same, addressed as `origin`.
     pub(super) async fn at(origin: &str) -> Self {
+        crate::trace::keep(crate::telemetry::filter("trace").unwrap());
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
         let config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
@@ -62,7 +63,9 @@ impl Server {
         let expire_at = expire_at.map(UnixSeconds::new);
         let new =
             NewKey { app_id: AppId::new(7).ok(), name: "key".to_owned(), scope, expire_at, kind: KeyKind::Bearer };
-        self.service.admin.create_key(new).await.unwrap().expose().to_owned()
+        let key = self.service.admin.create_key(new).await.unwrap();
+        crate::kept::note_secret(key.expose());
+        key.expose().to_owned()
     }
 
     /// A good mint request, to be spoilt.

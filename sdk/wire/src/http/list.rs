@@ -36,7 +36,7 @@ impl ListQuery {
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct SearchQuery {
-    /// Those with this in an id that they name; all, if left out.
+    /// Those with this in an id that they name, or as the operation says; all, if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(max_length = 255))]
     pub search: Option<String>,

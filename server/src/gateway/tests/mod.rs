@@ -12,3 +12,4 @@ mod rooms;
 mod session;
 mod session_terms;
 mod shut_out;
+mod whip;
