@@ -63,6 +63,9 @@ pub enum Error {
     /// No such path.
     #[error("no such path")]
     NotFound,
+    /// It is not here, and may be on a node that could not be asked.
+    #[error("it is not on this node, and not all other nodes could be asked")]
+    NodesUnreached,
     /// The path does not take this method.
     #[error("the path does not take this method")]
     MethodNotAllowed,
@@ -162,6 +165,7 @@ impl Error {
             Self::Stale
             | Self::TimedOut
             | Self::Busy
+            | Self::NodesUnreached
             | Self::Randomness
             | Self::MasterKeyRotated
             | Self::NoMintsReserved

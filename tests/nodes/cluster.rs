@@ -75,6 +75,18 @@ impl Cluster {
         serde_json::from_slice(&output.stdout).expect("it is JSON")
     }
 
+    /// `roompass room …`, asked of one node. What it printed as JSON.
+    pub(crate) fn room(&self, node: usize, arguments: &[&str]) -> Value {
+        let key_file = self.directory.path().join("backend.key");
+        fs::write(&key_file, &self.backend_key).expect("it can be written");
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let mut command = Command::new(program("roompass"));
+        command.arg("room").args(arguments).args(["--json", "--app-id", "77", "--url", &self.nodes[node].url]);
+        let output = command.arg("--key-file").arg(key_file).env_clear().output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    }
+
     /// Starts one more node.
     pub(crate) fn add_node(&mut self) {
         let mut command = Command::new(program("roompass"));

@@ -1,11 +1,12 @@
 //! Looking at rooms from outside, for operators.
 
-use token_gen::AppId;
+use serde::{Deserialize, Serialize};
+use token_gen::{AppId, RoomId};
 
 use super::{Rooms, Snapshot, lock};
 
 /// A room in few words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
     /// The room.
     pub room_id: String,
@@ -16,7 +17,7 @@ pub struct Overview {
 }
 
 /// Where a stream is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The room.
     pub room_id: String,
@@ -51,12 +52,12 @@ impl Rooms {
         wanted.iter().take(limit).map(overview).collect()
     }
 
-    /// One room as it is now, if anybody is in it.
-    pub fn snapshot(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
+    /// One room as it is now, with everybody in it, if anybody here is in it.
+    pub fn snapshot_of_here(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
         let world = self.world(app_id);
         let world = lock(&world);
-        let (_, room) = world.rooms.iter().find(|(known, _)| known.as_str() == room_id)?;
-        Some(room.snapshot())
+        let room = world.rooms.get(&RoomId::new(room_id).ok()?)?;
+        (room.locals > 0).then(|| room.snapshot())
     }
 
     /// The streams of the app's rooms that begin with `prefix`, with where they are, in no order.
