@@ -329,7 +329,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let service = Arc::new(Service::open(&config, origin, clock).await?);
     let deliverer = Deliverer::new(Arc::clone(&service.webhooks), Arc::clone(&service.directory));
     let (stop, stopped) = watch::channel(false);
-    let router = http::router(Arc::clone(&service)).map_err(io::Error::other)?;
+    let router = http::router(Arc::clone(&service));
     let limits = ConnectionLimits::new(service.limits.connections().clone(), service.metrics.clone());
     let node = service.nodes.bus().node();
     tracing::info!(%address, origin = service.origin, dev = service.dev, %node, "roompass serves on {address}");
@@ -428,8 +428,11 @@ async fn serve(
 
 /// Brings this node's rooms and the others' together, and answers the others, to the end.
 pub(crate) async fn meet(service: Arc<Service>) {
-    let answer = |app_id, question: Question| operator::answer(&service, app_id, &question);
-    tokio::join!(service.nodes.listen(), service.nodes.speak(), service.nodes.answer(answer));
+    let answer = |app_id, question: Question| {
+        let service = Arc::clone(&service);
+        async move { operator::answer(&service, app_id, &question).await }
+    };
+    tokio::join!(service.nodes.listen(), service.nodes.speak(), Arc::clone(&service.nodes).answer(answer));
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {

@@ -80,3 +80,10 @@ pub mod webhooks;
 
 pub use app::{Credentials, Running, StartError, start};
 pub use config::Config;
+
+#[cfg(test)]
+#[path = "../tests/support/kept.rs"]
+mod kept;
+#[cfg(test)]
+#[path = "../tests/support/trace.rs"]
+mod trace;

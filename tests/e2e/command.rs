@@ -1,41 +1,16 @@
 //! The command `roompass dev --json`, as scripts use it: a process of its own, the machine's own clock.
 
-use std::process::Stdio;
-
 use roompass_sdk::{BackendClient, BackendKey, Client, LocalUser, MintRequest};
-use roompass_tests::{logs, program};
-use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt, BufReader},
-    process::{Child, Command},
-};
-
-/// Starts `roompass dev --json`, with its log in the file `log` of a kept run. It ends when it is dropped.
-pub(crate) async fn start_dev(log: &str) -> (Child, Value) {
-    let mut dev = Command::new(program("roompass"));
-    dev.args(["dev", "--json", "--ephemeral", "--listen", "127.0.0.1:0"]).env("ROOMPASS_LOG_FILTER", "trace");
-    match logs::folder() {
-        Some(folder) => dev.stderr(std::fs::File::create(folder.join(log)).expect("it can be written")),
-        None => dev.stderr(Stdio::null()),
-    };
-    let mut child = dev.stdout(Stdio::piped()).kill_on_drop(true).spawn().expect("it starts");
-    let stdout = child.stdout.take().expect("it is piped");
-    let line = BufReader::new(stdout).lines().next_line().await.expect("it can be read").expect("a line comes");
-    let ready: Value = serde_json::from_str(&line).expect("one line of JSON");
-    for secret in ["app_sign", "server_secret", "backend_key"] {
-        logs::note_secret(ready[secret].as_str().expect("a string"));
-    }
-    (child, ready)
-}
+use roompass_tests::{logs, start_dev};
 
 #[tokio::test]
 async fn the_printed_line_is_all_that_a_script_needs() {
     let (mut dev, ready) = start_dev("dev-command.log").await;
     let members: Vec<&str> = ready.as_object().expect("an object").keys().map(String::as_str).collect();
-    assert_eq!(members.len(), 6);
-    for member in ["url", "gateway_url", "app_id", "app_sign", "server_secret", "backend_key"] {
-        assert!(members.contains(&member), "{member}");
-    }
+    let asked_for = ["setup_link"];
+    let always = ["app_id", "app_sign", "backend_key", "gateway_url", "server_secret", "url"];
+    assert!(members.iter().all(|member| always.contains(member) || asked_for.contains(member)), "{members:?}");
+    assert_eq!(members.len(), 7);
     let url = ready["url"].as_str().expect("a string");
     let app_id = u32::try_from(ready["app_id"].as_u64().expect("a number")).expect("an app id");
     let key = BackendKey::new(ready["backend_key"].as_str().expect("a string"));

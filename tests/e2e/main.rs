@@ -13,4 +13,5 @@ mod rights;
 mod runtimes;
 mod strict;
 mod switch;
+mod tour;
 mod web;

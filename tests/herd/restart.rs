@@ -8,6 +8,7 @@ use std::{
 };
 
 use roompass_sdk::{Client, RoomState, TokenAnswer, TokenRequest};
+use roompass_tests::logs;
 use serde_json::Value;
 use token_gen::UnixSeconds;
 use tokio::{
@@ -34,11 +35,19 @@ fn roompass() -> PathBuf {
 async fn start(address: &str, folder: &Path) -> (Child, Value) {
     let mut server = Command::new(roompass());
     server.args(["dev", "--json", "--listen", address, "--data-dir"]).arg(folder);
-    server.env("ROOMPASS_LOG_FILTER", "error").stderr(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    match logs::file() {
+        Some(file) => server.env("ROOMPASS_LOG_FILTER", "trace").stderr(file),
+        None => server.env("ROOMPASS_LOG_FILTER", "error").stderr(Stdio::null()),
+    };
+    server.stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = server.spawn().expect("it starts");
     let stdout = child.stdout.take().expect("it is piped");
     let line = BufReader::new(stdout).lines().next_line().await.expect("it can be read").expect("a line comes");
-    (child, serde_json::from_str(&line).expect("one line of JSON"))
+    let ready: Value = serde_json::from_str(&line).expect("one line of JSON");
+    for secret in ["app_sign", "server_secret", "backend_key"] {
+        logs::note_secret(ready[secret].as_str().expect("a string"));
+    }
+    (child, ready)
 }
 
 // proves F10 (everybody comes back after a restart), F6 (for the clients)

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, Write},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
@@ -91,19 +91,26 @@ impl Cluster {
     pub(crate) fn add_node(&mut self) {
         let mut command = Command::new(program("roompass"));
         command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(self.config()).env_clear();
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-        let mut output = BufReader::new(child.stderr.take().expect("it is piped"));
-        let mut line = String::new();
-        while !line.contains("\"address\"") {
-            line.clear();
-            assert!(output.read_line(&mut line).expect("it can be read") > 0, "the node does not start");
+        let mut whole = logs::file();
+        if whole.is_some() {
+            command.env("ROOMPASS_LOG_FILTER", "trace");
         }
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // Everything is kept; the tests see what an operator would.
+        let lines = BufReader::new(child.stderr.take().expect("it is piped")).lines().map_while(Result::ok);
+        let mut output = lines.filter(move |line| {
+            if let Some(whole) = &mut whole {
+                writeln!(whole, "{line}").expect("the folder can be written");
+            }
+            !["TRACE", "DEBUG"].iter().any(|level| line.contains(&format!("\"level\":\"{level}\"")))
+        });
+        let line = output.find(|line| line.contains("\"address\"")).expect("the node starts");
         let ready: Value = serde_json::from_str(&line).expect("one line of JSON");
         let url = format!("http://{}", ready["address"].as_str().expect("a string"));
         let log = Arc::new(Mutex::new(String::new()));
         let keeper = Arc::clone(&log);
         std::thread::spawn(move || {
-            for line in output.lines().map_while(Result::ok) {
+            for line in output {
                 keeper.lock().expect("no keeper panics").push_str(&(line + "\n"));
             }
         });

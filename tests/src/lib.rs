@@ -1,6 +1,7 @@
 //! The harness of the end-to-end tests: a real server in this process on a free port, real SDK clients, and one
 //! clock for all of them that the test moves. Knows no private item of any crate.
 
+mod dev;
 mod listener;
 pub mod logs;
 mod program;
@@ -9,6 +10,7 @@ mod world;
 
 use std::time::Duration;
 
+pub use dev::{run_script, start_dev};
 pub use listener::Listener;
 pub use program::program;
 pub use relay::Relay;

@@ -9,7 +9,10 @@ use std::{
     io::Write,
     path::PathBuf,
     process,
-    sync::{Mutex, OnceLock},
+    sync::{
+        Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use roompass_server::telemetry;
@@ -19,6 +22,16 @@ use tracing_subscriber::{Layer, fmt, layer::SubscriberExt, util::SubscriberInitE
 #[expect(clippy::disallowed_methods, reason = "the edge of the test run")]
 pub fn folder() -> Option<PathBuf> {
     env::var_os("ROOMPASS_TEST_LOGS").map(PathBuf::from)
+}
+
+/// A new file for the log lines of a process that is started, if this run keeps any.
+///
+/// # Panics
+/// If the folder cannot be written.
+pub fn file() -> Option<File> {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let name = format!("{}-{}.log", process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    folder().map(|folder| File::create(folder.join(name)).expect("the folder can be written"))
 }
 
 /// Sends everything that is logged in this process, at every level, to the folder. The first call decides.

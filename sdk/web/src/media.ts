@@ -165,6 +165,8 @@ export class Media {
     const answer = await this.send({ type: "get_media_servers" });
     const iceServers: IceServer[] = answer.type === "media_servers" ? answer.ice_servers : [];
     const connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    // All lines share the path of the first, and browsers give the path up with it: so the first is one that never ends.
+    connection.addTransceiver("audio", { direction: "inactive" });
     connection.onconnectionstatechange = () => {
       this.#stopMending();
       const { connectionState } = connection;

@@ -58,6 +58,10 @@ counters! {
     stray_packets,
     /// Keyframes asked of publishers.
     keyframe_requests,
+    /// Times that a picture stood still at a receiver: from its request for a keyframe until one was sent to it.
+    freezes,
+    /// How long in all, in milliseconds.
+    frozen_millis,
     /// Messages sent on over data channels.
     forwarded_messages,
     /// Sessions ended because handling their packets failed.
@@ -132,6 +136,8 @@ pub struct SessionStats {
     pub user_id: Arc<str>,
     /// Whether packets can flow.
     pub is_connected: bool,
+    /// Packets that it sent and may not publish.
+    pub refused: u64,
     /// What the receiver can take, as far as is known.
     pub estimate_bps: Option<u64>,
     /// What it publishes.

@@ -215,6 +215,14 @@ impl Admin {
         self.store().apps_after(after, limit).await?.iter().map(view).collect()
     }
 
+    /// The same of apps with `search` in their name or at the beginning of their number.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn find_apps(&self, search: &str, after: Option<AppId>, limit: u32) -> Result<Vec<AppView>, Error> {
+        self.store().find_apps(search, after, limit).await?.iter().map(view).collect()
+    }
+
     /// One app.
     ///
     /// # Errors

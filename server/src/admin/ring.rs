@@ -12,7 +12,7 @@ use super::{
     seal::{app_sign_place, fingerprint, open_app_sign, open_secret, previous_app_sign_place, settings_of},
 };
 use crate::{
-    apps::uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
+    apps::uses::{ERROR_AT, NOTICE_AT, OpenedLately, REFUSE_AT},
     audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, SecretRecord},
@@ -84,6 +84,8 @@ pub struct SecretView {
     pub last_used_at: Option<UnixSeconds>,
     /// How many tokens it has opened.
     pub used_count: u64,
+    /// How many of them lately, by this process.
+    pub opened_lately: OpenedLately,
     /// How many tokens it may have sealed here; runs ahead by up to a block for each process.
     pub mints_reserved: u64,
 }
@@ -182,12 +184,26 @@ impl Admin {
                 retired_at: secret.retired_at,
                 last_used_at: count.and_then(|count| count.last_used_at),
                 used_count: count.map_or(0, |count| count.used_count),
+                opened_lately: self.uses.of(app_id, &secret.secret_id, None).opened_lately(now),
                 mints_reserved: count.map_or(0, |count| count.mints_reserved),
             })
         };
         let mut ring = record.secrets.iter().map(view).collect::<Result<Vec<_>, Error>>()?;
         ring.sort_by_key(|secret| std::cmp::Reverse((secret.valid_until.is_none(), secret.valid_until)));
         Ok(ring)
+    }
+
+    /// The AppSign, and until when the one before proves logins. That it was shown is on record first.
+    ///
+    /// # Errors
+    /// [`Error::AppUnknown`]; [`Error::Sealed`]; [`Error::AuditUnavailable`].
+    pub async fn show_app_sign(&self, app_id: AppId) -> Result<(AppSign, Option<UnixSeconds>), Error> {
+        let now = self.clock.now();
+        let record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
+        let app_sign = async { open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign) };
+        let app_sign = self.recorder.change(Event::of(Action::ShowAppSign, app_id), app_sign).await?;
+        let until = record.previous_app_sign.map(|(_, until)| until).filter(|&until| now < until);
+        Ok((app_sign, until))
     }
 
     /// Makes a new AppSign; the present one goes on proving logins for `overlap`.

@@ -24,6 +24,8 @@ pub const ERROR_AT: u64 = 1 << 31;
 pub const REFUSE_AT: u64 = 3_865_470_566;
 
 const NEVER: i64 = i64::MIN;
+/// How many minutes are counted one by one.
+const MINUTES: usize = 60;
 
 /// Why a secret does not seal another token now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +41,8 @@ pub enum NoMint {
 pub struct SecretUse {
     used: AtomicU64,
     last_used_at: AtomicI64,
+    /// What was opened in each of the last minutes: the number of the minute in the upper half, the count in the lower.
+    by_minute: [AtomicU64; MINUTES],
     /// Mints left of the blocks reserved.
     left: AtomicI64,
     /// Mints granted before their block was written down: one block, so that the first mint need not wait. If the
@@ -55,6 +59,7 @@ impl SecretUse {
         Self {
             used: AtomicU64::new(0),
             last_used_at: AtomicI64::new(NEVER),
+            by_minute: [const { AtomicU64::new(0) }; MINUTES],
             left: AtomicI64::new(BLOCK.cast_signed()),
             owed: AtomicU64::new(BLOCK),
             reserved: AtomicU64::new(reserved),
@@ -66,6 +71,27 @@ impl SecretUse {
     pub fn opened(&self, now: UnixSeconds) {
         self.used.fetch_add(1, Ordering::Relaxed);
         self.last_used_at.fetch_max(now.get(), Ordering::Relaxed);
+        let minute = minute_of(now);
+        let slot = &self.by_minute[minute as usize % MINUTES];
+        // The first of a minute wipes what was there an hour ago. A clock set back counts into nothing, for that long.
+        let _ = slot.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |slot| match parts_of(slot) {
+            (of, count) if of == minute => Some(slot_of(minute, count.saturating_add(1))),
+            (of, _) if of < minute => Some(slot_of(minute, 1)),
+            _ => None,
+        });
+    }
+
+    /// How many tokens the secret has opened lately.
+    pub fn opened_lately(&self, now: UnixSeconds) -> OpenedLately {
+        let minute = minute_of(now);
+        let within = |minutes: u32| {
+            let counts = self.by_minute.iter().map(|slot| parts_of(slot.load(Ordering::Relaxed)));
+            counts
+                .filter(|&(of, _)| minute.checked_sub(of).is_some_and(|age| age < minutes))
+                .map(|(_, count)| u64::from(count))
+                .sum()
+        };
+        OpenedLately { in_5_min: within(5), in_1_h: within(60) }
     }
 
     /// Counts a token that the secret is about to seal.
@@ -106,6 +132,27 @@ impl SecretUse {
         let _ = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| Some(left.max(0) + granted));
         self.reserved.fetch_max(reserved, Ordering::Relaxed);
     }
+}
+
+fn minute_of(now: UnixSeconds) -> u32 {
+    u32::try_from(now.get() / 60).unwrap_or_default()
+}
+
+fn parts_of(slot: u64) -> (u32, u32) {
+    ((slot >> 32) as u32, slot as u32)
+}
+
+fn slot_of(minute: u32, count: u32) -> u64 {
+    u64::from(minute) << 32 | u64::from(count)
+}
+
+/// How many tokens a secret has opened lately, by this process: whole minutes, the present one included.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct OpenedLately {
+    /// In five minutes.
+    pub in_5_min: u64,
+    /// In sixty.
+    pub in_1_h: u64,
 }
 
 /// What one secret was used for since it was last asked.
@@ -217,6 +264,26 @@ mod tests {
         secret.mint().unwrap();
         assert_eq!(uses.of(app_id, "s", Some(REFUSE_AT)).mint(), Err(NoMint::WornOut));
         assert_eq!(secret.mint(), Err(NoMint::WornOut), "they are the same counts");
+    }
+
+    #[test]
+    fn use_is_told_by_how_long_ago_it_was() {
+        let (uses, app_id) = uses();
+        let secret = uses.of(app_id, "s", None);
+        let at = |minute: i64| UnixSeconds::new(1_800_000_000 + minute * 60);
+        let lately = |minute| {
+            let OpenedLately { in_5_min, in_1_h } = secret.opened_lately(at(minute));
+            (in_5_min, in_1_h)
+        };
+        assert_eq!(lately(0), (0, 0));
+        for minute in [0, 0, 0, 4, 59] {
+            secret.opened(at(minute));
+        }
+        assert_eq!([lately(0), lately(4), lately(5), lately(59)], [(3, 3), (4, 4), (1, 4), (1, 5)]);
+        assert_eq!([lately(60), lately(63), lately(64), lately(119)], [(1, 2), (1, 2), (0, 1), (0, 0)]);
+        secret.opened(at(60));
+        secret.opened(at(0));
+        assert_eq!(lately(60), (2, 3), "the place of minute 0 is taken by minute 60, and stays so");
     }
 
     #[test]

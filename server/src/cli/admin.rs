@@ -35,10 +35,10 @@ pub(super) async fn print_setup_link(service: &Service) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What makes an owner, by two requests that need nothing but a terminal and an authenticator app. The code goes in by
-/// standard input, so that it is in no list of processes.
+/// What makes an owner: a link for the browser, or two requests that need nothing but a terminal and an authenticator
+/// app. There the code goes in by standard input, so that it is in no list of processes.
 fn lines(service: &Service, code: &SetupCode) -> String {
-    let (origin, code) = (&service.origin, code.expose());
+    let (origin, link, code) = (&service.origin, service.setup_link(code), code.expose());
     let post = |path: &str, body: serde_json::Value| {
         format!(
             "curl -sS '{origin}{path}' -H 'Origin: {origin}' -H 'Content-Type: application/json' -d @- <<'END'\n{body}\nEND"
@@ -50,7 +50,8 @@ fn lines(service: &Service, code: &SetupCode) -> String {
     });
     let finish = post(SETUP_PATH, finish);
     format!(
-        "Set-up code: {code}\nIt makes one owner, once, within 15 minutes.\n\n\
+        "Open this to become an owner; it works once, within 15 minutes:\n\n  {link}\n\n\
+         Without a browser, the set-up code is {code}\n\n\
          1. Get a second factor, and put its totp_uri or totp_secret into an authenticator app:\n\n{begin}\n\n\
          2. Send a name, a password of 12 characters or more, the enrolment of step 1, and the code that the app \
          shows:\n\n{finish}\n"

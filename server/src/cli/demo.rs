@@ -10,7 +10,10 @@ use crate::{
     admin::{Admin, AppCredentials, KeyKind, NewKey},
     app::Running,
     apps::AppSettings,
-    http::demo::{APP_ID, DEMO_PATH},
+    http::{
+        console::CONSOLE_PATH,
+        demo::{APP_ID, DEMO_PATH},
+    },
     keys::{KeyText, Scope},
     private_file,
 };
@@ -32,6 +35,11 @@ pub(super) struct Demo {
     app_sign: String,
     server_secret: String,
     backend_key: String,
+    #[serde(skip)]
+    console_url: String,
+    /// What makes the first admin of the console, while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) setup_link: Option<String>,
 }
 
 /// Finds the demo app and its key, or makes them; leaves them in `data_dir` for the tour and the next start.
@@ -44,6 +52,11 @@ pub(super) async fn prepare(running: &Running, data_dir: Option<&Path>) -> Resul
         Some(key) if is_of(admin, &key, app.app_id).await? => key,
         _ => make_key(admin, app.app_id).await?,
     };
+    let service = running.service();
+    let setup_link = match service.admins.exist().await? {
+        true => None,
+        false => Some(service.setup_link(&service.admins.owner_setup_code().await?.0)),
+    };
     let demo = Demo {
         url: running.url(),
         gateway_url: running.gateway_url(),
@@ -51,6 +64,8 @@ pub(super) async fn prepare(running: &Running, data_dir: Option<&Path>) -> Resul
         app_sign: app.app_sign.expose().to_owned(),
         server_secret: app.server_secret.expose().to_owned(),
         backend_key: key.expose().to_owned(),
+        console_url: format!("{}{CONSOLE_PATH}", running.url()),
+        setup_link,
     };
     if let Some(data_dir) = data_dir {
         private_file::write(&data_dir.join(KEY_FILE), &format!("{}\n", demo.backend_key))?;
@@ -102,7 +117,9 @@ impl Demo {
 
     /// What to do next, ready to be pasted.
     pub(super) fn tour(&self, data_dir: Option<&Path>) -> String {
-        let Self { url, app_id, backend_key, .. } = self;
+        let Self { url, app_id, backend_key, console_url, .. } = self;
+        let set_up = self.setup_link.iter().map(|link| format!("\n  Set it up    {link}  (within 15 minutes)"));
+        let set_up: String = set_up.collect();
         let commands = match data_dir {
             Some(data_dir) => TOUR.replace(TOUR_DIR, &for_shell(data_dir)),
             None => {
@@ -117,7 +134,7 @@ impl Demo {
         let commands = commands.trim_end().replace('\n', "\n  ").replace("\n  \n", "\n\n");
         format!(
             "Roompass for development: {url}\n  AppID        {app_id}\n  Backend key  {backend_key}\n  \
-             Demo call    {url}{DEMO_PATH}  (open it twice)\n\n\
+             Demo call    {url}{DEMO_PATH}  (open it twice)\n  Console      {console_url}{set_up}\n\n\
              In another terminal, from this folder:\n\n  {commands}\n\nCtrl-C stops the server."
         )
     }
@@ -135,6 +152,8 @@ mod tests {
             app_sign: "the app sign".to_owned(),
             server_secret: "the server secret".to_owned(),
             backend_key: "the backend key".to_owned(),
+            console_url: "http://127.0.0.1:8080/console".to_owned(),
+            setup_link: None,
         }
     }
 

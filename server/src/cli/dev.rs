@@ -40,6 +40,9 @@ pub(super) struct Dev {
     /// Print one line of JSON when ready, for scripts: url, gateway_url, app_id, app_sign, server_secret, backend_key
     #[arg(long)]
     json: bool,
+    /// With --json: also setup_link, which makes the first admin of the console, while there is none
+    #[arg(long, requires = "json")]
+    setup: bool,
 }
 
 impl Dev {
@@ -68,8 +71,9 @@ impl Dev {
 
         let signals = Signals::listen()?;
         let running = app::start(config, Arc::new(SystemClock::new())).await?;
-        let demo = demo::prepare(&running, data_dir).await?;
+        let mut demo = demo::prepare(&running, data_dir).await?;
         if self.json {
+            demo.setup_link = demo.setup_link.filter(|_| self.setup);
             print_json(&demo)
         } else {
             say(&demo.tour(data_dir))

@@ -8,7 +8,10 @@ use token_gen::{AppId, RoomId, TokenId};
 use crate::{
     audit::{Action, Actor, Audit, Event, Origin},
     limits::Source,
-    login::{Grant, Refusal, SessionToken},
+    login::{
+        Grant, Refusal, SessionToken,
+        preview::{GOOD, OTHER_CREDENTIAL},
+    },
     rooms::SessionId,
 };
 
@@ -22,9 +25,11 @@ pub(super) fn logged_in(
     other_credential: Option<&'static str>,
 ) {
     let auth = grant.auth().as_str();
-    let details = match other_credential {
+    // A good token is what a session goes by, also where the AppSign proof beside it was good.
+    let both_are_good = other_credential.is_none() && grant.token().is_some() && login.app_sign_proof.is_some();
+    let details = match if both_are_good { Some(GOOD) } else { other_credential } {
         None => auth.into(),
-        Some(other) => format!("{auth}; the other credential: {other}").into(),
+        Some(other) => format!("{auth}{OTHER_CREDENTIAL}{other}").into(),
     };
     let event = Event {
         privileges: Some(grant.rights().privileges()),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
 use roompass_wire::http::{
-    self as wire, AppResponse, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials, ListQuery,
-    UpdateAppRequest,
+    self as wire, AppResponse, AppsQuery, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials,
+    ListQuery, UpdateAppRequest,
 };
 use token_gen::{AppId, AppSign, ServerSecret, UnixSeconds};
 
@@ -20,6 +20,9 @@ use crate::{
     apps::AppSettings,
     error::Error,
 };
+
+/// No name is longer.
+const MAX_SEARCH_BYTES: usize = 255;
 
 /// Makes an app, or takes one over from elsewhere.
 pub(super) async fn create(
@@ -70,10 +73,16 @@ fn import(credentials: ImportCredentials) -> Result<Import, Error> {
 /// Lists apps.
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
-    Query(query): Query<ListQuery>,
+    Query(AppsQuery { search, limit, cursor }): Query<AppsQuery>,
 ) -> Result<Answer<AppsResponse>, Error> {
-    let page = Page::of(&query, |cursor| cursor.parse::<AppId>().ok())?;
-    let mut found = service.admin.apps(page.after, page.limit + 1).await?;
+    let page = Page::of(&ListQuery { limit, cursor }, |cursor| cursor.parse::<AppId>().ok())?;
+    let mut found = match search.as_deref() {
+        None | Some("") => service.admin.apps(page.after, page.limit + 1).await?,
+        Some(search) if search.len() > MAX_SEARCH_BYTES || search.chars().any(char::is_control) => {
+            return Err(Error::BadRequest("search is too long or has control characters".to_owned()));
+        }
+        Some(search) => service.admin.find_apps(search, page.after, page.limit + 1).await?,
+    };
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.settings.app_id.to_string());
     let apps = found.into_iter().map(app).collect::<Result<_, _>>()?;

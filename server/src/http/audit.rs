@@ -62,7 +62,7 @@ pub(super) async fn export_of_app(
 }
 
 /// The trail tells of every room, so a key that is bound to some does not read it.
-fn app_of(caller: &Caller) -> Result<AppId, Error> {
+pub(super) fn app_of(caller: &Caller) -> Result<AppId, Error> {
     if caller.scope.room_prefix.is_empty() {
         return Ok(caller.app_id);
     }

@@ -1,15 +1,17 @@
 //! `/openapi.json` and the pages under `/docs`. They are the same for everybody and need nothing from elsewhere.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
 use axum::{
-    Json as Answer,
+    body::Bytes,
     extract::Path,
-    http::{HeaderValue, header::CONTENT_SECURITY_POLICY},
+    http::{
+        HeaderValue,
+        header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+    },
     response::{Html, IntoResponse, Response},
 };
 use roompass_wire::ErrorCode;
-use serde_json::Value;
 
 use super::openapi;
 use crate::{docs, error::Error};
@@ -31,8 +33,33 @@ static POLICY: LazyLock<Option<HeaderValue>> = LazyLock::new(|| {
     HeaderValue::from_str(&policy).ok()
 });
 
+/// What is made of the description of the API, which takes a hundred times the memory of a request: made when it is
+/// first asked for, and kept as texts.
+struct Texts {
+    document: Bytes,
+    reference: Bytes,
+    problems: HashMap<&'static str, Bytes>,
+}
+
+static TEXTS: LazyLock<Option<Texts>> = LazyLock::new(|| {
+    let document = openapi::document().ok()?;
+    let problem = |&code: &ErrorCode| {
+        let page = docs::problem(code, &openapi::example_problem(code), &document);
+        (code.as_str(), page.into())
+    };
+    Some(Texts {
+        document: serde_json::to_vec(&document).ok()?.into(),
+        reference: docs::reference(&document).into(),
+        problems: ErrorCode::ALL.iter().map(problem).collect(),
+    })
+});
+
+fn texts() -> Result<&'static Texts, Error> {
+    TEXTS.as_ref().ok_or(Error::Internal("routes and their descriptions do not fit together"))
+}
+
 /// A page with its policy.
-pub(super) struct Page(String);
+pub(super) struct Page(Bytes);
 
 impl IntoResponse for Page {
     fn into_response(self) -> Response {
@@ -45,41 +72,36 @@ impl IntoResponse for Page {
 }
 
 /// The document, for machines.
-pub(super) async fn openapi() -> Result<Answer<&'static Value>, Error> {
-    Ok(Answer(document()?))
+pub(super) async fn openapi() -> Result<impl IntoResponse, Error> {
+    Ok(([(CONTENT_TYPE, "application/json")], texts()?.document.clone()))
 }
 
 /// The document, for people.
 pub(super) async fn reference() -> Result<Page, Error> {
-    Ok(Page(docs::reference(document()?)))
+    Ok(Page(texts()?.reference.clone()))
 }
 
 /// Every error code.
 pub(super) async fn problems() -> Page {
-    Page(docs::problems())
+    Page(docs::problems().into())
 }
 
 /// One error code.
 pub(super) async fn problem(Path(code): Path<String>) -> Result<Page, Error> {
-    let code = ErrorCode::ALL.iter().find(|known| known.as_str() == code).ok_or(Error::NotFound)?;
-    Ok(Page(docs::problem(*code, &openapi::example_problem(*code), document()?)))
+    texts()?.problems.get(code.as_str()).cloned().map(Page).ok_or(Error::NotFound)
 }
 
 /// Every field of the configuration.
 pub(super) async fn config() -> Page {
-    Page(docs::config())
+    Page(docs::config().into())
 }
 
 /// What webhooks say, and how to verify them.
 pub(super) async fn webhooks() -> Page {
-    Page(docs::webhooks())
+    Page(docs::webhooks().into())
 }
 
 /// Keys, algorithms, and what is proven.
 pub(super) async fn security() -> Page {
-    Page(docs::security())
-}
-
-fn document() -> Result<&'static Value, Error> {
-    openapi::document().map_err(|_| Error::Internal("routes and their descriptions do not fit together"))
+    Page(docs::security().into())
 }

@@ -123,11 +123,14 @@ pub(super) async fn explain(
     let reason = "must be an address such as 203.0.113.7 or 2001:db8::7";
     let address: Option<IpAddr> =
         request.ip_address.as_deref().map(str::parse).transpose().map_err(|_| Error::field("ip_address", reason))?;
+    let (token, _) = request.token.split_once('#').unwrap_or((&request.token, ""));
+    let used_by = service.lifecycle.user_of_token(caller.app_id, TokenId::of(token)).await?;
     let attempted = Attempted {
         user_id: request.user_id.as_deref(),
         room_id: request.room_id.as_deref(),
         stream_id: request.stream_id.as_deref(),
         address,
+        is_used: used_by.is_some(),
         source: Some(&caller.key_id),
         reads_unproven: caller.require(Right::Admin).is_ok(),
     };
@@ -150,6 +153,7 @@ pub(super) async fn explain(
         claims: explanation.claims.map(claims),
         revoked_by,
         banned_by: explained.banned_by.map(|ban| revocations::ban(&ban)),
+        used_by,
         server_time: now.get(),
     }))
 }

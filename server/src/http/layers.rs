@@ -111,8 +111,8 @@ where
         let headers = response.headers_mut();
         // All that follow at once, rather than by doubling.
         headers.reserve(8);
-        // Answers hold tokens or moments in time: nothing may keep them.
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        // Answers hold tokens or moments in time: nothing may keep them. Files of the console say otherwise themselves.
+        headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         // What is no page may load nothing; pages bring a policy of their own.

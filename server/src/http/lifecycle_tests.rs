@@ -64,6 +64,7 @@ fn config(location: Location, master_key: &MasterKey) -> Config {
 }
 
 async fn start(config: Config, now: i64) -> Server {
+    crate::trace::keep(crate::telemetry::filter("trace").unwrap());
     let clock = Arc::new(ManualClock::new(UnixSeconds::new(now)));
     let running = app::start(config, clock.clone()).await.unwrap();
     Server { running, clock, keys: HashMap::new() }
@@ -82,6 +83,10 @@ impl Server {
 
     async fn create_app(&mut self, settings: AppSettings) -> Credentials {
         let credentials = self.running.create_app(settings).await.unwrap();
+        let app = &credentials.app;
+        [credentials.backend_key.expose(), app.app_sign.expose(), app.server_secret.expose()]
+            .into_iter()
+            .for_each(crate::kept::note_secret);
         self.keys.insert(credentials.app.app_id.get(), credentials.backend_key.expose().to_owned());
         credentials
     }
@@ -742,6 +747,15 @@ async fn an_explanation_names_every_fault_and_its_remedy() {
         assert!(codes(&explained).iter().any(|found| found.contains(finding)), "{finding}: {explained}");
     }
     assert_eq!(server.post("tokens/explain", with("token", json!(short))).await.ok()["secret_id"], json!(secret_id));
+
+    let once = server.mint(json!({"user_id":"u","room_id":"r","terms":{"single_use":true}})).await;
+    assert_eq!(server.post("tokens/explain", with("token", json!(once))).await.ok()["admitted"], json!(true));
+    let (app_id, token_id) = (AppId::new(7).unwrap(), token_gen::TokenId::of(&once));
+    let store = &server.running.service().store;
+    store.use_token(app_id, token_id.as_str(), "of alice", (NOW + 3600).into()).await.unwrap();
+    let used = server.post("tokens/explain", with("token", json!(once))).await.ok();
+    assert_eq!((&used["code"], codes(&used)), (&json!("token_used"), vec!["used".to_owned()]));
+    assert_eq!(used["used_by"], "of alice");
 
     server.post("bans", json!({"ip_range":"203.0.113.0/24","reason":"flood"})).await.ok();
     let banned = server.post("tokens/explain", attempt.clone()).await.ok();

@@ -4,6 +4,7 @@ mod admins;
 pub(crate) mod apps;
 pub(crate) mod audit;
 mod auth;
+pub(crate) mod console;
 pub(crate) mod demo;
 mod docs;
 mod extract;
@@ -13,6 +14,7 @@ mod introspection;
 pub(crate) mod keys;
 mod layers;
 mod limits;
+mod mode_preview;
 pub(crate) mod observe;
 mod openapi;
 mod origin;
@@ -25,6 +27,7 @@ pub(crate) mod secrets;
 pub(crate) mod server;
 mod session;
 mod signed;
+mod streams;
 mod tokens;
 pub(crate) mod webhooks;
 
@@ -38,19 +41,20 @@ use axum::{
 use roompass_wire::{
     gateway::GATEWAY_PATH,
     http::{
-        ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH,
-        AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH, CLOSE_ROOM_PATH, DELIVERIES_PATH, EXPLAIN_PATH,
-        HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, KICK_PATH, LIVE_SESSIONS_PATH, PASSWORD_PATH,
-        RE_AUTHENTICATE_PATH, READY_PATH, REDELIVER_PATH, RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH,
-        ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH,
-        SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, STOP_STREAM_PATH, TOKENS_BATCH_PATH,
-        TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH, WITHHOLD_PATH,
+        ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_SIGN_RESET_PATH,
+        APP_SIGN_SHOW_PATH, APPS_PATH, AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH, CLOSE_ROOM_PATH,
+        DELIVERIES_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, KICK_PATH,
+        LIVE_SESSIONS_PATH, MODE_PREVIEW_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH, REDELIVER_PATH,
+        RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ROTATE_PATH,
+        Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH,
+        SIGN_OUT_PATH, STOP_STREAM_PATH, STREAMS_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH,
+        WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH, WITHHOLD_PATH,
     },
 };
 use tower_http::set_header::SetResponseHeaderLayer;
 
 use crate::{app::Service, error::Error, keys::Right};
-use openapi::{OPENAPI_PATH, Undescribed};
+use openapi::OPENAPI_PATH;
 use route::{Policy, Route};
 
 /// The largest body of a request.
@@ -93,9 +97,11 @@ fn routes() -> Vec<Route> {
         Route::get(APPS_PATH, Policy::Operator(Role::Viewer), apps::list),
         Route::get(APP_PATH, Policy::AppKey(Right::Read), apps::show),
         Route::patch(APP_PATH, Policy::AppKey(Right::Admin), apps::update).once(),
+        Route::get(MODE_PREVIEW_PATH, Policy::AppKey(Right::Read), mode_preview::preview),
         Route::get(SECRETS_PATH, Policy::AppKey(Right::Read), secrets::ring),
         Route::post(ROTATE_PATH, Policy::AppKey(Right::Admin), secrets::rotate).once(),
         Route::post(RETIRE_PATH, Policy::AppKey(Right::Admin), secrets::retire).once(),
+        Route::post(APP_SIGN_SHOW_PATH, Policy::AppKey(Right::Admin), secrets::show_app_sign),
         Route::post(APP_SIGN_RESET_PATH, Policy::AppKey(Right::Admin), secrets::reset_app_sign).once(),
         Route::post(KEYS_PATH, Policy::AppKey(Right::Admin), keys::create).once(),
         Route::get(KEYS_PATH, Policy::AppKey(Right::Read), keys::list),
@@ -118,6 +124,7 @@ fn routes() -> Vec<Route> {
         Route::get(LIVE_SESSIONS_PATH, Policy::AppKey(Right::Read), rooms::sessions),
         Route::post(KICK_PATH, Policy::AppKey(Right::Operate), rooms::kick).once(),
         Route::post(WITHHOLD_PATH, Policy::AppKey(Right::Operate), rooms::withhold).once(),
+        Route::get(STREAMS_PATH, Policy::AppKey(Right::Read), streams::list),
         Route::post(STOP_STREAM_PATH, Policy::AppKey(Right::Operate), rooms::stop_stream).once(),
         Route::post(CLOSE_ROOM_PATH, Policy::AppKey(Right::Operate), rooms::close).once(),
         Route::post(ROOM_MESSAGE_PATH, Policy::AppKey(Right::Operate), rooms::message).once(),
@@ -132,25 +139,23 @@ fn routes() -> Vec<Route> {
 }
 
 /// The whole HTTP face of `service`, the gateway's upgrade included.
-///
-/// # Errors
-/// A route is not described in the API's document, or the reverse.
-pub(crate) fn router(service: Arc<Service>) -> Result<Router, Undescribed> {
-    openapi::document()?;
+pub(crate) fn router(service: Arc<Service>) -> Router {
     let mut table = routes();
+    table.extend(console::routes());
     if service.dev {
         table.extend(demo::routes());
     }
     let router = surrounded(route::build(table, &service).merge(Arc::clone(&service.gateway).router()), &service);
     // Whoever came over TLS once comes over TLS from then on.
-    Ok(match service.origin.starts_with("https://") {
+    match service.origin.starts_with("https://") {
         true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
         false => router,
-    })
+    }
 }
 
 fn surrounded(router: Router, service: &Arc<Service>) -> Router {
-    let counted = routes().into_iter().map(|route| (route.path, route.method)).chain([(GATEWAY_PATH, Method::GET)]);
+    let paths = routes().into_iter().chain(console::routes()).map(|route| (route.path, route.method));
+    let counted = paths.chain([(GATEWAY_PATH, Method::GET)]);
     let counts = service.metrics.requests.table(counted);
     let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
     router.layer(from_fn_with_state(edge, layers::surround))

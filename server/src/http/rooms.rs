@@ -189,7 +189,7 @@ fn done(reached: &Reached<usize>, service: &Service) -> ReachedResponse {
 }
 
 /// Whom an answer lacks, if anybody.
-fn missing(nodes::Unreached { silent, bus_away }: &nodes::Unreached) -> Option<Unreached> {
+pub(super) fn missing(nodes::Unreached { silent, bus_away }: &nodes::Unreached) -> Option<Unreached> {
     let is_whole = silent.is_empty() && !bus_away;
     let silent_nodes = silent.iter().map(ToString::to_string).collect();
     (!is_whole).then_some(Unreached { silent_nodes, bus_away: *bus_away })

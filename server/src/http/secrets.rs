@@ -8,7 +8,7 @@ use axum::{
 };
 use roompass_wire::http::{
     self as wire, ResetAppSignRequest, ResetAppSignResponse, RetireResponse, RotateRequest, RotateResponse,
-    SecretPurpose, SecretsResponse,
+    SecretPurpose, SecretsResponse, ShowAppSignResponse,
 };
 use token_gen::UnixSeconds;
 
@@ -63,6 +63,20 @@ pub(super) async fn retire(
     Ok(Answer(RetireResponse { secret_id: secret_id.to_owned(), server_time: service.clock.now().get() }))
 }
 
+/// Shows the AppSign.
+pub(super) async fn show_app_sign(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
+) -> Result<Answer<ShowAppSignResponse>, Error> {
+    let (app_sign, previous_valid_until) = service.admin.by(origin).show_app_sign(caller.app_id).await?;
+    Ok(Answer(ShowAppSignResponse {
+        app_sign: app_sign.expose().to_owned(),
+        previous_valid_until: previous_valid_until.map(UnixSeconds::get),
+        server_time: service.clock.now().get(),
+    }))
+}
+
 /// Makes a new AppSign.
 pub(super) async fn reset_app_sign(
     State(service): State<Arc<Service>>,
@@ -98,6 +112,8 @@ pub(crate) fn secret(view: SecretView) -> wire::Secret {
         retired_at: view.retired_at.map(UnixSeconds::get),
         last_used_at: view.last_used_at.map(UnixSeconds::get),
         used_count: view.used_count,
+        opened_in_5_min: view.opened_lately.in_5_min,
+        opened_in_1_h: view.opened_lately.in_1_h,
         mints_reserved: view.mints_reserved,
     }
 }

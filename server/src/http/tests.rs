@@ -45,6 +45,7 @@ impl Server {
 
     /// The same, addressed as `origin`.
     pub(super) async fn at(origin: &str) -> Self {
+        crate::trace::keep(crate::telemetry::filter("trace").unwrap());
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
         let config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
@@ -53,7 +54,7 @@ impl Server {
             service.admin.create_app(AppSettings::new(AppId::new(app_id).unwrap(), "app")).await.unwrap();
         }
         let service = Arc::new(service);
-        let mut server = Self { router: router(Arc::clone(&service)).unwrap(), service, clock, key: String::new() };
+        let mut server = Self { router: router(Arc::clone(&service)), service, clock, key: String::new() };
         server.key = server.new_key(Scope::default(), None).await;
         server
     }
@@ -62,7 +63,9 @@ impl Server {
         let expire_at = expire_at.map(UnixSeconds::new);
         let new =
             NewKey { app_id: AppId::new(7).ok(), name: "key".to_owned(), scope, expire_at, kind: KeyKind::Bearer };
-        self.service.admin.create_key(new).await.unwrap().expose().to_owned()
+        let key = self.service.admin.create_key(new).await.unwrap();
+        crate::kept::note_secret(key.expose());
+        key.expose().to_owned()
     }
 
     /// A good mint request, to be spoilt.

@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use futures_util::future::try_join_all;
 use roompass_wire::webhook;
-use token_gen::{AppId, UnixSeconds};
+use token_gen::{AppId, TokenId, UnixSeconds};
 use tokio::{sync::Mutex, time::timeout};
 
 pub(crate) use request::is_of_rooms;
@@ -233,6 +233,14 @@ impl Lifecycle {
     /// [`Error::Store`].
     pub async fn revocation(&self, app_id: AppId, id: EntryId) -> Result<Option<Revocation>, Error> {
         Ok(self.store.revocation(app_id, id).await?)
+    }
+
+    /// The session that used the token up, if it is one for a single login.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn user_of_token(&self, app_id: AppId, token_id: TokenId) -> Result<Option<String>, Error> {
+        Ok(self.store.user_of_token(app_id, token_id.as_str()).await?)
     }
 
     /// Up to `limit` revocations of the app.

@@ -3,6 +3,7 @@
 //! Pure: `now` and everything else it needs come in as arguments. [`decide`] is the mode table of the wire
 //! reference. Every refusal carries the exact reason, for the log, beside the code that the client may be told.
 
+pub mod preview;
 #[cfg(test)]
 mod tests;
 

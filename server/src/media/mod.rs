@@ -3,6 +3,7 @@
 //!
 //! Knows no tokens: the gateway's session has judged them. Knows no packets: those are in `roompass_media`.
 
+mod look;
 mod stay;
 
 use std::{
@@ -12,8 +13,9 @@ use std::{
 
 use roompass_media::{Limits, Media, MediaConfig, MediaError, Totals};
 use roompass_wire::{ErrorCode, gateway::IceServer};
-use token_gen::UnixSeconds;
+use token_gen::{AppId, UnixSeconds};
 
+pub use look::Look;
 pub use roompass_media::turn::{IceServers, TurnSecret};
 pub use stay::StayMedia;
 
@@ -106,6 +108,11 @@ impl MediaPlane {
             let _ = tokio::task::spawn_blocking(move || media.shutdown()).await;
         }
     }
+}
+
+/// A room as the media plane knows it: rooms of different apps are different rooms.
+fn room_name(app_id: AppId, room_id: &str) -> String {
+    format!("{app_id}/{room_id}")
 }
 
 fn at_fault(error: &MediaError) -> ConfigError {

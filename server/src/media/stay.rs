@@ -15,7 +15,7 @@ use roompass_wire::{
 use token_gen::{AppId, MediaKind, MediaKinds, RoomId, StreamId};
 use tokio::sync::mpsc;
 
-use super::MediaPlane;
+use super::{MediaPlane, room_name};
 
 /// The media of one stay. Costs nothing until the client offers, and ends when dropped.
 #[derive(Debug)]
@@ -30,11 +30,11 @@ pub struct StayMedia {
 }
 
 impl StayMedia {
-    /// For a user in a room. Rooms of different apps are different rooms.
+    /// For a user in a room.
     pub fn new(plane: &MediaPlane, app_id: AppId, room_id: &RoomId, user_id: &str) -> Self {
         Self {
             plane: plane.clone(),
-            room: format!("{app_id}/{room_id}").into(),
+            room: room_name(app_id, room_id.as_str()).into(),
             user_id: user_id.into(),
             publishing: BTreeMap::new(),
             playing: BTreeSet::new(),

@@ -6,6 +6,7 @@
 
 mod gateway;
 mod latency;
+mod media;
 mod process;
 mod register;
 mod requests;

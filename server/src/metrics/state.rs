@@ -8,7 +8,7 @@ use std::{
 use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use tokio::time::timeout;
 
-use super::{process::Look, register::Register};
+use super::{media::MediaMetrics, process::Look, register::Register};
 use crate::{
     app::Service,
     bus::{Bus, Tally},
@@ -33,6 +33,7 @@ pub(super) struct State {
     streams: Gauge,
     late: Gauge<f64, AtomicU64>,
     bus: BusState,
+    media: MediaMetrics,
     store_up: Gauge,
     follower_lag: Gauge,
     clock_jumps: Counter,
@@ -109,6 +110,7 @@ impl State {
             streams: all.gauge("gateway_streams", "Streams being published"),
             late: all.metric("late_seconds", "How long what was due had to wait lately", &[], Gauge::default()),
             bus: BusState::register(all),
+            media: MediaMetrics::register(all),
             store_up: all.gauge("store_up", "Whether the store answered just now"),
             follower_lag: all.gauge(
                 "follower_lag_seconds",
@@ -141,6 +143,7 @@ impl State {
         set(&self.streams, gateway.streams);
         self.late.set(service.limits.pressure().late().as_secs_f64());
         self.bus.look(&**service.nodes.bus());
+        self.media.show(&service.media.snapshot().await);
         let is_up = timeout(STORE_LIMIT, service.store.ping()).await.is_ok_and(|answer| answer.is_ok());
         self.store_up.set(is_up.into());
         set(&self.follower_lag, service.revocations.behind(now).as_secs() as usize);

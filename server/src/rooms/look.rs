@@ -54,6 +54,20 @@ impl Rooms {
         (room.locals > 0).then(|| room.snapshot())
     }
 
+    /// The streams of the app's rooms that begin with `prefix`, with where they are, in no order.
+    pub fn streams(&self, app_id: AppId, prefix: &str) -> Vec<(String, Found)> {
+        let world = self.world(app_id);
+        let world = lock(&world);
+        let rooms = world.rooms.iter().filter(|(room_id, _)| room_id.as_str().starts_with(prefix));
+        let streams = rooms.flat_map(|(room_id, room)| {
+            let found = |stream: roompass_wire::gateway::Stream| {
+                (stream.stream_id, Found { room_id: room_id.as_str().to_owned(), user_id: stream.user_id })
+            };
+            room.snapshot().streams.into_iter().map(found).collect::<Vec<_>>()
+        });
+        streams.collect()
+    }
+
     /// Where a stream is, if anybody publishes it.
     pub fn find_stream(&self, app_id: AppId, stream_id: &str) -> Option<Found> {
         let world = self.world(app_id);

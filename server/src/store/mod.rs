@@ -83,6 +83,9 @@ pub trait Store:
     /// Up to `limit` apps by number, from the one after `after`.
     async fn apps_after(&self, after: Option<AppId>, limit: u32) -> Result<Vec<AppRecord>, StoreError>;
 
+    /// The same, only of apps with `search` in their name, whatever the case of `a`–`z`, or with a number that begins so.
+    async fn find_apps(&self, search: &str, after: Option<AppId>, limit: u32) -> Result<Vec<AppRecord>, StoreError>;
+
     /// One app.
     async fn app(&self, app_id: AppId) -> Result<Option<AppRecord>, StoreError>;
 

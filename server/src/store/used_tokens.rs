@@ -20,6 +20,9 @@ pub trait UsedTokenStore: Send + Sync + 'static {
     /// Takes that back: the session did not come about. Nothing, if another session used the token.
     async fn release_token(&self, app_id: AppId, token_id: &str, session_id: &str) -> Result<(), StoreError>;
 
+    /// The session that used the token, if one did and it has not been forgotten.
+    async fn user_of_token(&self, app_id: AppId, token_id: &str) -> Result<Option<String>, StoreError>;
+
     /// Forgets at most `limit` tokens that ended before `now`. Tells how many.
     async fn forget_used_tokens(&self, now: UnixSeconds, limit: u32) -> Result<usize, StoreError>;
 }

@@ -29,6 +29,8 @@ pub struct Attempted<'a> {
     pub stream_id: Option<&'a str>,
     /// Where the client comes from.
     pub address: Option<IpAddr>,
+    /// Whether a session has used the token up, which is one for a single login.
+    pub is_used: bool,
     /// Who asks.
     pub source: Option<&'a str>,
     /// Whether who asks may learn what is inside a token that nothing proves genuine: whoever administers the app.
@@ -84,7 +86,8 @@ impl Tokens {
         let code = match &verdict {
             _ if app.settings().enabled && app.settings().mode == AuthMode::AppSign => Some(ErrorCode::AppSignMissing),
             Err(code) => Some(*code),
-            Ok(()) => banned_by.is_some().then_some(ErrorCode::Banned),
+            Ok(()) if banned_by.is_some() => Some(ErrorCode::Banned),
+            Ok(()) => attempted.is_used.then_some(ErrorCode::TokenUsed),
         };
         let mut findings = Vec::new();
         if let Some(code) = code {
@@ -94,6 +97,7 @@ impl Tokens {
             findings
                 .extend(explanation.findings.iter().map(|found| finding(found.code, &*found.problem, &*found.remedy)));
             findings.extend(banned_by.as_ref().map(|_| finding_banned()));
+            findings.extend(attempted.is_used.then(finding_used));
             if findings.is_empty() {
                 findings.push(of_the_app(app, code));
             }
@@ -236,6 +240,14 @@ fn finding_banned() -> Finding {
         "banned",
         "A ban keeps this login out, whatever the token; `banned_by` says which, until when and why.",
         "Wait until it ends, or lift it: DELETE …/bans/{ban_id}.",
+    )
+}
+
+fn finding_used() -> Finding {
+    finding(
+        "used",
+        "It lets its user in once, and has done so; `used_by` says to which session.",
+        "Mint a new token for each login. That session itself may come back with it while it is kept.",
     )
 }
 

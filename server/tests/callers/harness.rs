@@ -20,6 +20,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::{kept, trace};
+
 pub(crate) const APP_ID: u32 = 1_234_567_890;
 /// Longer than any limit of the server; reached only by a failing test.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -31,6 +33,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn start(clock: Arc<dyn Clock>) -> Self {
+        trace::keep(roompass_server::telemetry::filter("trace").unwrap());
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
         let mut config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
         // What is measured here is something else.
@@ -47,7 +50,9 @@ impl Server {
         let app_id = AppId::new(APP_ID).unwrap();
         let key =
             NewKey { app_id: Some(app_id), name: "key".to_owned(), scope: Scope::everything(), expire_at: None, kind };
-        self.running.service().admin.create_key(key).await.unwrap()
+        let key = self.running.service().admin.create_key(key).await.unwrap();
+        kept::note_secret(key.expose());
+        key
     }
 
     /// The answer to a request that asks for its connection to be closed.

@@ -4,4 +4,8 @@
 mod abuse;
 mod guessing;
 mod harness;
+#[path = "../support/kept.rs"]
+mod kept;
 mod signed;
+#[path = "../support/trace.rs"]
+mod trace;

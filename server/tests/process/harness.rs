@@ -13,6 +13,8 @@ use std::{
 
 use serde_json::{Value, json};
 
+use crate::kept;
+
 /// Far beyond what anything here takes; a test that needs it has failed.
 const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -52,9 +54,12 @@ impl Server {
     /// `roompass dev --json` on a free port.
     pub(crate) fn dev(arguments: &[&str]) -> Self {
         let mut command = roompass(["dev", "--json", "--listen", "127.0.0.1:0"]);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let log = kept::log().map_or_else(Stdio::null, Stdio::from);
+        command.env("ROOMPASS_LOG_FILTER", "trace");
+        let mut child = command.args(arguments).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let ready: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        note_secrets(&ready);
         let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
         Self { child, ready, address, log: Arc::default() }
     }
@@ -94,17 +99,27 @@ impl Server {
     /// The server that `command`, a `roompass serve`, starts.
     pub(crate) fn started(mut command: Command) -> Self {
         command.env("ROOMPASS_LOG_FORMAT", "json");
+        let mut whole = kept::log();
+        if whole.is_some() && !command.get_envs().any(|(name, _)| name == "ROOMPASS_LOG_FILTER") {
+            command.env("ROOMPASS_LOG_FILTER", "trace");
+        }
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut log = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        log.read_line(&mut line).unwrap();
+        // Everything is kept; the tests see what an operator would.
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        let mut log = lines.filter(move |line| {
+            if let Some(whole) = &mut whole {
+                writeln!(whole, "{line}").unwrap();
+            }
+            !["TRACE", "DEBUG"].iter().any(|level| line.contains(&format!("\"level\":\"{level}\"")))
+        });
+        let line = log.next().unwrap_or_default();
         let ready: Value = serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line}"));
         let address = ready["address"].as_str().unwrap().parse().unwrap();
         // Keeps the pipe from filling up.
         let kept = Arc::new(Mutex::new(String::new()));
         let keeper = Arc::clone(&kept);
         std::thread::spawn(move || {
-            for line in log.lines().map_while(Result::ok) {
+            for line in log {
                 keeper.lock().unwrap().push_str(&(line + "\n"));
             }
         });
@@ -171,6 +186,13 @@ impl Drop for Server {
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Notes what of a command's answer no log may hold.
+fn note_secrets(answer: &Value) {
+    for name in ["app_sign", "server_secret", "backend_key", "setup_code", "signing_key"] {
+        answer[name].as_str().into_iter().for_each(kept::note_secret);
     }
 }
 
@@ -272,7 +294,9 @@ impl Installation {
         let config = self.config();
         let output = output(arguments.iter().copied().chain(["--json", "--config", config.to_str().unwrap()]));
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        serde_json::from_slice(&output.stdout).unwrap()
+        let answer = serde_json::from_slice(&output.stdout).unwrap();
+        note_secrets(&answer);
+        answer
     }
 
     /// An app 77 and a key for it that may mint.

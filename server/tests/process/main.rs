@@ -10,6 +10,8 @@ mod deploy;
 mod descriptors;
 mod dev;
 mod harness;
+#[path = "../support/kept.rs"]
+mod kept;
 mod nonces;
 mod operate;
 mod postgres;

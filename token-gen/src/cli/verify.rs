@@ -30,8 +30,9 @@ JSON of a valid token:   valid, format, cipher, app_id, user_id, issued_at, expi
                          payload, token_id; of a token03 also room_id, privilege; of a Kit Token kit;
                          terms, where the payload sets more than the field's rights
 JSON of a refused token: valid, code, detail, reason. The codes: malformed, wrong_version,
-                         bad_ciphertext, expired, app_mismatch, claims_invalid, and denied (with
-                         detail room, login, publish, stream or until)
+                         bad_ciphertext, expired, app_mismatch, claims_invalid. A good token that
+                         does not allow the login is claims_invalid, with detail room, login,
+                         publish, stream or until
 `token-gen explain` with the same options says how to put it right.";
 
 #[derive(Args)]

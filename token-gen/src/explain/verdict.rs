@@ -5,7 +5,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     envelope::Cipher,
-    error::{Refused, TokenError},
+    error::{RefusalClass, Refused, TokenError},
     id::AppId,
     kit::KitInfo,
     rights::{Denied, RoomScope},
@@ -87,11 +87,11 @@ pub enum Rejection {
 }
 
 impl Rejection {
-    /// The class of the refusal, or `denied`.
+    /// The class of the refusal. A token that is good for something else has claims that are not those asked for.
     pub fn class(&self) -> &'static str {
         match self {
             Self::Refused(refused) => refused.class().as_str(),
-            Self::Denied(_) => "denied",
+            Self::Denied(_) => RefusalClass::ClaimsInvalid.as_str(),
         }
     }
 

@@ -113,10 +113,10 @@ fn a_login_is_authorised_as_well() {
     for (token, args, expected) in [
         (&both, &["--room-id", "r1", "--stream-id", "s1"][..], None),
         (&both, &["--stream-id", "s1"], None),
-        (&both, &["--room-id", "R1"], Some(("denied", "room"))),
-        (&both, &["--room-id", "r1", "--stream-id", "s2"], Some(("denied", "stream"))),
+        (&both, &["--room-id", "R1"], Some(("claims_invalid", "room"))),
+        (&both, &["--room-id", "r1", "--stream-id", "s2"], Some(("claims_invalid", "stream"))),
         (&login_only, &["--room-id", "any"], None),
-        (&login_only, &["--room-id", "any", "--stream-id", "s1"], Some(("denied", "publish"))),
+        (&login_only, &["--room-id", "any", "--stream-id", "s1"], Some(("claims_invalid", "publish"))),
         (&text, &[], None),
         (&text, &["--room-id", "r1"], Some(("claims_invalid", "payload_not_an_object"))),
         (&identity, &["--room-id", "r1", "--stream-id", "s1"], None),

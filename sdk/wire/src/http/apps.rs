@@ -1,5 +1,7 @@
 //! Apps, their rings of secrets, and backend keys: what operators send and get.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::PrivilegeName;
@@ -14,6 +16,10 @@ pub const SECRETS_PATH: &str = "/v1/apps/{app_id}/secrets";
 pub const ROTATE_PATH: &str = "/v1/apps/{app_id}/secrets/rotate";
 /// `POST`: ends a previous secret at once.
 pub const RETIRE_PATH: &str = "/v1/apps/{app_id}/secrets/{secret_id}/retire";
+/// `POST`: shows the AppSign, and records that.
+pub const APP_SIGN_SHOW_PATH: &str = "/v1/apps/{app_id}/app-sign/show";
+/// `GET`: who would be refused in another mode.
+pub const MODE_PREVIEW_PATH: &str = "/v1/apps/{app_id}/mode-preview";
 /// `POST`: makes a new AppSign.
 pub const APP_SIGN_RESET_PATH: &str = "/v1/apps/{app_id}/app-sign/reset";
 /// `POST`: makes a backend key. `GET`: lists them.
@@ -359,6 +365,24 @@ pub struct AppResponse {
     pub server_time: i64,
 }
 
+/// Which apps to list.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct AppsQuery {
+    /// Those with this in their name, whatever the case of `a`–`z`, and those whose number begins with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
+    pub search: Option<String>,
+    /// How many entries at most: 1 to 1,000, 100 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
+    pub limit: Option<u32>,
+    /// Where to go on: the `cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
 /// A page of apps, by number.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -432,6 +456,10 @@ pub struct Secret {
     pub last_used_at: Option<i64>,
     /// How many tokens it has opened.
     pub used_count: u64,
+    /// How many it has opened in the last five minutes, on the node that answers.
+    pub opened_in_5_min: u64,
+    /// How many it has opened in the last hour, on the node that answers.
+    pub opened_in_1_h: u64,
     /// How many tokens it may have sealed here; counted in blocks, so it runs ahead.
     pub mints_reserved: u64,
 }
@@ -454,6 +482,80 @@ pub struct RetireResponse {
     pub secret_id: String,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
+}
+
+/// The AppSign, as client builds carry it.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ShowAppSignResponse {
+    /// The AppSign.
+    pub app_sign: String,
+    /// Until when the one before proves logins; absent if there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous_valid_until: Option<i64>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+impl std::fmt::Debug for ShowAppSignResponse {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ShowAppSignResponse(..)")
+    }
+}
+
+/// Which mode to look at, and how far back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ModePreviewQuery {
+    /// The mode.
+    pub mode: AppMode,
+    /// How many days back: 1 to 30, 7 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 30))]
+    pub days: Option<u32>,
+}
+
+/// What a mode would have made of the logins that were let in, by the audit trail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ModePreviewResponse {
+    /// The mode.
+    pub mode: AppMode,
+    /// From when on logins were looked at, in Unix seconds.
+    pub since: i64,
+    /// Whether those are all since the moment asked for. If not, they are the latest 20,000.
+    pub complete: bool,
+    /// How many logins were let in.
+    pub logins: u64,
+    /// Of how many users.
+    pub users: u64,
+    /// How many of these logins the mode would refuse.
+    pub refused: u64,
+    /// How many users it would refuse, if each came as last time.
+    pub users_refused: u64,
+    /// Of how many logins the trail does not say enough: an AppSign proof was shown where none was looked at.
+    pub unsure: u64,
+    /// How many logins would be refused for which exact reason.
+    pub reasons: BTreeMap<String, u64>,
+    /// At most 50 of the users it would refuse, the latest first.
+    pub shut_out: Vec<ShutOut>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// A user whom a mode would refuse.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ShutOut {
+    /// When the user last logged in, in Unix seconds.
+    pub at: i64,
+    /// Who.
+    pub user_id: String,
+    /// Into which room.
+    pub room_id: String,
+    /// Why that would be refused.
+    pub reason: String,
 }
 
 /// Asks for a new AppSign.
@@ -611,7 +713,8 @@ mod tests {
             server_time: 0,
         };
         let reset = ResetAppSignResponse { app_sign: text.clone(), previous_valid_until: 0, server_time: 0 };
+        let shown = ShowAppSignResponse { app_sign: text.clone(), previous_valid_until: None, server_time: 0 };
         let key = CreateKeyResponse { key_id: "k".to_owned(), backend_key: text, server_time: 0 };
-        assert!(!format!("{import:?}{rotated:?}{reset:?}{key:?}").contains("canary"));
+        assert!(!format!("{import:?}{rotated:?}{reset:?}{shown:?}{key:?}").contains("canary"));
     }
 }

@@ -72,6 +72,8 @@ AuditAction {
     RotateSecret = "rotate_secret";
     /// A server secret was ended before its time.
     RetireSecret = "retire_secret";
+    /// An AppSign was shown.
+    ShowAppSign = "show_app_sign";
     /// An app got a new AppSign.
     ResetAppSign = "reset_app_sign";
     /// A backend key was made.

@@ -171,6 +171,9 @@ pub struct ExplainResponse {
     /// The ban that keeps the user out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub banned_by: Option<Ban>,
+    /// The session that the token, which is good for one login, has let in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_by: Option<String>,
     /// The server's clock when it answered, in Unix seconds.
     pub server_time: i64,
 }

@@ -8,6 +8,7 @@ mod introspection;
 mod list;
 mod revocations;
 mod rooms;
+mod streams;
 mod webhooks;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,7 @@ pub use introspection::*;
 pub use list::*;
 pub use revocations::*;
 pub use rooms::*;
+pub use streams::*;
 pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.

@@ -39,16 +39,16 @@ impl Sfu {
         let mut needs_keyframe = false;
         for listener in &listeners {
             let Some(receiver) = self.peers.get_mut(&listener.session) else { continue };
-            match hand_over(receiver, listener.mid, &outgoing, kind, &stream_id, self.shared.limits.queued_packets) {
+            let (counters, most_queued) = (&self.shared.counters, self.shared.limits.queued_packets);
+            match hand_over(receiver, listener.mid, &outgoing, (kind, &stream_id), most_queued, counters) {
                 Forwarded::Sent => {
-                    let counters = &self.shared.counters;
                     counters.forwarded_packets.fetch_add(1, Ordering::Relaxed);
                     counters.forwarded_bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
                     self.flush(listener.session, now);
                 }
                 Forwarded::NeedsKeyframe => needs_keyframe = true,
                 Forwarded::TooSlow => {
-                    self.shared.counters.slow_receiver_drops.fetch_add(1, Ordering::Relaxed);
+                    counters.slow_receiver_drops.fetch_add(1, Ordering::Relaxed);
                 }
                 Forwarded::NotForIt => {}
             }
@@ -101,13 +101,14 @@ impl Sfu {
     /// Forwards a message on a data channel, whose label is the stream, to everybody who plays the stream and has such a
     /// channel open.
     pub(super) fn forward_message(&mut self, session: u64, message: &ChannelData, now: Instant) {
-        let Some(peer) = self.peers.get(&session) else { return };
-        let Some((_, stream_id)) = peer.channels.iter().find(|(id, _)| *id == message.id) else { return };
-        if !peer.publishes(stream_id, Kind::Data) {
+        let Some(peer) = self.peers.get_mut(&session) else { return };
+        let Some((_, stream_id)) = peer.channels.iter().find(|(id, _)| *id == message.id).cloned() else { return };
+        if !peer.publishes(&stream_id, Kind::Data) {
+            peer.refused += 1;
             self.shared.counters.refused_packets.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let (room, stream_id) = (Arc::clone(&peer.room), Arc::clone(stream_id));
+        let room = Arc::clone(&peer.room);
         let members: Vec<u64> =
             self.rooms.get(&room).into_iter().flatten().copied().filter(|to| *to != session).collect();
         for to in members {
@@ -144,7 +145,9 @@ fn admit(peer: &mut Peer, packet: &RtpPacket, counters: &Counters, now: Instant)
         }
     };
     let size = packet.payload.len();
-    let refuse = || {
+    let refused = &mut peer.refused;
+    let mut refuse = || {
+        *refused += 1;
         counters.refused_packets.fetch_add(1, Ordering::Relaxed);
         None
     };
@@ -200,15 +203,20 @@ fn hand_over(
     receiver: &mut Peer,
     mid: Mid,
     outgoing: &Outgoing<'_>,
-    kind: Kind,
-    stream_id: &Arc<str>,
+    (kind, stream_id): (Kind, &Arc<str>),
     most_queued: usize,
+    counters: &Counters,
 ) -> Forwarded {
     let Some(transport) = receiver.transport.as_mut().filter(|transport| transport.is_connected) else {
         return Forwarded::NotForIt;
     };
     let Some(track) = receiver.played.iter_mut().find(|track| track.mid == mid) else { return Forwarded::NotForIt };
+    let (freezes, frozen) = (track.stats.freezes, track.stats.frozen);
     let forwarded = track.forward(&mut transport.rtc, outgoing, most_queued);
+    if track.stats.freezes > freezes {
+        counters.freezes.fetch_add(1, Ordering::Relaxed);
+        counters.frozen_millis.fetch_add((track.stats.frozen - frozen).as_millis() as u64, Ordering::Relaxed);
+    }
     if forwarded == Forwarded::Sent && !std::mem::replace(&mut track.is_announced, true) {
         receiver.tell(Event::Playing { stream_id: Arc::clone(stream_id), kind });
     }

@@ -38,6 +38,8 @@ pub(super) struct Peer {
     pub(super) transport: Option<Transport>,
     pub(super) ingress: Cap,
     pub(super) publish_cap: Option<Cap>,
+    /// Packets that it sent and may not publish.
+    pub(super) refused: u64,
     /// What the client can take, by its own feedback.
     pub(super) estimate_bps: Option<u64>,
     /// What it would take at best, as its transport was told.
@@ -83,6 +85,7 @@ impl Peer {
             transport: None,
             ingress,
             publish_cap: None,
+            refused: 0,
             estimate_bps: None,
             desired_bps: 0,
             events,

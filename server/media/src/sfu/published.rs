@@ -22,6 +22,9 @@ use crate::{
 const MOST_LAYERS: usize = 4;
 /// After how long without a packet a layer counts as switched off.
 const LAYER_SILENCE: Duration = Duration::from_millis(1500);
+/// How far behind another layer's a layer's last packet may be: all are sent with every picture, so a layer that is not
+/// was switched off, and who watches it is not to wait.
+const LAYER_LAG: Duration = Duration::from_millis(500);
 
 /// A track of a receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -95,7 +98,8 @@ impl Published {
 
     /// The layers that arrive, and what each takes.
     pub(super) fn rates(&mut self, now: Instant) -> Vec<LayerRate<Ssrc>> {
-        let active = self.layers.iter_mut().filter(|layer| layer.is_active(now));
+        let newest = self.newest();
+        let active = self.layers.iter_mut().filter(|layer| layer.is_active(newest, now));
         let rate = |layer: &mut Layer| {
             let bps = layer.meter.bps(now);
             layer.peak_bps = if layer.meter.is_settled() { layer.peak_bps.max(bps) } else { bps };
@@ -104,12 +108,18 @@ impl Published {
         active.map(rate).collect()
     }
 
+    /// When the last packet of any layer came.
+    pub(super) fn newest(&self) -> Option<Instant> {
+        self.layers.iter().map(|layer| layer.last_packet).max()
+    }
+
     pub(super) fn snapshot(&mut self, now: Instant) -> PublishedTrack {
+        let newest = self.newest();
         PublishedTrack {
             stream_id: Arc::clone(&self.stream_id),
             kind: self.kind,
             is_live: self.is_live,
-            layers: self.layers.iter().filter(|layer| layer.is_active(now)).count(),
+            layers: self.layers.iter().filter(|layer| layer.is_active(newest, now)).count(),
             receivers: self.listeners.len(),
             stats: TrackStats { bitrate_bps: self.meter.bps(now), ..self.stats.clone() },
         }
@@ -132,7 +142,32 @@ impl Layer {
         }
     }
 
-    pub(super) fn is_active(&self, now: Instant) -> bool {
-        now.saturating_duration_since(self.last_packet) < LAYER_SILENCE
+    /// Whether it arrives; `newest` is when the last packet of any layer of the picture came.
+    pub(super) fn is_active(&self, newest: Option<Instant>, now: Instant) -> bool {
+        let lag = newest.map_or(Duration::ZERO, |newest| newest.saturating_duration_since(self.last_packet));
+        lag < LAYER_LAG && now.saturating_duration_since(self.last_packet) < LAYER_SILENCE
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_layer_is_gone_once_the_others_go_on_without_it() {
+        let start = Instant::now();
+        let after = |millis| start + Duration::from_millis(millis);
+        let mut track = Published::new(Mid::from("0"), "camera".into(), Kind::Video, start);
+        for ssrc in [1, 2] {
+            track.layer(ssrc.into(), Some(Rid::from(if ssrc == 1 { "q" } else { "h" })), start);
+        }
+        let arriving =
+            |track: &mut Published, now| track.rates(now).iter().map(|rate| *rate.layer).collect::<Vec<u32>>();
+        assert_eq!(arriving(&mut track, after(1400)), [1, 2], "a picture that stands still keeps its layers");
+        track.layers[0].last_packet = after(499);
+        assert_eq!(arriving(&mut track, after(499)), [1, 2]);
+        track.layers[0].last_packet = after(500);
+        assert_eq!(arriving(&mut track, after(500)), [1]);
+        assert_eq!(arriving(&mut track, after(2000)), Vec::<u32>::new());
     }
 }

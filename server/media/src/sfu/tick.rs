@@ -87,9 +87,10 @@ impl Sfu {
             .published
             .iter()
             .filter(|track| track.kind.is_picture() && track.is_live && !track.listeners.is_empty())
-            .flat_map(|track| track.layers.iter().map(|layer| (track.mid, layer)))
-            .filter(|(_, layer)| layer.wants_keyframe && layer.is_active(now) && layer.asked_at.is_none_or(is_due))
-            .map(|(mid, layer)| (mid, layer.ssrc))
+            .flat_map(|track| track.layers.iter().map(|layer| (track.mid, track.newest(), layer)))
+            .filter(|(_, newest, layer)| layer.is_active(*newest, now))
+            .filter(|(.., layer)| layer.wants_keyframe && layer.asked_at.is_none_or(is_due))
+            .map(|(mid, _, layer)| (mid, layer.ssrc))
             .collect();
         for (mid, ssrc) in due {
             self.ask_for_keyframe(session, mid, Some(ssrc), now);
@@ -151,6 +152,7 @@ impl Sfu {
                 room: std::sync::Arc::clone(&peer.room),
                 user_id: std::sync::Arc::clone(&peer.user_id),
                 is_connected: peer.transport.as_ref().is_some_and(|transport| transport.is_connected),
+                refused: peer.refused,
                 estimate_bps: peer.estimate_bps,
                 published: peer.published.iter_mut().map(|track| track.snapshot(now)).collect(),
                 played,

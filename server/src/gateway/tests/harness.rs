@@ -82,6 +82,8 @@ impl TestGateway {
     }
 
     async fn start_on(settings: AppSettings, config: GatewayConfig, media: MediaPlane) -> Self {
+        crate::trace::keep(crate::telemetry::filter("trace").unwrap());
+        [SECRET, APP_SIGN].into_iter().for_each(crate::kept::note_secret);
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(START)));
         let directory = Arc::new(Directory::default());
         let config = GatewayConfig { server_origins: vec!["https://other.example".into(), ORIGIN.into()], ..config };

@@ -46,7 +46,7 @@ fn references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 fn the_document_is_whole() {
     let document = document().unwrap();
     let mut found = Vec::new();
-    references(document, &mut found);
+    references(&document, &mut found);
     assert!(found.len() > 10);
     for reference in found {
         assert!(document.pointer(reference.strip_prefix('#').unwrap()).is_some(), "{reference}");

@@ -78,7 +78,7 @@ impl World {
         tokio::spawn(Arc::clone(&service.gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let router = http::router(Arc::clone(&service)).unwrap();
+        let router = http::router(Arc::clone(&service));
         let router = router.into_make_service_with_connect_info::<SocketAddr>();
         tokio::spawn(async move { axum::serve(listener, router).await });
         let api = testing::over(&service).await;

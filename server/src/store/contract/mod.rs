@@ -19,7 +19,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..45 {
+    for promise in 0..46 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -68,6 +68,7 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             41 => webhooks::claims_are_shared_out_and_pass_over_who_is_off(&store).await,
             42 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
             43 => used_tokens::a_token_is_used_by_one_session(&store).await,
+            44 => apps_are_found_by_name_and_number(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }
@@ -95,6 +96,37 @@ async fn an_app_comes_back_as_it_was(store: &impl Store) {
     assert_eq!(store.apps_after(Some(apps[1].app_id), 2).await.unwrap(), apps[2..]);
     assert_eq!(store.app(apps[1].app_id).await.unwrap().as_ref(), Some(&apps[1]));
     assert_eq!(store.app(AppId::new(2).unwrap()).await.unwrap(), None);
+}
+
+async fn apps_are_found_by_name_and_number(store: &impl Store) {
+    let names = [(3, "Blue Whale"), (31, "blau"), (310, "100 % WHALE_s"), (4, "Ünïc \"quoted\""), (400, "")];
+    for (number, name) in names {
+        let settings = serde_json::json!({ "name": name }).to_string();
+        store.insert_app(AppRecord { settings, ..app(number) }).await.unwrap();
+    }
+    let find = async |search: &str, after, limit| {
+        let found = store.find_apps(search, after, limit).await.unwrap();
+        assert!(found.iter().all(|found| found.secrets == app(found.app_id.get()).secrets), "{search}");
+        found.iter().map(|app| app.app_id.get()).collect::<Vec<_>>()
+    };
+    for (search, expected) in [
+        ("whale", &[3, 310][..]),
+        ("WHALE", &[3, 310]),
+        ("bl", &[3, 31]),
+        ("3", &[3, 31, 310]),
+        ("31", &[31, 310]),
+        ("10", &[310]),
+        ("%", &[310]),
+        ("_", &[310]),
+        ("nïc", &[4]),
+        ("\"", &[4]),
+        ("'", &[]),
+        ("40", &[400]),
+    ] {
+        assert_eq!(find(search, None, 10).await, expected, "{search}");
+    }
+    assert_eq!(find("3", None, 2).await, [3, 31]);
+    assert_eq!(find("3", AppId::new(31).ok(), 2).await, [310]);
 }
 
 async fn an_app_id_is_taken_once(store: &impl Store) {

@@ -20,6 +20,9 @@ pub(super) async fn a_token_is_used_by_one_session(store: &impl Store) {
     store.use_token(app(1), "t", &sessions[winners[0]], end).await.unwrap();
     store.use_token(app(2), "t", "another", end).await.unwrap();
 
+    assert_eq!(store.user_of_token(app(1), "t").await.unwrap().as_ref(), Some(&sessions[winners[0]]));
+    assert_eq!(store.user_of_token(app(1), "another").await.unwrap(), None);
+
     store.release_token(app(1), "t", "nobody").await.unwrap();
     assert!(matches!(store.use_token(app(1), "t", "late", end).await, Err(StoreError::Conflict)));
     store.release_token(app(1), "t", &sessions[winners[0]]).await.unwrap();

@@ -56,6 +56,14 @@ impl Store for PostgresStore {
         self.apps_where("app_id > $1", "LIMIT $2", parameters).await
     }
 
+    async fn find_apps(&self, search: &str, after: Option<AppId>, limit: u32) -> Result<Vec<AppRecord>, StoreError> {
+        let condition = "app_id > $1 AND (strpos(lower(settings::json ->> 'name' COLLATE \"C\"), $3) > 0
+            OR starts_with(app_id::text, $3))";
+        let search = search.to_ascii_lowercase();
+        let parameters: &[Parameter<'_>] = &[&after.map_or(0, number), &i64::from(limit), &search];
+        self.apps_where(condition, "LIMIT $2", parameters).await
+    }
+
     async fn app(&self, app_id: AppId) -> Result<Option<AppRecord>, StoreError> {
         Ok(self.apps_where("app_id = $1", "", &[&number(app_id)]).await?.pop())
     }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
-use super::{Parameter, PostgresStore, execute};
+use super::{Parameter, PostgresStore, execute, row};
 use crate::store::{StoreError, UsedTokenStore};
 
 #[async_trait]
@@ -30,6 +30,13 @@ impl UsedTokenStore for PostgresStore {
         let app_id = i64::from(app_id.get());
         let parameters: &[Parameter<'_>] = &[&app_id, &token_id, &session_id];
         self.pool.run(async |client| execute(&client, query, parameters).await.map(drop)).await
+    }
+
+    async fn user_of_token(&self, app_id: AppId, token_id: &str) -> Result<Option<String>, StoreError> {
+        let query = "SELECT session_id FROM used_tokens WHERE app_id = $1 AND token_id = $2";
+        let app_id = i64::from(app_id.get());
+        let parameters: &[Parameter<'_>] = &[&app_id, &token_id];
+        self.pool.run(async |client| row(&client, query, parameters, |row| Ok(row.try_get(0)?)).await).await
     }
 
     async fn forget_used_tokens(&self, now: UnixSeconds, limit: u32) -> Result<usize, StoreError> {

@@ -231,6 +231,26 @@ impl Store for SqliteStore {
             .await
     }
 
+    async fn find_apps(&self, search: &str, after: Option<AppId>, limit: u32) -> Result<Vec<AppRecord>, StoreError> {
+        let search = search.to_ascii_lowercase();
+        self.searcher
+            .read(move |connection| {
+                let query = format!(
+                    "{SELECT_APP} WHERE app_id > ?1 AND (instr(lower(json_extract(settings, '$.name')), ?3) > 0
+                        OR substr(CAST(app_id AS TEXT), 1, length(?3)) = ?3) ORDER BY app_id LIMIT ?2"
+                );
+                let after = after.map_or(0, AppId::get);
+                let mut apps = rows(connection, &query, params![after, limit, search], app_of_row)?;
+                let query = format!("{SELECT_SECRET} WHERE app_id = ?1 ORDER BY secret_id");
+                for app in &mut apps {
+                    let secrets = rows(connection, &query, [app.app_id.get()], secret_of_row)?;
+                    app.secrets = secrets.into_iter().map(|(_, secret)| secret).collect();
+                }
+                Ok(apps)
+            })
+            .await
+    }
+
     async fn app(&self, app_id: AppId) -> Result<Option<AppRecord>, StoreError> {
         self.reader
             .read(move |connection| {

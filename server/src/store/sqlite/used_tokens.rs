@@ -1,7 +1,7 @@
 //! Tokens that are used up, in SQLite.
 
 use async_trait::async_trait;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use token_gen::{AppId, UnixSeconds};
 
 use super::SqliteStore;
@@ -23,12 +23,11 @@ impl UsedTokenStore for SqliteStore {
                     ON CONFLICT DO NOTHING";
                 let app_id = app_id.get();
                 connection.prepare_cached(insert)?.execute(params![app_id, token_id, session_id, expire_at.get()])?;
-                let query = "SELECT session_id FROM used_tokens WHERE app_id = ?1 AND token_id = ?2";
-                let user: Option<String> = connection
-                    .prepare_cached(query)?
-                    .query_row(params![app_id, token_id], |row| row.get(0))
-                    .optional()?;
-                if user == Some(session_id) { Ok(()) } else { Err(StoreError::Conflict) }
+                if user_of(connection, app_id, &token_id)? == Some(session_id) {
+                    Ok(())
+                } else {
+                    Err(StoreError::Conflict)
+                }
             })
             .await
     }
@@ -44,6 +43,11 @@ impl UsedTokenStore for SqliteStore {
             .await
     }
 
+    async fn user_of_token(&self, app_id: AppId, token_id: &str) -> Result<Option<String>, StoreError> {
+        let token_id = token_id.to_owned();
+        self.reader.read(move |connection| user_of(connection, app_id.get(), &token_id)).await
+    }
+
     async fn forget_used_tokens(&self, now: UnixSeconds, limit: u32) -> Result<usize, StoreError> {
         self.writer
             .write(move |connection| {
@@ -53,4 +57,9 @@ impl UsedTokenStore for SqliteStore {
             })
             .await
     }
+}
+
+fn user_of(connection: &Connection, app_id: u32, token_id: &str) -> Result<Option<String>, StoreError> {
+    let query = "SELECT session_id FROM used_tokens WHERE app_id = ?1 AND token_id = ?2";
+    Ok(connection.prepare_cached(query)?.query_row(params![app_id, token_id], |row| row.get(0)).optional()?)
 }

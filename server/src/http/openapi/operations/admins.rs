@@ -114,7 +114,7 @@ fn credentials() -> Vec<Operation> {
 fn people() -> Vec<Operation> {
     let ada = AdminItem { name: "ada".to_owned(), roles: roles(Role::Owner), created_at: NOW };
     let invitation = InviteResponse {
-        setup_link: "https://rtc.example.com/console/#setup=k3Jd…".to_owned(),
+        setup_link: "https://rtc.example.com/console/setup#k3Jd…".to_owned(),
         expire_at: NOW + 900,
         server_time: NOW,
     };

@@ -4,11 +4,12 @@ use axum::http::Method;
 use roompass_wire::{
     ErrorCode,
     http::{
-        APP_PATH, APP_SIGN_RESET_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings, AppsResponse, BackendKey,
-        CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse, KEY_PATH, KEYS_PATH, KeyRight,
-        KeysResponse, ListQuery, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
+        APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings,
+        AppsQuery, AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse,
+        KEY_PATH, KEYS_PATH, KeyRight, KeysResponse, ListQuery, MODE_PREVIEW_PATH, ModePreviewQuery,
+        ModePreviewResponse, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
         RetireResponse, RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH, Secret, SecretPurpose,
-        SecretState, SecretsResponse, UpdateAppRequest,
+        SecretState, SecretsResponse, ShowAppSignResponse, ShutOut, UpdateAppRequest,
     },
 };
 
@@ -43,7 +44,7 @@ fn apps() -> Vec<Operation> {
             .body(&create)
             .answer(200, "The app with its secrets, which are in no later answer.", &created)
             .refuses(&[ErrorCode::Conflict]),
-        new("list_apps", Method::GET, APPS_PATH, "List apps").query::<ListQuery>().answer(
+        new("list_apps", Method::GET, APPS_PATH, "List apps").query::<AppsQuery>().answer(
             200,
             "A page of them, by number.",
             &AppsResponse { apps: vec![app()], cursor: None, server_time: NOW },
@@ -54,7 +55,36 @@ fn apps() -> Vec<Operation> {
             .body(&update)
             .answer(200, "The app as it is now.", &shown)
             .refuses(&[ErrorCode::Conflict]),
+        new("preview_mode", Method::GET, MODE_PREVIEW_PATH, "See who would be refused in another mode")
+            .about(
+                "Judges the logins that were let in lately, as the audit trail has them, by the rules of that mode. \
+                 Not for a key that is bound to rooms.",
+            )
+            .query::<ModePreviewQuery>()
+            .answer(200, "How many logins and users, why, and who.", &preview()),
     ]
+}
+
+fn preview() -> ModePreviewResponse {
+    let shut_out = ShutOut {
+        at: NOW - 60,
+        user_id: "alice".to_owned(),
+        room_id: "room1".to_owned(),
+        reason: "app_sign_refused".to_owned(),
+    };
+    ModePreviewResponse {
+        mode: AppMode::TokenOnly,
+        since: NOW - 604_800,
+        complete: true,
+        logins: 1_200,
+        users: 310,
+        refused: 24,
+        users_refused: 3,
+        unsure: 0,
+        reasons: [("app_sign_refused".to_owned(), 24)].into(),
+        shut_out: vec![shut_out],
+        server_time: NOW,
+    }
 }
 
 fn secrets() -> Vec<Operation> {
@@ -68,6 +98,8 @@ fn secrets() -> Vec<Operation> {
         retired_at: None,
         last_used_at: Some(NOW),
         used_count: 12_345,
+        opened_in_5_min: 12,
+        opened_in_1_h: 345,
         mints_reserved: 65_536,
     };
     let rotated = RotateResponse {
@@ -81,6 +113,7 @@ fn secrets() -> Vec<Operation> {
         previous_valid_until: NOW + 2_592_000,
         server_time: NOW,
     };
+    let shown = ShowAppSignResponse { app_sign: reset.app_sign.clone(), previous_valid_until: None, server_time: NOW };
     vec![
         new("list_secrets", Method::GET, SECRETS_PATH, "Show the ring of server secrets")
             .about("Without the secrets themselves: what each is for, what it still does, and how it was used.")
@@ -93,6 +126,9 @@ fn secrets() -> Vec<Operation> {
         new("retire_secret", Method::POST, RETIRE_PATH, "End a previous secret at once")
             .answer(200, "It has ended.", &RetireResponse { secret_id: SECRET_ID.to_owned(), server_time: NOW })
             .refuses(&[ErrorCode::NotFound, ErrorCode::Conflict, ErrorCode::FieldInvalid]),
+        new("show_app_sign", Method::POST, APP_SIGN_SHOW_PATH, "Show the AppSign")
+            .about("It is in every client build anyway. Each time it is shown, the audit trail says to whom.")
+            .answer(200, "The AppSign.", &shown),
         new("reset_app_sign", Method::POST, APP_SIGN_RESET_PATH, "Make a new AppSign")
             .body(&ResetAppSignRequest { overlap_secs: 2_592_000 })
             .answer(200, "The AppSign, which is in no later answer.", &reset)

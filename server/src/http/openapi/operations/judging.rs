@@ -47,6 +47,7 @@ pub(super) fn operations() -> Vec<Operation> {
         claims: None,
         revoked_by: None,
         banned_by: None,
+        used_by: None,
         server_time: minted.server_time,
     };
     vec![
@@ -61,7 +62,7 @@ pub(super) fn operations() -> Vec<Operation> {
         Operation::new("explain_token", Method::POST, EXPLAIN_PATH, TOKENS, "Why is a login refused?")
             .about(
                 "Takes the token and what was attempted with it, and names everything that stands in the way, with \
-                 remedies: the token, its times and rights, revocations, bans, and the app's settings.",
+                 remedies: the token, its times and rights, revocations, bans, its one use, and the app's settings.",
             )
             .body(&ExplainRequest {
                 token: minted.token,

@@ -5,9 +5,11 @@ use roompass_wire::{
     ErrorCode,
     http::{
         AuthName, CLOSE_ROOM_PATH, CloseRoomRequest, KICK_PATH, KickRequest, KickResponse, LIVE_SESSIONS_PATH,
-        ListQuery, LiveSession, LiveSessionsQuery, LiveSessionsResponse, PrivilegeName, ROOM_MESSAGE_PATH, ROOM_PATH,
-        ROOMS_PATH, ReachedResponse, RoomMessageRequest, RoomQuery, RoomResponse, RoomStream, RoomSummary, RoomUser,
-        RoomsResponse, STOP_STREAM_PATH, StopStreamRequest, WITHHOLD_PATH, WithheldPrivilege, WithholdRequest,
+        ListQuery, LiveSession, LiveSessionsQuery, LiveSessionsResponse, LiveStream, MediaName, PlayedTrack,
+        PrivilegeName, PublishedTrack, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, RoomMessageRequest,
+        RoomQuery, RoomResponse, RoomStream, RoomSummary, RoomUser, RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH,
+        SessionMedia, StopStreamRequest, StreamsQuery, StreamsResponse, TrackStats, WITHHOLD_PATH, WithheldPrivilege,
+        WithholdRequest,
     },
 };
 
@@ -44,6 +46,44 @@ fn looking() -> Vec<Operation> {
         withheld: Vec::new(),
         token_id: Some("5f1c2a9b0d3e4f60718293".to_owned()),
         expire_at: Some(NOW + 3540),
+        media: Some(SessionMedia {
+            is_connected: true,
+            sent_bps: 698_000,
+            received_bps: 0,
+            estimate_bps: Some(1_500_000),
+            refused_packets: 0,
+        }),
+    };
+    let stats = |bitrate_bps| TrackStats {
+        bitrate_bps,
+        packets: 4_210,
+        bytes: 4_620_114,
+        loss: Some(0.004),
+        rtt_ms: Some(23.0),
+        nacks: 12,
+        keyframe_requests: 3,
+        dropped_packets: 0,
+    };
+    let stream = LiveStream {
+        stream_id: "alice-camera".to_owned(),
+        user_id: "alice".to_owned(),
+        room_id: "room1".to_owned(),
+        published: vec![PublishedTrack {
+            kind: MediaName::Video,
+            is_live: true,
+            layer_count: 3,
+            receiver_count: 1,
+            stats: stats(650_000),
+            refused_packets: 0,
+        }],
+        played: vec![PlayedTrack {
+            user_id: "bob".to_owned(),
+            kind: MediaName::Video,
+            layer: Some("h".to_owned()),
+            stats: stats(498_000),
+            freezes: 1,
+            frozen_ms: 140,
+        }],
     };
     vec![
         new("list_rooms", Method::GET, ROOMS_PATH, "List rooms").query::<ListQuery>().answer(
@@ -62,6 +102,17 @@ fn looking() -> Vec<Operation> {
                 200,
                 "A page of them.",
                 &LiveSessionsResponse { sessions: vec![session], cursor: None, unreached: None, server_time: NOW },
+            ),
+        new("list_streams", Method::GET, STREAMS_PATH, "List streams")
+            .about(
+                "Who publishes what, and what is measured of it: bitrate, loss, round-trip time and \
+                 freezes, from the publisher and to each receiver.",
+            )
+            .query::<StreamsQuery>()
+            .answer(
+                200,
+                "A page of them, by id.",
+                &StreamsResponse { streams: vec![stream], cursor: None, unreached: None, server_time: NOW },
             ),
     ]
 }

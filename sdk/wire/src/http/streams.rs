@@ -1,0 +1,138 @@
+//! Streams as they are now, and what is measured of their sound and pictures.
+
+use serde::{Deserialize, Serialize};
+
+use super::MediaName;
+
+/// `GET`: the streams being published, with what is measured of them.
+pub const STREAMS_PATH: &str = "/v1/apps/{app_id}/streams";
+
+/// Which streams.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct StreamsQuery {
+    /// Only those in this room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+    /// Only those of this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+    /// How many entries at most: 1 to 1,000, 100 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
+    pub limit: Option<u32>,
+    /// Where to go on: the `cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A page of streams, by id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct StreamsResponse {
+    /// The streams.
+    pub streams: Vec<LiveStream>,
+    /// Where to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<super::Unreached>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// A stream being published. Both lists are empty if its media goes through no node.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct LiveStream {
+    /// The stream.
+    pub stream_id: String,
+    /// Who publishes it.
+    pub user_id: String,
+    /// The room.
+    pub room_id: String,
+    /// What comes of it from its publisher: its sound, its pictures.
+    pub published: Vec<PublishedTrack>,
+    /// What goes of it to each of its receivers.
+    pub played: Vec<PlayedTrack>,
+}
+
+/// The sound or the picture of a stream, on its way from the publisher to the server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PublishedTrack {
+    /// What it carries.
+    pub kind: MediaName,
+    /// Whether its packets are let through at the moment.
+    pub is_live: bool,
+    /// In how many sizes the picture arrives.
+    pub layer_count: u64,
+    /// To how many receivers it goes.
+    pub receiver_count: u64,
+    /// What is measured.
+    pub stats: TrackStats,
+    /// Packets turned away because the publisher may not send them.
+    pub refused_packets: u64,
+}
+
+/// The sound or the picture of a stream, on its way from the server to one receiver.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct PlayedTrack {
+    /// The receiver.
+    pub user_id: String,
+    /// What it carries: `audio`, or pictures as `video`.
+    pub kind: MediaName,
+    /// Which of the sizes sent by the publisher it gets, by its `rid`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// What is measured.
+    pub stats: TrackStats,
+    /// How often the picture stood still: from the receiver's request for a keyframe until one was sent to it.
+    pub freezes: u64,
+    /// How long in all, in milliseconds.
+    pub frozen_ms: u64,
+}
+
+/// What is measured of a track, since it began.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct TrackStats {
+    /// Bits a second, over the last second.
+    pub bitrate_bps: u64,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes of sound or pictures in them.
+    pub bytes: u64,
+    /// The share of packets lost on the way, 0 to 1; absent before the first report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss: Option<f64>,
+    /// The time to the client and back, in milliseconds; absent before the first report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rtt_ms: Option<f64>,
+    /// Requests for lost packets.
+    pub nacks: u64,
+    /// Requests for a keyframe.
+    pub keyframe_requests: u64,
+    /// Packets not sent on: more than the publisher may send, more than the receiver could take.
+    pub dropped_packets: u64,
+}
+
+/// The media connection of a live session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct SessionMedia {
+    /// Whether packets can flow.
+    pub is_connected: bool,
+    /// What it sends, in bits a second over the last second.
+    pub sent_bps: u64,
+    /// What it receives, likewise.
+    pub received_bps: u64,
+    /// What it can receive, as far as is known, in bits a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate_bps: Option<u64>,
+    /// Packets turned away because it may not publish them.
+    pub refused_packets: u64,
+}

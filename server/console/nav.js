@@ -1,0 +1,24 @@
+// What stands in the navigation: one line a page. `at` is below `/apps/{appId}` in the app's part.
+
+export const everywhere = [
+  { label: "Apps", at: "/", icon: "apps" },
+  { label: "People", at: "/people", icon: "people", needs: "owner" },
+];
+
+export const inApp = [
+  {
+    items: [
+      { label: "Overview", at: "", icon: "overview" },
+    ],
+  },
+  {
+    label: "Access",
+    items: [
+      { label: "AppSign", at: "/app-sign", icon: "sign" },
+      { label: "Server secrets", at: "/secrets", icon: "ring" },
+      { label: "Formats and policies", at: "/policies", icon: "sliders" },
+      { label: "Backend keys", at: "/keys", icon: "key" },
+      { label: "Webhooks", at: "/webhooks", icon: "hook" },
+    ],
+  },
+];

@@ -1,0 +1,106 @@
+// Tables, and lists that come page by page from the server.
+
+import { html, classes, useCallback, useEffect, useRef, useState } from "../lib/view.js";
+import { Button } from "./button.js";
+import { Icon } from "./icons.js";
+import { Empty, Failed, Loading } from "./states.js";
+
+/**
+ * Rows in columns of `{ label, cell, wide, end, sort }`. On a narrow screen each row is a card. `href(row)` makes the
+ * first cell a link. A column with `sort` (a value of a row) can be sorted by; the label of a `bare` one is not seen.
+ */
+export function Table({ label, columns, rows, keyOf, href, selected }) {
+  const [order, setOrder] = useState(null);
+  const sorted = order ? sort(rows, columns[order.at].sort, order.down) : rows;
+  const turn = (at) => setOrder(order?.at === at ? (order.down ? null : { at, down: true }) : { at, down: false });
+  const head = (column, at) => html`<th scope="col" key=${at} class=${classes(column.end && "end")} aria-sort=${order?.at === at ? (order.down ? "descending" : "ascending") : undefined}>
+    ${column.sort ? html`<button type="button" class="sort" onClick=${() => turn(at)}>${column.label}<span aria-hidden="true">${order?.at === at ? (order.down ? " ↓" : " ↑") : ""}</span></button>` : column.bare ? html`<span class="hidden">${column.label}</span>` : column.label}</th>`;
+  return html`<div class="table-frame"><table class="table" aria-label=${label}>
+    <thead><tr>${columns.map(head)}</tr></thead>
+    <tbody>${sorted.map((row) => html`<tr key=${keyOf(row)} class=${classes(href && "opens", selected?.(row) && "selected")}>
+      ${columns.map((column, at) => html`<td key=${at} data-label=${column.bare ? undefined : column.label} class=${classes(column.end && "end", column.wide && "wide")}>
+        <div>${at === 0 && href ? html`<a href=${href(row)}>${column.cell(row)}</a>` : column.cell(row)}</div></td>`)}
+    </tr>`)}</tbody>
+  </table></div>`;
+}
+
+function sort(rows, value, down) {
+  const compare = (a, b) => (typeof a === "number" && typeof b === "number" ? a - b : String(a ?? "").localeCompare(String(b ?? "")));
+  return [...rows].sort((a, b) => (down ? -1 : 1) * compare(value(a), value(b)));
+}
+
+/** Loads something now and whenever `inputs` change: `{ value, error, loading, reload }`. The last value stays meanwhile. */
+export function useLoad(load, inputs) {
+  const [state, setState] = useState({ loading: true });
+  const turn = useRef(0);
+  const reload = useCallback(async () => {
+    const mine = ++turn.current;
+    setState((before) => ({ ...before, loading: true, error: undefined }));
+    try {
+      const value = await load();
+      if (mine === turn.current) setState({ value, loading: false });
+    } catch (error) {
+      if (mine === turn.current) setState((before) => ({ value: before.value, error, loading: false }));
+    }
+  }, inputs);
+  useEffect(() => {
+    reload();
+    return () => void turn.current++;
+  }, [reload]);
+  return { ...state, reload };
+}
+
+/** A list by pages: `fetchPage(cursor)` gives `{ rows, cursor }`. Begins again when `inputs` change. */
+export function usePages(fetchPage, inputs) {
+  const [cursors, setCursors] = useState([undefined]);
+  const asked = JSON.stringify(inputs);
+  const last = useRef(asked);
+  if (last.current !== asked) {
+    last.current = asked;
+    if (cursors.length > 1) setCursors([undefined]);
+  }
+  const at = last.current === asked ? cursors.at(-1) : undefined;
+  const page = useLoad(() => fetchPage(at), [asked, at]);
+  return {
+    ...page,
+    rows: page.value?.rows,
+    number: cursors.length,
+    next: page.value?.cursor ? () => setCursors([...cursors, page.value.cursor]) : undefined,
+    previous: cursors.length > 1 ? () => setCursors(cursors.slice(0, -1)) : undefined,
+  };
+}
+
+/** The table of a list by pages, in every state. `empty` is what to show where there is nothing at all. */
+export function PagedTable({ pages, empty, ...table }) {
+  if (pages.error) return html`<${Failed} error=${pages.error} retry=${pages.reload} />`;
+  if (!pages.rows) return html`<${Loading} rows=${6} />`;
+  if (!pages.rows.length && !pages.previous) return empty ?? html`<${Empty} title="Nothing here" />`;
+  return html`<div aria-busy=${pages.loading ? "true" : undefined}>
+    <${Table} ...${table} rows=${pages.rows} />
+    <${Pager} pages=${pages} />
+  </div>`;
+}
+
+/** Forward and back. */
+export function Pager({ pages }) {
+  if (!pages.next && !pages.previous) return null;
+  return html`<nav class="pager" aria-label="Pages">
+    <${Button} small icon="back" disabled=${!pages.previous} onClick=${pages.previous}>Previous<//>
+    <span class="soft">Page ${pages.number}</span>
+    <${Button} small disabled=${!pages.next} onClick=${pages.next}>Next <${Icon} name="next" /><//>
+  </nav>`;
+}
+
+/** A search box; `onValue` is called when typing pauses. */
+export function Search({ label, value, onValue, placeholder }) {
+  const [text, setText] = useState(value ?? "");
+  const timer = useRef();
+  const type = (next) => {
+    setText(next);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onValue(next.trim()), 200);
+  };
+  useEffect(() => () => clearTimeout(timer.current), []);
+  return html`<div class="search" role="search"><${Icon} name="search" />
+    <input class="input" type="search" aria-label=${label} placeholder=${placeholder ?? label} autocomplete="off" spellcheck="false" value=${text} onInput=${(event) => type(event.target.value)} /></div>`;
+}

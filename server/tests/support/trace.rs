@@ -1,0 +1,21 @@
+//! Keeps what a test process logs itself, at every level.
+
+use std::sync::{Mutex, Once};
+
+use tracing_subscriber::{
+    Layer, Registry, fmt,
+    layer::{Filter, SubscriberExt},
+    util::SubscriberInitExt,
+};
+
+use super::kept;
+
+/// Keeps it, as far as `filter` lets it through, if this run keeps anything. The first call decides.
+pub(crate) fn keep(filter: impl Filter<Registry> + Send + Sync + 'static) {
+    static KEPT: Once = Once::new();
+    KEPT.call_once(|| {
+        let Some(file) = kept::log() else { return };
+        let lines = fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(filter);
+        tracing_subscriber::registry().with(lines).init();
+    });
+}

@@ -1,0 +1,71 @@
+// Two who do not use the demo page: one that publishes whatever the server says, and one that plays whatever there is.
+
+import { giveEyes } from "./eyes.mjs";
+
+async function pageOf(browser, url) {
+  const page = await (await browser.newContext()).newPage();
+  await giveEyes(page);
+  await page.goto(`${url}/demo`);
+  return page;
+}
+
+/**
+ * Logs in, asks to publish `streamIds`, is refused, and offers to send them all the same: with the camera and the
+ * microphone, without the SDK. Gives the page, and the codes of the refusals.
+ */
+export async function intruder(browser, { url, gateway_url, app_id }, { userId, roomId, token, streamIds }) {
+  const page = await pageOf(browser, url);
+  const codes = await page.evaluate(
+    async ({ gatewayUrl, login, streamIds }) => {
+      const socket = new WebSocket(gatewayUrl, "roompass.v1");
+      const waiting = new Map();
+      const asked = (id) => new Promise((resolve) => waiting.set(id, resolve));
+      const hello = asked("hello");
+      socket.onmessage = ({ data }) => {
+        const message = JSON.parse(data);
+        waiting.get(message.id ?? message.type)?.(message);
+      };
+      let id = 0;
+      const ask = (message) => {
+        const answer = asked(++id);
+        socket.send(JSON.stringify({ ...message, id }));
+        return answer;
+      };
+      await hello;
+      await ask({ type: "login", ...login });
+      const refusals = [];
+      for (const stream_id of streamIds) refusals.push((await ask({ type: "publish", stream_id })).code);
+
+      const peer = new RTCPeerConnection();
+      const tracks = [];
+      for (const streamId of streamIds) {
+        const camera = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 160, height: 120 } });
+        for (const track of camera.getTracks()) {
+          tracks.push({ transceiver: peer.addTransceiver(track, { direction: "sendonly" }), stream_id: streamId, publish: track.kind });
+        }
+      }
+      await peer.setLocalDescription(await peer.createOffer());
+      const lines = tracks.map(({ transceiver, ...of }) => ({ mid: transceiver.mid, ...of }));
+      const answer = await ask({ type: "media_offer", sdp: peer.localDescription.sdp, tracks: lines });
+      await peer.setRemoteDescription({ type: "answer", sdp: answer.sdp });
+      return refusals;
+    },
+    { gatewayUrl: gateway_url, login: { app_id, user_id: userId, room_id: roomId, token }, streamIds },
+  );
+  return { page, codes };
+}
+
+/** Logs in with the SDK and plays `streamIds`, whether they exist or not. */
+export async function listener(browser, { url, app_id }, { userId, roomId, token, streamIds }) {
+  const page = await pageOf(browser, url);
+  await page.evaluate(
+    async ({ url, app_id, userId, roomId, token, streamIds }) => {
+      const { RoompassClient } = await import("/demo/roompass.min.js");
+      const client = new RoompassClient({ appId: app_id, server: url });
+      await client.loginRoom(roomId, { userId }, { token });
+      await Promise.all(streamIds.map((streamId) => client.startPlayingStream(streamId)));
+    },
+    { url, app_id, userId, roomId, token, streamIds },
+  );
+  return page;
+}

@@ -1,0 +1,67 @@
+//! The console in a real browser, on the machine's own clock. One journey at a time: each has a server of its own.
+
+use roompass_tests::run_script;
+use tokio::sync::Mutex;
+
+static BROWSER: Mutex<()> = Mutex::const_new(());
+
+async fn run(script: &str) -> Vec<String> {
+    let _alone = BROWSER.lock().await;
+    run_script("node", &[], &format!("console/{script}.mjs"), &format!("console-{script}.log")).await
+}
+
+// proves T59 (set-up link and session in the browser), T57 (cached pages)
+#[tokio::test]
+async fn from_the_set_up_link_to_the_first_app() {
+    assert_eq!(
+        run("setup").await,
+        [
+            "a set-up link makes an owner, and is in no address and no request",
+            "the first app and its first key, each credential shown once",
+            "signed out, the way back shows nothing",
+            "a sign-in begins a session of its own, and goes on to the page that was asked for",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_rotation_under_live_tokens_is_watched() {
+    assert_eq!(
+        run("rotate").await,
+        [
+            "rotated, all tokens are on the secret before",
+            "the share moves while it is watched",
+            "ended before its time, its tokens are refused and the others are not",
+        ]
+    );
+}
+
+// proves T21 (roles at the console)
+#[tokio::test]
+async fn a_read_only_admin_changes_nothing() {
+    assert_eq!(
+        run("roles").await,
+        [
+            "a viewer sees every page, and no control that changes anything",
+            "what the page does not offer, the server refuses",
+            "an admin of one app has that app and no other",
+        ]
+    );
+}
+
+// proves T58, T57 (frames and forged requests of a real site)
+#[tokio::test]
+async fn what_people_call_things_is_never_obeyed() {
+    assert_eq!(
+        run("scripts").await,
+        ["fifty scripts in names stay texts", "other sites can neither frame the console nor act in its name"]
+    );
+}
+
+#[tokio::test]
+async fn the_console_can_be_used_by_all() {
+    assert_eq!(
+        run("everybody").await,
+        ["every page can be used by all, fits, and keeps to its policy", "the keyboard is enough"]
+    );
+}
