@@ -463,8 +463,11 @@ async fn serve(
 
 /// Brings this node's rooms and the others' together, and answers the others, to the end.
 pub(crate) async fn meet(service: Arc<Service>) {
-    let answer = |app_id, question: Question| operator::answer(&service, app_id, &question);
-    tokio::join!(service.nodes.listen(), service.nodes.speak(), service.nodes.answer(answer));
+    let answer = |app_id, question: Question| {
+        let service = Arc::clone(&service);
+        async move { operator::answer(&service, app_id, &question).await }
+    };
+    tokio::join!(service.nodes.listen(), service.nodes.speak(), Arc::clone(&service.nodes).answer(answer));
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {

@@ -56,7 +56,8 @@ impl Cluster {
         if !settings.is_empty() {
             cluster.operate(&[&["app", "update", "77"], settings].concat());
         }
-        let key = cluster.operate(&["key", "create", "--app-id", "77"]);
+        let rights = ["--right", "mint", "--right", "read", "--right", "operate"];
+        let key = cluster.operate(&[&["key", "create", "--app-id", "77"][..], &rights].concat());
         cluster.backend_key = key["backend_key"].as_str().expect("a string").to_owned();
         logs::note_secret(&cluster.backend_key);
         (0..nodes).for_each(|_| cluster.add_node());

@@ -189,5 +189,6 @@ fn view(session_id: SessionId, entry: &Entry) -> LiveSession {
         withheld: entry.standing.withheld.clone(),
         token_id: entry.token.as_ref().map(|token| token.token_id().as_str().to_owned()),
         expire_at: entry.token.as_ref().map(|token| token.expire_at().get()),
+        media: None,
     }
 }

@@ -14,7 +14,6 @@ use super::{
     auth::AppCaller,
     extract::{Json, Page, Query, searched},
     origin::Asking,
-    streams,
 };
 use crate::{
     app::Service,
@@ -79,10 +78,6 @@ pub(super) async fn sessions(
         operator::sessions(&service, &caller, &who, &search, after, limit).await;
     let more = page.cut(&mut sessions);
     let cursor = sessions.last().filter(|_| more).map(|last| last.session_id.clone());
-    let look = service.media.look(caller.app_id).await;
-    for session in &mut sessions {
-        session.media = look.session(&session.room_id, &session.user_id).map(streams::of_session);
-    }
     let server_time = service.clock.now().get();
     Ok(Answer(LiveSessionsResponse { sessions, cursor, unreached: missing(&unreached), server_time }))
 }
@@ -197,7 +192,7 @@ fn done(reached: &Reached<usize>, service: &Service) -> ReachedResponse {
 }
 
 /// Whom an answer lacks, if anybody.
-fn missing(nodes::Unreached { silent, bus_away }: &nodes::Unreached) -> Option<Unreached> {
+pub(super) fn missing(nodes::Unreached { silent, bus_away }: &nodes::Unreached) -> Option<Unreached> {
     let is_whole = silent.is_empty() && !bus_away;
     let silent_nodes = silent.iter().map(ToString::to_string).collect();
     (!is_whole).then_some(Unreached { silent_nodes, bus_away: *bus_away })

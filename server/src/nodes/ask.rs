@@ -79,10 +79,11 @@ impl Nodes {
     }
 
     /// Answers what other nodes ask, for ever.
-    pub async fn answer<Q, A>(&self, answer: impl Fn(AppId, Q) -> A)
+    pub async fn answer<Q, A, F>(self: Arc<Self>, answer: impl Fn(AppId, Q) -> F)
     where
         Q: DeserializeOwned,
-        A: Serialize,
+        A: Serialize + Send,
+        F: Future<Output = A> + Send + 'static,
     {
         let mut answering = JoinSet::new();
         loop {
@@ -96,12 +97,14 @@ impl Nodes {
                 tracing::warn!(node = %asked.from, app_id = %asked.app_id, "a question makes no sense");
                 continue;
             };
-            let answer = answer(asked.app_id, question);
-            let place = answer_place(&asked.from, asked.id, self.bus.node());
-            let text = self.seal_words(asked.app_id, &place, &answer);
-            let bus = Arc::clone(&self.bus);
-            // Without a bus, who asked hears nothing, and says so.
-            answering.spawn(async move { drop(bus.answer(&asked, &text).await) });
+            let (nodes, answer) = (Arc::clone(&self), answer(asked.app_id, question));
+            answering.spawn(async move {
+                let answer = answer.await;
+                let place = answer_place(&asked.from, asked.id, nodes.bus.node());
+                let text = nodes.seal_words(asked.app_id, &place, &answer);
+                // Without a bus, who asked hears nothing, and says so.
+                drop(nodes.bus.answer(&asked, &text).await);
+            });
         }
     }
 

@@ -445,7 +445,8 @@ async fn what_is_asked_is_answered_by_all_who_can_read_it(meeting: &impl Meeting
     let there = Node::join(meeting).await;
     let answering = Arc::clone(&there.nodes);
     let answering = tokio::spawn(async move {
-        answering.answer(|app_id: AppId, asked: String| format!("{asked} in {app_id}? I am")).await;
+        let answer = |app_id: AppId, asked: String| async move { format!("{asked} in {app_id}? I am") };
+        answering.answer(answer).await;
     });
     let said = vec![(there.nodes.bus.node().clone(), "who is there in 1? I am".to_owned())];
     assert_eq!(ask(&here, &mut unreached).await, said);
@@ -454,7 +455,7 @@ async fn what_is_asked_is_answered_by_all_who_can_read_it(meeting: &impl Meeting
     // One with another master key, and one that says nothing: both are named, and then not waited for.
     let stranger = Node::join_with(meeting, Sealer::new(&MasterKey::generate(&mut SysRng).unwrap())).await;
     let answering_too = Arc::clone(&stranger.nodes);
-    let answering_too = tokio::spawn(async move { answering_too.answer(|_, asked: String| asked).await });
+    let answering_too = tokio::spawn(async move { answering_too.answer(|_, asked: String| async { asked }).await });
     let silent = [stranger.nodes.bus.node().clone()];
     for _ in 0..2 {
         assert_eq!(ask(&here, &mut unreached).await, said);

@@ -2,12 +2,13 @@
 
 use std::collections::HashSet;
 
-use roompass_wire::http::LiveSession;
+use roompass_wire::http::{LiveSession, LiveStream};
 use token_gen::AppId;
 
 use super::{
     Act, Answer, Part, Question, Who, answer,
     question::{RoomNow, sorted},
+    streams::joined,
 };
 use crate::{
     app::Service,
@@ -38,7 +39,7 @@ impl<'a> Everywhere<'a> {
 
     /// What every node answers; this one first, whatever becomes of the others.
     async fn ask(&mut self, question: &Question) -> Vec<(Option<NodeId>, Answer)> {
-        let here = answer(self.service, self.app_id, question);
+        let here = answer(self.service, self.app_id, question).await;
         let others = self.service.nodes.ask(self.app_id, question, &mut self.unreached).await;
         let others = others.into_iter().map(|(node, answer)| (Some(node), answer));
         std::iter::once((None, here)).chain(others).collect()
@@ -91,6 +92,23 @@ impl<'a> Everywhere<'a> {
         let parts =
             answers.filter_map(|(_, answer)| if let Answer::Rooms(rooms) = answer { Some(rooms) } else { None });
         let mut found = sorted(parts.flatten(), |room| &room.room_id);
+        found.truncate(limit);
+        found
+    }
+
+    /// Up to `limit` streams by id, from the one after `after`, only in a room or of a user if that is asked for.
+    pub(super) async fn streams(
+        &mut self,
+        (room_id, user_id): (Option<String>, Option<String>),
+        search: &str,
+        after: &str,
+        limit: usize,
+    ) -> Vec<LiveStream> {
+        let question = Question::Streams { room_id, user_id, part: self.part(search, after, limit) };
+        let answers = self.ask(&question).await.into_iter();
+        let parts =
+            answers.filter_map(|(_, answer)| if let Answer::Streams(streams) = answer { Some(streams) } else { None });
+        let mut found = joined(parts.flatten());
         found.truncate(limit);
         found
     }

@@ -9,12 +9,13 @@ mod command;
 mod everywhere;
 mod kick;
 mod question;
+mod streams;
 #[cfg(test)]
 mod tests;
 
 use std::sync::Arc;
 
-use roompass_wire::http::{LiveSession, WithheldPrivilege};
+use roompass_wire::http::{LiveSession, LiveStream, WithheldPrivilege};
 
 pub use command::{Act, Who};
 pub use kick::{Kick, Kicked, kick};
@@ -66,6 +67,21 @@ pub async fn rooms(
 ) -> Reached<Vec<Overview>> {
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.rooms(search, after, limit).await;
+    Reached { what, unreached: everywhere.unreached }
+}
+
+/// Up to `limit` streams, as far as the caller's key reaches, by id, from the one after `after`; only in a room or of a user
+/// if that is asked for.
+pub async fn streams(
+    service: &Service,
+    caller: &Caller,
+    only: (Option<String>, Option<String>),
+    search: &str,
+    after: &str,
+    limit: usize,
+) -> Reached<Vec<LiveStream>> {
+    let mut everywhere = Everywhere::new(service, caller);
+    let what = everywhere.streams(only, search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
 }
 

@@ -4,15 +4,14 @@ use std::collections::HashSet;
 
 use roompass_wire::{
     gateway::{Stream, User},
-    http::{LiveSession, RoomStream, RoomUser},
+    http::{LiveSession, LiveStream, RoomStream, RoomUser},
 };
 use serde::{Deserialize, Serialize};
 use token_gen::{AppId, TokenId, UnixSeconds};
 
-use super::{Act, Who};
+use super::{Act, Who, streams};
 use crate::{
     app::Service,
-    gateway::Gateway,
     revocations::{Revocation, Target},
     rooms::{Found, Overview, Snapshot},
 };
@@ -42,6 +41,15 @@ pub enum Question {
         /// The room.
         room_id: String,
     },
+    /// Which streams there are, by id.
+    Streams {
+        /// Only in this room.
+        room_id: Option<String>,
+        /// Only of this user.
+        user_id: Option<String>,
+        /// In which part of the list.
+        part: Part,
+    },
     /// Where a stream is.
     Stream {
         /// The stream.
@@ -54,7 +62,7 @@ pub enum Question {
 pub struct Part {
     /// Only of rooms whose id begins so.
     pub room_prefix: String,
-    /// Only what this is a part of: of a room's id, or of the user's.
+    /// Only what this is a part of: of a room's id, or of the user's, or of a stream's.
     pub search: String,
     /// What comes after this.
     pub after: String,
@@ -74,7 +82,7 @@ pub struct Ended {
 }
 
 /// What a node says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", content = "value", rename_all = "snake_case")]
 pub enum Answer {
     /// The sessions it was done to.
@@ -85,6 +93,8 @@ pub enum Answer {
     Rooms(Vec<Overview>),
     /// A room that somebody here is in, and everybody in it.
     Room(Option<RoomNow>),
+    /// Streams of rooms that somebody here is in, with what is measured here.
+    Streams(Vec<LiveStream>),
     /// Who publishes a stream, and in which room.
     Stream(Option<Found>),
 }
@@ -134,7 +144,7 @@ impl Ended {
 }
 
 /// What this node answers.
-pub fn answer(service: &Service, app_id: AppId, question: &Question) -> Answer {
+pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> Answer {
     let (gateway, now) = (&service.gateway, service.clock.now());
     match question {
         Question::Do(act) => Answer::Done(gateway.obey(app_id, act, now).iter().map(ToString::to_string).collect()),
@@ -142,18 +152,22 @@ pub fn answer(service: &Service, app_id: AppId, question: &Question) -> Answer {
             gateway.shut_out(ended.iter().filter_map(|ended| ended.revocation(app_id)));
             Answer::Done(HashSet::new())
         }
-        Question::Sessions { who, part } => Answer::Sessions(sessions(gateway, app_id, who, part)),
+        Question::Sessions { who, part } => Answer::Sessions(sessions(service, app_id, who, part).await),
         Question::Rooms(Part { room_prefix, search, after, limit }) => {
             let is_wanted = |room_id: &str| room_id.starts_with(room_prefix) && room_id.contains(search);
             Answer::Rooms(gateway.rooms().overview(app_id, is_wanted, after, *limit))
         }
         Question::Room { room_id } => Answer::Room(gateway.rooms().snapshot_of_here(app_id, room_id).map(RoomNow::of)),
+        Question::Streams { room_id, user_id, part } => {
+            let only = (room_id.as_deref(), user_id.as_deref());
+            Answer::Streams(streams::streams(service, app_id, only, part).await)
+        }
         Question::Stream { stream_id } => Answer::Stream(gateway.rooms().find_stream(app_id, stream_id)),
     }
 }
 
-fn sessions(gateway: &Gateway, app_id: AppId, who: &Who, part: &Part) -> Vec<LiveSession> {
-    let found = gateway.sessions(app_id, who).into_iter();
+async fn sessions(service: &Service, app_id: AppId, who: &Who, part: &Part) -> Vec<LiveSession> {
+    let found = service.gateway.sessions(app_id, who).into_iter();
     let is_wanted = |found: &LiveSession| {
         let Part { room_prefix, search, after, .. } = part;
         found.room_id.starts_with(room_prefix) && found.user_id.contains(search) && found.session_id > *after
@@ -161,6 +175,11 @@ fn sessions(gateway: &Gateway, app_id: AppId, who: &Who, part: &Part) -> Vec<Liv
     let found = found.filter(is_wanted);
     let mut found = sorted(found, |session| &session.session_id);
     found.truncate(part.limit);
+    // Only the node that serves a session measures its media.
+    let look = service.media.look(app_id).await;
+    for session in &mut found {
+        session.media = look.session(&session.room_id, &session.user_id).map(streams::of_session);
+    }
     found
 }
 

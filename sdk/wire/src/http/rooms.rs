@@ -181,7 +181,7 @@ pub struct LiveSession {
     /// When that expires, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_at: Option<i64>,
-    /// Its media connection, if it has one to the node that is asked.
+    /// Its media connection, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<super::SessionMedia>,
 }

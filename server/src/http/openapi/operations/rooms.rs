@@ -105,14 +105,14 @@ fn looking() -> Vec<Operation> {
             ),
         new("list_streams", Method::GET, STREAMS_PATH, "List streams")
             .about(
-                "Who publishes what, and what the node that is asked measures of it: bitrate, loss, round-trip time and \
+                "Who publishes what, and what is measured of it: bitrate, loss, round-trip time and \
                  freezes, from the publisher and to each receiver.",
             )
             .query::<StreamsQuery>()
             .answer(
                 200,
                 "A page of them, by id.",
-                &StreamsResponse { streams: vec![stream], cursor: None, server_time: NOW },
+                &StreamsResponse { streams: vec![stream], cursor: None, unreached: None, server_time: NOW },
             ),
     ]
 }
