@@ -194,6 +194,8 @@ mod cbc_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]
+mod tenants_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
