@@ -154,7 +154,7 @@ impl Admin {
         let now = self.clock.now();
         let mut record = self.store().app(settings.app_id).await?.ok_or(Error::AppUnknown)?;
         if record.version != version {
-            return Err(StoreError::Conflict.into());
+            return Err(Error::Changed { what: "app", version: record.version });
         }
         let before = settings_of(&record)?;
         settings.check().map_err(|(field, reason)| Error::field(field, reason))?;

@@ -177,7 +177,7 @@ fn surrounded(router: Router, service: &Arc<Service>) -> Router {
 
 /// What an unknown path gets.
 async fn not_found() -> Error {
-    Error::NotFound
+    Error::Missing("path")
 }
 
 /// What a known path gets with an unknown method.

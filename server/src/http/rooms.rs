@@ -61,7 +61,7 @@ pub(super) async fn show(
     Query(query): Query<RoomQuery>,
 ) -> Result<Answer<RoomResponse>, Error> {
     let room_id = reached(&caller, query.room_id)?;
-    let found = service.gateway.rooms().snapshot(caller.app_id, &room_id).ok_or(Error::NotFound)?;
+    let found = service.gateway.rooms().snapshot(caller.app_id, &room_id).ok_or(Error::Missing("room"))?;
     let user = |user: roompass_wire::gateway::User| RoomUser { user_id: user.user_id, user_name: user.user_name };
     let stream =
         |stream: roompass_wire::gateway::Stream| RoomStream { stream_id: stream.stream_id, user_id: stream.user_id };
@@ -180,7 +180,7 @@ pub(super) async fn message(
 
 /// A room that the caller's key reaches.
 fn reached(caller: &Caller, room_id: String) -> Result<String, Error> {
-    if room_id.starts_with(&caller.scope.room_prefix) { Ok(room_id) } else { Err(Error::NotFound) }
+    if room_id.starts_with(&caller.scope.room_prefix) { Ok(room_id) } else { Err(Error::Missing("room")) }
 }
 
 fn is_session_id(text: &str) -> bool {
