@@ -71,6 +71,8 @@ pub(super) fn framing(request: &Request) -> Framing {
         Some("both Content-Length and Transfer-Encoding")
     } else if is_old && count(HOST) == 0 && request.uri().authority().is_none() {
         Some("no Host header")
+    } else if is_old && !request.uri().path().starts_with('/') {
+        Some("what is asked for is no path")
     } else {
         None
     };

@@ -50,10 +50,17 @@ struct Rotation {
 
 impl Rotation {
     fn post(&self, path: &str, body: &Value) -> Value {
+        self.ask(path, body).0
+    }
+
+    /// The answer, and the second it was given at.
+    fn ask(&self, path: &str, body: &Value) -> (Value, i64) {
         let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", self.key);
         let answer = http(self.address, "POST", &format!("/v1/apps/77/{path}"), &headers, &body.to_string());
         assert_eq!(answer.status, 200, "{path}: {answer:?}");
-        answer.body
+        let second = answer.head.lines().find_map(|line| line.strip_prefix("roompass-server-time: ")).unwrap();
+        let second = second.trim().parse().unwrap();
+        (answer.body, second)
     }
 
     fn mint(&self) -> String {
@@ -62,8 +69,8 @@ impl Rotation {
 
     /// Whether the token is good, and the second of the answer.
     fn introspect(&self, token: &str) -> (bool, i64) {
-        let answer = self.post("tokens/introspect", &json!({ "token": token }));
-        (answer["active"].as_bool().unwrap(), answer["server_time"].as_i64().unwrap())
+        let (answer, second) = self.ask("tokens/introspect", &json!({ "token": token }));
+        (answer["active"].as_bool().unwrap(), second)
     }
 
     /// Whether the old secret certainly counted when something was answered at `second`.
