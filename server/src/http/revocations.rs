@@ -138,7 +138,7 @@ pub(super) async fn lift_ban(
     path: RawPathParams,
 ) -> Result<Answer<LiftBanResponse>, Error> {
     let ban_id = path.iter().find_map(|(name, value)| (name == "ban_id").then_some(value));
-    let id = ban_id.and_then(EntryId::parse).ok_or(Error::NotFound)?;
+    let id = ban_id.and_then(EntryId::parse).ok_or(Error::Missing("ban"))?;
     service.lifecycle.by(origin).lift(&caller, id).await?;
     Ok(Answer(LiftBanResponse { server_time: service.clock.now().get() }))
 }
