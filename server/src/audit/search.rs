@@ -11,7 +11,7 @@ use super::{reasons, verify};
 use crate::{
     error::Error,
     limits::Places,
-    store::{AuditFilter, AuditRecord, AuditWalk, RefusalCounts, RefusalSpans, Store, StoreError},
+    store::{AuditFilter, AuditRecord, AuditWalk, RefusalCounts, RefusalSpans, Store},
 };
 
 /// How many records of an export are read at once.

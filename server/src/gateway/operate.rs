@@ -175,7 +175,6 @@ fn obey(entry: &mut Entry, act: &Act, now: UnixSeconds) -> bool {
 
 fn view(session_id: SessionId, entry: &Entry) -> LiveSession {
     LiveSession {
-        media: None,
         session_id: session_id.to_string(),
         user_id: entry.user_id.clone(),
         room_id: entry.room_id.clone(),
