@@ -92,6 +92,7 @@ impl Gateway {
     }
 
     /// Asks a client to come a little later, each at another moment: those who come in a herd do not come back as one.
+    #[expect(clippy::disallowed_methods, reason = "spreads clients in time: nothing that must not repeat")]
     fn put_off(&self, limit: Limit) -> Response {
         self.metrics.limited(limit);
         let mut response = self.refuse(ErrorCode::Unavailable, "too many clients come at once");
