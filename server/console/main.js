@@ -78,12 +78,21 @@ function Page({ found, place, ...more }) {
   }, [found.route]);
   const title = module && (typeof module.title === "function" ? module.title(found.params) : module.title);
   useEffect(() => {
-    if (!title) return;
+    if (!title) return undefined;
     document.title = `${title} · ${more.app ? `${more.app.settings.name} · ` : ""}Roompass`;
-    // Whoever uses a screen reader hears where they have got to; not at the first page, which is read anyway.
-    const first = area.current?.querySelector("[autofocus]") ?? (visited && area.current?.querySelector("h1"));
-    if (first) first.focus({ preventScroll: true });
+    const isFirst = !visited;
     visited = true;
+    // Whoever uses a screen reader hears where they have got to; not at the first page, which is read anyway. The heading
+    // may come only with what is loaded, and by then somebody may have gone on to something else.
+    const focus = () => {
+      const found = area.current?.querySelector(isFirst ? "[autofocus]" : "[autofocus], h1");
+      if (found && !area.current.contains(document.activeElement)) found.focus({ preventScroll: true });
+      return Boolean(found) || isFirst;
+    };
+    if (focus()) return undefined;
+    const watcher = new MutationObserver(() => focus() && watcher.disconnect());
+    watcher.observe(area.current, { childList: true, subtree: true });
+    return () => watcher.disconnect();
   }, [title]);
   if (error) return html`<${Failed} page title="This page has failed" error=${error} retry=${forget} />`;
   if (!module) return html`<${Loading} rows=${5} />`;

@@ -3,12 +3,20 @@
 export const everywhere = [
   { label: "Apps", at: "/", icon: "apps" },
   { label: "People", at: "/people", icon: "people", needs: "owner" },
+  { label: "Refusals", at: "/refusals", icon: "refusals", needs: "viewer" },
+  { label: "Statistics", at: "/statistics", icon: "statistics", needs: "viewer" },
+  { label: "Audit trail", at: "/audit", icon: "audit", needs: "viewer" },
 ];
 
 export const inApp = [
   {
     items: [
       { label: "Overview", at: "", icon: "overview" },
+      { label: "Live", at: "/live", icon: "live" },
+      { label: "Refusals", at: "/refusals", icon: "refusals" },
+      { label: "Token workbench", at: "/workbench", icon: "workbench" },
+      { label: "Revocations and bans", at: "/bans", icon: "bans" },
+      { label: "Audit trail", at: "/audit", icon: "audit" },
     ],
   },
   {

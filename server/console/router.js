@@ -43,6 +43,8 @@ export function setQuery(values) {
 /** Asks before leaving a page with changes that are not saved. */
 export function guard(question) {
   mayLeave = question ?? (() => true);
+  // Before the whole console is left, browsers ask in their own words.
+  window.onbeforeunload = question ? (event) => event.preventDefault() : null;
 }
 
 /** In a component: path and query of the present page. */

@@ -13,6 +13,7 @@ export const routes = [
   { path: "/people", load: () => import("./pages/people.js"), needs: "owner" },
   { path: "/account", load: () => import("./pages/account.js") },
   { path: "/audit", load: () => import("./pages/audit.js"), needs: "viewer" },
+  { path: "/refusals", load: () => import("./pages/refusals.js"), needs: "viewer" },
   { path: "/statistics", load: () => import("./pages/statistics.js"), needs: "viewer" },
 
   { path: "/apps/{appId}", load: () => import("./pages/overview.js") },

@@ -3,7 +3,7 @@
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::Router;
-use roompass_wire::gateway::GATEWAY_PATH;
+use roompass_wire::{gateway::GATEWAY_PATH, http::Node};
 use token_gen::UnixSeconds;
 use tokio::{
     net::TcpListener,
@@ -21,6 +21,7 @@ use crate::{
     clock::Clock,
     config::{AuditSettings, Callers, Config, ConfigError},
     error::{Error, with_causes},
+    feed::Feed,
     follower::Follower,
     gateway::{self, Gateway},
     http::{
@@ -89,6 +90,8 @@ pub struct Service {
     pub gateway: Arc<Gateway>,
     /// What forwards media.
     pub media: MediaPlane,
+    /// What happens in the rooms of this node just now.
+    pub feed: Arc<Feed>,
     /// This node among the others.
     pub nodes: Arc<Nodes>,
     /// Minting, and judging what is shown.
@@ -103,6 +106,8 @@ pub struct Service {
     pub webhooks: Arc<Webhooks>,
     /// Requests that name themselves, and their answers.
     pub requests: Requests,
+    /// When the service was opened.
+    pub started_at: UnixSeconds,
     /// The latest change in the store that was surely loaded.
     pub loaded_at: i64,
     /// What may change while the server runs.
@@ -175,10 +180,13 @@ impl Service {
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
         let tokens = Arc::new(tokens.counting_in(metrics.clone()));
         let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
-        let told = webhooks.clone();
+        let started_at = clock.now();
+        let feed = Arc::new(Feed::new(started_at));
+        let (told, fed, time) = (webhooks.clone(), feed.clone(), clock.clone());
         let sink = move |app_id, event: &RoomEvent| {
             gateway::log_event(app_id, event);
             told.announce_in_room(app_id, event);
+            fed.note_in_room(app_id, event, time.now());
         };
         let nodes = Arc::new(Nodes::new(bus, sealer.clone(), clock.clone(), Arc::new(sink)));
         let mut gateway_config = config.gateway.clone();
@@ -201,8 +209,10 @@ impl Service {
                     .with_media(media.clone())
                     .counting_in(metrics.clone())
                     .announcing(webhooks.clone())
+                    .feeding(feed.clone())
                     .under(limits.pressure().clone()),
             ),
+            feed,
             nodes,
             requests: Requests::new(store.clone(), sealer),
             clock,
@@ -222,6 +232,7 @@ impl Service {
             lifecycle,
             reloader: Reloader::new(config),
             webhooks,
+            started_at,
             loaded_at,
             origin,
             dev: config.dev,
@@ -233,6 +244,29 @@ impl Service {
     /// What somebody opens to become an admin. The code stands where browsers do not send it.
     pub fn setup_link(&self, code: &SetupCode) -> String {
         format!("{}/console/setup#{}", self.origin, code.expose())
+    }
+
+    /// What this node says of itself.
+    pub fn card(&self, now: UnixSeconds) -> Node {
+        let gateway = self.gateway.occupancy();
+        Node {
+            node_id: self.nodes.bus().node().to_string(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started_at: self.started_at.get(),
+            seen_at: now.get(),
+            connections: self.limits.connections().taken() as u64,
+            sessions: gateway.sessions as u64,
+            rooms: gateway.rooms as u64,
+            streams: gateway.streams as u64,
+        }
+    }
+
+    /// Remembers how it is, and tells the other nodes.
+    async fn take_stock(&self, now: UnixSeconds) {
+        self.metrics.sample(self.gateway.occupancy(), now);
+        // Names and numbers: serde_json has no way to fail here. Without the bus, nobody is there to be told.
+        let card = serde_json::to_string(&self.card(now)).unwrap_or_default();
+        let _ = self.nodes.bus().show_card(&card).await;
     }
 
     /// The same, and what is changed through it is changed in the name of `origin`.
@@ -420,6 +454,7 @@ async fn serve(
 ) {
     let connections = http::server::serve(listener, tls, router, stopped, limits).await;
     // Once upgraded, the gateway's sockets are no longer the HTTP server's to wait for.
+    service.feed.close();
     let drain = service.reloader.drain();
     if timeout(drain, async { tokio::join!(connections.shutdown(), service.gateway.drain()) }).await.is_err() {
         tracing::warn!("connections were still open after {} s", drain.as_secs());
@@ -474,6 +509,7 @@ async fn reserve_mints(service: Arc<Service>, mut stopped: watch::Receiver<bool>
 async fn tidy(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     loop {
         let now = service.clock.now();
+        service.take_stock(now).await;
         let noted = if service.tokens.trusts(now) { service.store.note_time(now).await } else { Ok(()) };
         let forgotten = Follower::forget(&service).await;
         let swept = service.lifecycle.sweep(now).await.and(service.forget_what_has_ended().await).and(forgotten);

@@ -51,6 +51,7 @@ pub mod config;
 mod docs;
 pub mod entry_id;
 pub mod error;
+pub mod feed;
 pub mod follower;
 pub mod gateway;
 mod http;

@@ -13,6 +13,11 @@ export function received(page) {
   return page.evaluate(() => window.roompassTest.received());
 }
 
+/** Which kinds of addresses of its own the page's connections use: `host`, `relay`, …. */
+export function paths(page) {
+  return page.evaluate(() => window.roompassTest.paths());
+}
+
 /** How many packets this page has sent. */
 export function sent(page) {
   return page.evaluate(() => window.roompassTest.sent());
@@ -48,7 +53,18 @@ function eyes(lookMs) {
   };
   look();
   window.roompassTest = {
+    connections,
     sent: () => sent,
+    paths: async () => {
+      const kinds = [];
+      for (const connection of connections) {
+        const stats = await connection.getStats();
+        for (const { type, selectedCandidatePairId } of stats.values()) {
+          if (type === "transport" && selectedCandidatePairId) kinds.push(stats.get(stats.get(selectedCandidatePairId).localCandidateId).candidateType);
+        }
+      }
+      return kinds;
+    },
     received: () => [...received.entries()].map(([track, of]) => ({ track, ...of })),
     /** The tracks shown on the tile of `name`. */
     tracksOf: (name) => {

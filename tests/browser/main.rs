@@ -1,5 +1,9 @@
 //! Roompass in a real browser, on the machine's own clock. One at a time: what is measured is not to be about the machine.
 
+#[path = "../../server/media/tests/it/coturn.rs"]
+mod coturn;
+mod relay;
+
 use roompass_tests::run_script;
 use tokio::sync::Mutex;
 
@@ -13,7 +17,14 @@ async fn run(script: &str, log: &str) -> Vec<String> {
 #[tokio::test]
 async fn the_demo_page_can_be_used_by_all() {
     let promises = run("demo.mjs", "browser-demo.log").await;
-    assert_eq!(promises, ["the page fits, can be used by all, and keeps to its policy"]);
+    assert_eq!(
+        promises,
+        [
+            "the form fits, can be used by all, and keeps to its policy",
+            "the call fits, can be used by all, and keeps to its policy",
+            "one leaves and joins by keyboard",
+        ]
+    );
 }
 
 // proves T13 (media)
@@ -34,4 +45,10 @@ async fn a_call_obeys_the_tokens() {
             "renewal carries a call over three expiries without a frozen second",
         ]
     );
+}
+
+#[tokio::test]
+async fn the_vendors_web_kit_reads_our_kit_tokens() {
+    let promises = run("kit.mjs", "browser-kit.log").await;
+    assert_eq!(promises, ["the vendor's web kit reads user, room and name of our Kit Tokens"]);
 }

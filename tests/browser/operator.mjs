@@ -10,8 +10,12 @@ export class Operator {
   }
 
   async mint(userId, roomId, more = {}) {
-    const { token } = await this.#call("POST", "/tokens", { user_id: userId, room_id: roomId, privileges: ["login", "publish"], ttl_secs: 600, ...more });
-    return token;
+    return (await this.minted(userId, roomId, more)).token;
+  }
+
+  /** All that the answer to a mint holds. */
+  minted(userId, roomId, more = {}) {
+    return this.#call("POST", "/tokens", { user_id: userId, room_id: roomId, privileges: ["login", "publish"], ttl_secs: 600, ...more });
   }
 
   revoke(userId) {

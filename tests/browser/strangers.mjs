@@ -1,4 +1,4 @@
-// Two who do not use the demo page: one that publishes whatever the server says, and one that plays whatever there is.
+// Those who do not use the demo page: one that publishes whatever the server says, and others that use the SDK alone.
 
 import { giveEyes } from "./eyes.mjs";
 
@@ -55,17 +55,33 @@ export async function intruder(browser, { url, gateway_url, app_id }, { userId, 
   return { page, codes };
 }
 
-/** Logs in with the SDK and plays `streamIds`, whether they exist or not. */
-export async function listener(browser, { url, app_id }, { userId, roomId, token, streamIds }) {
+/** Logs in with the SDK, whose options `more` are. The page has the client as `client`. */
+async function loggedIn(browser, { url, app_id }, { userId, roomId, token, more = {} }) {
   const page = await pageOf(browser, url);
   await page.evaluate(
-    async ({ url, app_id, userId, roomId, token, streamIds }) => {
+    async ({ url, app_id, userId, roomId, token, more }) => {
       const { RoompassClient } = await import("/demo/roompass.min.js");
-      const client = new RoompassClient({ appId: app_id, server: url });
-      await client.loginRoom(roomId, { userId }, { token });
-      await Promise.all(streamIds.map((streamId) => client.startPlayingStream(streamId)));
+      window.client = new RoompassClient({ appId: app_id, server: url, ...more });
+      await window.client.loginRoom(roomId, { userId }, { token });
     },
-    { url, app_id, userId, roomId, token, streamIds },
+    { url, app_id, userId, roomId, token, more },
   );
+  return page;
+}
+
+/** Plays `streamIds`, whether they exist or not. */
+export async function listener(browser, server, { streamIds, ...who }) {
+  const page = await loggedIn(browser, server, who);
+  await page.evaluate((streamIds) => Promise.all(streamIds.map((streamId) => window.client.startPlayingStream(streamId))), streamIds);
+  return page;
+}
+
+/** Publishes a small picture and sound. */
+export async function speaker(browser, server, { streamId, ...who }) {
+  const page = await loggedIn(browser, server, who);
+  await page.evaluate(async (streamId) => {
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 240 } });
+    await window.client.startPublishingStream(streamId, { stream });
+  }, streamId);
   return page;
 }

@@ -65,3 +65,58 @@ async fn the_console_can_be_used_by_all() {
         ["every page can be used by all, fits, and keeps to its policy", "the keyboard is enough"]
     );
 }
+
+#[tokio::test]
+async fn a_token_is_minted_taken_apart_and_explained() {
+    assert_eq!(
+        run("workbench").await,
+        [
+            "a token is minted, and taken apart by the page alone",
+            "the server says whether it lets somebody in, and what to change",
+            "eighteen broken texts and an expired token are each told what is wrong and what to do",
+            "what was pasted is in no address, and nowhere once the page is left",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn an_operator_steers_live_rooms() {
+    assert_eq!(
+        run("live").await,
+        [
+            "users, streams and countdowns appear as they come, without a reload",
+            "an operator speaks, stops a stream, takes a right and gives it back",
+            "a user is kicked, hears why, and is gone from the page",
+            "a ban keeps out",
+            "what happens is told as it happens",
+            "a ban is lifted",
+            "a room is closed",
+            "it rests while nobody looks",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_is_followed_from_the_chart_to_the_remedy() {
+    assert_eq!(
+        run("refusals").await,
+        [
+            "refused logins appear in the chart, by reason",
+            "from the chart to the single login, and what to do about it",
+            "what is found in the trail is handed out as a file",
+            "the node says how it does",
+        ]
+    );
+}
+
+// proves T21 (roles in live rooms)
+#[tokio::test]
+async fn the_pages_that_watch_can_be_used_by_all_and_steered_by_few() {
+    assert_eq!(
+        run("watching").await,
+        [
+            "every page can be used by all, fits, and keeps to its policy",
+            "a viewer sees what happens and can change none of it, by the page or past it",
+        ]
+    );
+}

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 
 import { kept, launch, server } from "../browser/launch.mjs";
 import { Person, ask, open, setUp, settled } from "./admin.mjs";
+import { client, mint } from "./client.mjs";
 
 const RUN = "top.roompassWasHad=1;alert(1)";
 const PAYLOADS = [
@@ -20,7 +21,8 @@ const PAYLOADS = [
 ];
 assert.equal(new Set(PAYLOADS).size, 50);
 
-const { url, app_id: demo, setup_link: link } = await server();
+const ready = await server();
+const { url, app_id: demo, setup_link: link } = ready;
 const browser = await launch();
 const { page, faults } = await open(browser, url);
 let dialogs = 0;
@@ -39,19 +41,40 @@ for (const [at, payload] of PAYLOADS.entries()) {
   };
   apps.push((await must("/v1/apps", { settings: { name: payload, app_sign_min_sdk: null } })).app.app_id);
   await must(`/v1/apps/${demo}/keys`, { name: payload, rights: ["mint"], room_prefix: payload.slice(0, 100).replace(/[^\x21-\x7e]/g, "") });
+  await must(`/v1/apps/${demo}/bans`, { user_id: `banned${at}`, reason: payload.replace("\u2028", "") });
   if (at < 10) await must(`/v1/apps/${demo}/webhooks`, { url: `https://hooks.example.com/?${encodeURIComponent(payload)}`, description: payload });
 }
 
-/** Waits until the page has done what it would do, and points at everything. */
-async function look(path) {
-  await page.goto(`${url}/console${path}`);
+// What clients say of themselves: names, what goes with a stream, what is said in the room.
+const users = [];
+for (const [at, payload] of PAYLOADS.entries()) {
+  const userId = `user${at}`;
+  const { token } = await mint(ready, { user_id: userId, room_id: "r", privileges: ["login", "publish"], ttl_secs: 600 });
+  const user = client(ready);
+  await user.loginRoom("r", { userId, userName: payload }, { token });
+  await user.startPublishingStream(`stream${at}`, { media: ["audio"], extra: payload });
+  users.push(user);
+}
+
+/** Goes to a page, waits until it has done what it would do, and points at it. */
+async function look(path, { reload = false } = {}) {
+  const address = `${url}/console${path}`;
+  if (reload) await page.goto(address);
+  else await page.evaluate((address) => (history.pushState(null, "", address), dispatchEvent(new PopStateEvent("popstate"))), address);
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(resolve)));
   await settled(page);
   await page.mouse.move(640, 450);
   await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
 }
 const visible = (text) => page.locator("#main").evaluate((main, text) => main.innerText.includes(text), text.replace(/\s+/g, " ").trim());
-await look("");
-for (const payload of PAYLOADS.filter((payload) => !/\s{2}|\u2028/.test(payload))) assert.ok(await visible(payload), `the list shows ${payload}`);
+await look("", { reload: true });
+const names = page.locator("#main tbody td:first-child");
+const listed = await names.allInnerTexts();
+await page.getByRole("button", { name: "Next" }).click();
+await page.getByText("Page 2").waitFor();
+await settled(page);
+listed.push(...(await names.allInnerTexts()));
+assert.deepEqual(PAYLOADS.filter((payload) => !listed.includes(payload)), [], "each is shown as it is");
 for (const [at, appId] of apps.entries()) {
   await look(`/apps/${appId}`);
   assert.ok(PAYLOADS[at].includes("\u2028") || (await visible(PAYLOADS[at])), PAYLOADS[at]);
@@ -62,11 +85,28 @@ for (const payload of PAYLOADS.filter((payload) => !/\u2028/.test(payload))) ass
 await look(`/apps/${demo}/webhooks`);
 const hooks = (await ask(page, "GET", `/v1/apps/${demo}/webhooks`)).body.webhooks;
 for (const { endpoint_id: endpoint } of hooks) await look(`/apps/${demo}/webhooks/${endpoint}`);
-for (const payload of PAYLOADS) {
-  await look(`?search=${encodeURIComponent(payload)}`);
+for (const payload of PAYLOADS.filter((_, at) => at % 5 === 0)) {
+  await look(`?search=${encodeURIComponent(payload)}`, { reload: true });
   await look(`/apps/${encodeURIComponent(payload)}`);
   await look(`/${encodeURIComponent(payload)}`);
 }
+// What happens while somebody looks.
+await page.goto(`${url}/console/apps/${demo}/live?room=r`);
+await settled(page);
+for (const [at, user] of users.entries()) {
+  await user.sendRoomMessage(PAYLOADS[at]);
+  await user.setRoomExtraInfo(`key${at % 5}`, PAYLOADS[at]);
+}
+await Promise.all(users.map((user) => user.logoutRoom()));
+for (const path of ["live", "live?room=r", "bans", "refusals", "audit", "workbench"]) await look(`/apps/${demo}/${path}`);
+for (const path of ["audit", "refusals", "statistics", "people", "account"]) await look(`/${path}`);
+await look(`/apps/${demo}/bans`);
+const bans = await page.locator("#main").innerText();
+assert.ok(bans.includes(PAYLOADS[0]), "the reasons of bans are shown");
+// A token whose inside is a script, taken apart by the page.
+const { token: spoken } = await mint(ready, { user_id: "alice", room_id: "r" });
+await look(`/apps/${demo}/workbench`);
+for (const text of [...PAYLOADS.slice(0, 12), `${spoken}<img src=x onerror=${RUN}>`]) await page.getByLabel("Token", { exact: true }).fill(text);
 // A page whose address is of somebody else's making leads nowhere else either.
 for (const next of [`javascript:${RUN}`, "//evil.example/", "https://evil.example/", "/\\evil.example"]) {
   await page.goto(`${url}/console/sign-in?next=${encodeURIComponent(next)}`);

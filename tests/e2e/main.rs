@@ -1,6 +1,7 @@
 //! Roompass end to end, one module a promise.
 
 mod command;
+mod console_decode;
 mod drain;
 mod journey;
 mod kicked;

@@ -34,13 +34,26 @@ pub async fn start_dev(log: &str) -> (Child, Value) {
     (child, ready)
 }
 
-/// Runs a script of this crate's folder beside a server of its own, whose line it gets on standard input, and gives the
-/// promises it has seen kept: the lines it prints.
+/// Runs a script of this crate's folder beside a server of its own, and gives the promises it has seen kept.
+///
+/// # Panics
+/// As [`run_script_with`], or if the server does not start.
+pub async fn run_script(interpreter: impl AsRef<OsStr>, options: &[&str], script: &str, log: &str) -> Vec<String> {
+    let (_dev, ready) = start_dev(log).await;
+    run_script_with(&ready, interpreter, options, script).await
+}
+
+/// Runs a script of this crate's folder, which gets the line `ready` on standard input, and gives the promises it has seen
+/// kept: the lines it prints.
 ///
 /// # Panics
 /// If the interpreter cannot be run, or the script fails; with what it has said.
-pub async fn run_script(interpreter: impl AsRef<OsStr>, options: &[&str], script: &str, log: &str) -> Vec<String> {
-    let (_dev, ready) = start_dev(log).await;
+pub async fn run_script_with(
+    ready: &Value,
+    interpreter: impl AsRef<OsStr>,
+    options: &[&str],
+    script: &str,
+) -> Vec<String> {
     let interpreter = interpreter.as_ref();
     let mut running = Command::new(interpreter)
         .args(options)

@@ -10,7 +10,7 @@ mod world;
 
 use std::time::Duration;
 
-pub use dev::{run_script, start_dev};
+pub use dev::{run_script, run_script_with, start_dev};
 pub use listener::Listener;
 pub use program::program;
 pub use relay::Relay;

@@ -1,8 +1,8 @@
 // Sound and pictures: one peer connection to the server for all streams of a stay, offered by the client and answered
 // by the server whenever streams come or go. What may pass is the server's decision; nothing here enforces anything.
 
-import type { Environment } from "./environment.js";
 import { RoompassError } from "./errors.js";
+import type { Options } from "./options.js";
 import type { Answer, IceServer, MediaKind, MediaTrack } from "./wire.js";
 
 /** What goes through, or is about to. */
@@ -42,7 +42,7 @@ export class Media {
   #stopMending = (): void => {};
 
   constructor(
-    private readonly environment: Environment,
+    private readonly options: Pick<Options, "environment" | "relayOnly">,
     private readonly send: Send,
   ) {}
 
@@ -164,7 +164,8 @@ export class Media {
   async #connect(): Promise<RTCPeerConnection> {
     const answer = await this.send({ type: "get_media_servers" });
     const iceServers: IceServer[] = answer.type === "media_servers" ? answer.ice_servers : [];
-    const connection = new RTCPeerConnection({ iceServers, bundlePolicy: "max-bundle" });
+    const iceTransportPolicy = this.options.relayOnly ? "relay" : "all";
+    const connection = new RTCPeerConnection({ iceServers, iceTransportPolicy, bundlePolicy: "max-bundle" });
     // All lines share the path of the first, and browsers give the path up with it: so the first is one that never ends.
     connection.addTransceiver("audio", { direction: "inactive" });
     connection.onconnectionstatechange = () => {
@@ -178,11 +179,11 @@ export class Media {
   /** Looks for another path after `wait`; for another connection, if that does not help. */
   #mend(connection: RTCPeerConnection, wait: number): void {
     const isBroken = (): boolean => this.#connection === connection && connection.connectionState !== "connected";
-    this.#stopMending = this.environment.after(wait, () => {
+    this.#stopMending = this.options.environment.after(wait, () => {
       if (!isBroken()) return;
       connection.restartIce();
       this.#negotiate().catch(() => {});
-      this.#stopMending = this.environment.after(2 * MEND_MS, () => {
+      this.#stopMending = this.options.environment.after(2 * MEND_MS, () => {
         if (isBroken()) this.#rebuild().catch(() => {});
       });
     });

@@ -40,6 +40,8 @@ export interface ClientOptions {
   reconnectForMs?: number;
   /** How long to wait for an answer, in ms. 10 s unless set. */
   requestTimeoutMs?: number;
+  /** Whether media goes through the operator's TURN servers only, whatever shorter way there is. */
+  relayOnly?: boolean;
   /** Time, chance and the network. The browser's unless set. */
   environment?: Environment;
 }
@@ -58,6 +60,7 @@ export interface Options {
   readonly loginProof: ClientOptions["loginProof"];
   readonly reconnectForMs: number;
   readonly requestTimeoutMs: number;
+  readonly relayOnly: boolean;
   readonly environment: Environment;
 }
 
@@ -92,6 +95,7 @@ export function check(options: ClientOptions): Options {
     loginProof: options.loginProof,
     reconnectForMs: options.reconnectForMs ?? 5 * 60_000,
     requestTimeoutMs: options.requestTimeoutMs ?? 10_000,
+    relayOnly: options.relayOnly ?? false,
     environment: options.environment ?? browser(),
   };
 }

@@ -85,7 +85,7 @@ export class Session {
     this.#credentials = new Credentials(options);
     if (token !== undefined) this.#credentials.take(readToken(token));
     const send = (message: { type: string } & Record<string, unknown>): Promise<Answer> => this.request(message);
-    this.streams = new Streams(events, send, () => this.roster, new Media(options.environment, send));
+    this.streams = new Streams(events, send, () => this.roster, new Media(options, send));
   }
 
   get roomId(): string {

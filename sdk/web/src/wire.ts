@@ -8,14 +8,23 @@ export type MediaKind = "audio" | "video" | "screen" | "data" | (string & {});
 
 /** The limits within which the privileges hold; each is absent where there is none. */
 export interface Rights {
+  /** The only streams that may be published. */
   publish_stream_ids?: string[];
+  /** The only streams that may be played. */
   play_stream_ids?: string[];
+  /** The only kinds that may be published. */
   media?: MediaKind[];
+  /** When the right to log in ends, in Unix seconds. */
   login_until?: number;
+  /** When the right to publish ends, in Unix seconds. */
   publish_until?: number;
+  /** When the right to play ends, in Unix seconds. */
   play_until?: number;
+  /** When the user has to leave, in Unix seconds. */
   stay_until?: number;
+  /** What happens when the token expires. */
   on_expiry?: "keep" | "stop_publish" | "kick" | (string & {});
+  /** How many seconds after the expiry that happens. */
   expiry_grace_secs?: number;
 }
 

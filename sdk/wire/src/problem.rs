@@ -58,6 +58,7 @@ catalogue! {
     NotFound = "not_found", 404, 0, false, "There is no such thing", "Check the path and the id.";
     MethodNotAllowed = "method_not_allowed", 405, 0, false, "This path does not take that method", "See the `Allow` header.";
     Conflict = "conflict", 409, 0, false, "It exists already, or changed meanwhile", "Read it again, then decide.";
+    PreconditionFailed = "precondition_failed", 412, 0, false, "The thing is not in the state that the request names", "Read its `ETag` again; for WHIP and WHEP, make a new offer.";
     TooLarge = "too_large", 413, 0, false, "The request is too large", "Send less at once.";
     UnsupportedMediaType = "unsupported_media_type", 415, 0, false, "The body is not JSON", "Send `Content-Type: application/json`.";
     RateLimited = "rate_limited", 429, 1002071, true, "Too many requests", "Wait for as long as `Retry-After` says.";

@@ -54,10 +54,14 @@ export function relative(at, moment) {
 }
 
 const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const STAMP = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const LONG = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
 /** A moment, where the reader is. */
 export const moment = (at) => SHORT.format(at * 1000);
+
+/** The same in few letters and to the second, for lists. */
+export const stamp = (at) => STAMP.format(at * 1000);
 
 /** The same to the second, with the zone. */
 export const exactMoment = (at) => LONG.format(at * 1000);

@@ -1,15 +1,16 @@
 // The ring of server secrets: which there are, how tokens are shared among them, and the way to a new one.
 
-import { html, useEffect, useState } from "../lib/view.js";
+import { html, useState } from "../lib/view.js";
 import { get, post, url } from "../api.js";
 import { can } from "../session.js";
 import { Badge, Button, Card, Failed, Loading, Mono, Moment, Note, PageHead, Select, Shares, Table, When, confirm, count, toast, useLoad } from "../ui/kit.js";
 import { Rotate } from "../ui/rotate.js";
+import { useEvery } from "../lib/every.js";
 import { duration, useNow } from "../lib/time.js";
 
 export const title = "Server secrets";
 
-const PURPOSES = { gcm: "AES-GCM", cbc: "AES-CBC" };
+const PURPOSES = { gcm: "AES‑GCM", cbc: "AES‑CBC" };
 const STATES = { active: ["good", "active"], previous: ["warn", "previous"], ended: [undefined, "ended"] };
 /** A secret seals no more than this; see the security page. */
 const MOST_MINTS = 3_865_470_566;
@@ -18,10 +19,7 @@ export default function Secrets({ app }) {
   const mayChange = can("admin", app.app_id);
   const ring = useLoad(() => get(url`/v1/apps/${app.app_id}/secrets`), [app.app_id]);
   const [rotating, setRotating] = useState(false);
-  useEffect(() => {
-    const timer = setInterval(() => document.hidden || ring.reload(), 5_000);
-    return () => clearInterval(timer);
-  }, [ring.reload]);
+  useEvery(5_000, ring.reload);
   if (ring.error && !ring.value) return html`<${Failed} error=${ring.error} retry=${ring.reload} />`;
   if (!ring.value) return html`<${Loading} rows=${5} />`;
   const { secrets } = ring.value;

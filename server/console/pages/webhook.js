@@ -1,11 +1,12 @@
 // One webhook endpoint: its settings, its key, and what became of each delivery.
 
-import { html, useEffect, useState } from "../lib/view.js";
+import { html, useState } from "../lib/view.js";
 import { get, patch, post, remove, url } from "../api.js";
 import { go, href } from "../router.js";
 import { can } from "../session.js";
 import { Badge, Button, Card, Check, Code, Dialog, Empty, Facts, Failed, Length, Loading, Mono, Note, PageHead, PagedTable, Select, When, confirm, count, errorAt, toast, useLoad, usePages } from "../ui/kit.js";
 import { EndpointForm } from "../ui/endpoint.js";
+import { useEvery } from "../lib/every.js";
 
 export const title = "Webhook";
 
@@ -82,11 +83,7 @@ function Deliveries({ base, mayChange, webhook }) {
     return { rows: deliveries, cursor: next };
   }, [base]);
   const waits = pages.rows?.some(({ state }) => state === "pending");
-  useEffect(() => {
-    if (!waits) return undefined;
-    const timer = setInterval(() => document.hidden || pages.reload(), 3_000);
-    return () => clearInterval(timer);
-  }, [waits, pages.reload]);
+  useEvery(3_000, pages.reload, waits);
   const test = async () => {
     try {
       await post(`${base}/test`);

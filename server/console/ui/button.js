@@ -12,7 +12,9 @@ export function Button({ kind, icon, small, busy, href, children, onClick, class
   const names = classes("button", kind, small && "small", !children && "bare", more);
   const inside = html`${icon && html`<${Icon} name=${icon} />`}${children && html`<span>${children}</span>`}`;
   if (href) return html`<a class=${names} href=${href} aria-label=${label} ...${rest}>${inside}</a>`;
+  const waits = busy || working;
   const click = async (event) => {
+    if (waits) return;
     const done = onClick?.(event);
     if (typeof done?.then !== "function") return;
     setWorking(true);
@@ -22,7 +24,8 @@ export function Button({ kind, icon, small, busy, href, children, onClick, class
       setWorking(false);
     }
   };
-  const waits = busy || working;
+  // One that waits keeps the focus, which a disabled one would lose; only what sends a form is disabled, against Enter.
+  const isOff = rest.disabled || (waits && rest.type === "submit");
   return html`<button type="button" class=${classes(names, waits && "busy")} aria-label=${label} aria-busy=${waits ? "true" : undefined}
-    ...${rest} disabled=${rest.disabled || waits} onClick=${onClick ? click : undefined}>${inside}</button>`;
+    ...${rest} disabled=${isOff} aria-disabled=${waits ? "true" : undefined} onClick=${onClick ? click : undefined}>${inside}</button>`;
 }

@@ -1,6 +1,6 @@
 // The way to a new server secret, in three steps: decide on the deadline, take the secret, see the share move.
 
-import { html, useEffect, useState } from "../lib/view.js";
+import { html, useState } from "../lib/view.js";
 import { get, post, url } from "../api.js";
 import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
@@ -9,6 +9,7 @@ import { Shares } from "./page.js";
 import { Fault, Note } from "./states.js";
 import { Code } from "./text.js";
 import { useLoad } from "./table.js";
+import { useEvery } from "../lib/every.js";
 import { duration, moment, now } from "../lib/time.js";
 
 const STEPS = ["Deadline", "New secret", "Watch"];
@@ -32,6 +33,7 @@ export function Rotate({ app, purposes, onClose, onDone }) {
 }
 
 function Deadline({ app, purposes, onClose, onDone }) {
+  const takesCbc = purposes.includes("cbc");
   const longest = app.settings.max_ttl_secs;
   const [purpose, setPurpose] = useState("gcm");
   const [overlap, setOverlap] = useState(longest);
@@ -49,8 +51,11 @@ function Deadline({ app, purposes, onClose, onDone }) {
   };
   return html`<${Form} onSend=${rotate} label="Deadline">
     <p>A new secret seals tokens from now on. The present one goes on opening them until the deadline, so that your backends have time to change over.</p>
-    ${purposes.length > 1 && html`<${Choices} legend="Which secret" value=${purpose} onValue=${setPurpose} options=${[["gcm", "AES-GCM", "Seals the tokens that are authenticated."], ["cbc", "AES-CBC", "Seals tokens for old clients."]]} />`}
-    <${Length} label="The present secret opens tokens for" hint=${`This app's tokens live at most ${duration(longest)}: no shorter, and nobody is interrupted. 0 ends it at once, with the sessions of its tokens: for when it has leaked.`} seconds=${overlap} onValue=${setOverlap} units=${["min", "h", "d"]} error=${errorAt(error, "overlap_secs")} />
+    <${Choices} legend="Which secret" value=${purpose} onValue=${setPurpose} options=${[
+      ["gcm", "AES-GCM", "Seals the tokens that are authenticated."],
+      ["cbc", "AES-CBC", takesCbc ? "Seals tokens for old clients." : "For old clients: there is none yet, so this makes the first."],
+    ]} />
+    ${(purpose === "gcm" || takesCbc) && html`<${Length} label="The present secret opens tokens for" hint=${`This app's tokens live at most ${duration(longest)}: no shorter, and nobody is interrupted. 0 ends it at once, with the sessions of its tokens: for when it has leaked.`} seconds=${overlap} onValue=${setOverlap} units=${["min", "h", "d"]} error=${errorAt(error, "overlap_secs")} />`}
     ${overlap === 0 ? html`<${Note} kind="bad" title="Everybody who came in with a token is thrown out">Until your backend has the new secret, it can mint nothing.<//>`
       : overlap < longest && html`<${Note} kind="warn">Tokens that were minted for longer are refused before their own expiry.<//>`}
     ${overlap > 0 && html`<p class="soft">The deadline would be ${moment(now() + overlap)}.</p>`}
@@ -71,10 +76,7 @@ function Take({ made, onDone }) {
 
 function Watch({ app, made, onClose }) {
   const ring = useLoad(() => get(url`/v1/apps/${app.app_id}/secrets`), [app.app_id]);
-  useEffect(() => {
-    const timer = setInterval(ring.reload, 2_000);
-    return () => clearInterval(timer);
-  }, [ring.reload]);
+  useEvery(2_000, ring.reload);
   const secrets = ring.value?.secrets.filter(({ purpose, state }) => purpose === made.purpose && state !== "ended") ?? [];
   const parts = secrets.map((secret) => ({ label: `${secret.secret_id === made.secret_id ? "new" : "previous"} ${secret.fingerprint}`, value: secret.opened_in_5_min, kind: secret.secret_id === made.secret_id ? "good" : "warn" }));
   const total = parts.reduce((sum, { value }) => sum + value, 0);

@@ -52,14 +52,11 @@ export function useLoad(load, inputs) {
 
 /** A list by pages: `fetchPage(cursor)` gives `{ rows, cursor }`. Begins again when `inputs` change. */
 export function usePages(fetchPage, inputs) {
-  const [cursors, setCursors] = useState([undefined]);
   const asked = JSON.stringify(inputs);
-  const last = useRef(asked);
-  if (last.current !== asked) {
-    last.current = asked;
-    if (cursors.length > 1) setCursors([undefined]);
-  }
-  const at = last.current === asked ? cursors.at(-1) : undefined;
+  const [state, setState] = useState({ asked, cursors: [undefined] });
+  const cursors = state.asked === asked ? state.cursors : [undefined];
+  const setCursors = (cursors) => setState({ asked, cursors });
+  const at = cursors.at(-1);
   const page = useLoad(() => fetchPage(at), [asked, at]);
   return {
     ...page,

@@ -1,7 +1,7 @@
 // Small things in a line: names, numbers, moments, marks; and texts to be copied.
 
 import { html, classes, useState } from "../lib/view.js";
-import { exactMoment, moment, relative, useNow } from "../lib/time.js";
+import { exactMoment, moment, relative, stamp, useNow } from "../lib/time.js";
 import { Button } from "./button.js";
 
 /** A mark: `kind` is `good`, `warn`, `bad`, `accent` or nothing. */
@@ -16,6 +16,9 @@ export function When({ at, never = "never", every }) {
 
 /** A moment, written out. */
 export const Moment = ({ at }) => html`<time datetime=${new Date(at * 1000).toISOString()} title=${exactMoment(at)}>${moment(at)}</time>`;
+
+/** A moment in a list, where seconds matter. */
+export const Stamp = ({ at }) => html`<time class="stamp" datetime=${new Date(at * 1000).toISOString()} title=${exactMoment(at)}>${stamp(at)}</time>`;
 
 /** A whole number with its separators. */
 export const count = (number) => new Intl.NumberFormat().format(number);

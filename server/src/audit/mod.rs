@@ -11,6 +11,7 @@
 mod chain;
 mod event;
 mod queue;
+mod reasons;
 mod search;
 #[cfg(test)]
 mod tests;
@@ -26,7 +27,8 @@ use std::{
 use tokio::{task::JoinHandle, time::timeout};
 
 pub use event::{Action, Actor, Event, Origin, Outcome, RequestId};
-pub use search::{export, filter, find, shown};
+pub use reasons::{Meaning, meaning};
+pub use search::{count_refusals, export, filter, find, shown};
 pub use verify::{End, Walked, walk};
 
 use crate::{clock::Clock, error::Error, store::Store};

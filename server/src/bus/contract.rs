@@ -33,6 +33,7 @@ pub(crate) async fn run<M: Meeting>(mut meeting: impl FnMut() -> M) {
     values_stay_until_the_last_entry_goes(&meeting()).await;
     apps_are_separate_worlds(&meeting()).await;
     what_a_dead_node_held_is_free(&meeting()).await;
+    nodes_know_of_each_other_while_they_live(&meeting()).await;
     every_other_node_is_asked_and_whoever_is_silent_is_named(&meeting()).await;
 }
 
@@ -297,6 +298,18 @@ async fn what_a_dead_node_held_is_free<M: Meeting>(meeting: &M) {
     let kept = there.record(app_id, "s2").await.unwrap().unwrap();
     assert!(there.take_over(&b, &kept.text).await.unwrap());
     same(keys(&there.follow(&a.topic).await.unwrap()), BTreeSet::from(["s2", "s3", "s4"]));
+}
+
+async fn nodes_know_of_each_other_while_they_live<M: Meeting>(meeting: &M) {
+    let (one, two) = (meeting.join().await, meeting.join().await);
+    for (bus, card) in [(&one, "first"), (&two, "second"), (&one, "first, later")] {
+        bus.show_card(card).await.unwrap();
+    }
+    let known = async || one.cards().await.unwrap().into_iter().collect::<BTreeSet<_>>();
+    let cards = [(one.node().clone(), "first, later".to_owned()), (two.node().clone(), "second".to_owned())];
+    assert_eq!(known().await, BTreeSet::from(cards.clone()));
+    two.close().await;
+    assert_eq!(known().await, BTreeSet::from([cards[0].clone()]));
 }
 
 async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(meeting: &M) {

@@ -37,6 +37,7 @@ struct State {
     boards: HashMap<Topic, Standing>,
     names: HashMap<(AppId, String), Claim>,
     records: HashMap<(AppId, Arc<str>), String>,
+    cards: HashMap<NodeId, String>,
 }
 
 /// A board.
@@ -265,6 +266,15 @@ impl Bus for LocalBus {
         Ok(())
     }
 
+    async fn show_card(&self, card: &str) -> Result<(), BusError> {
+        self.hub.lock().cards.insert(self.node.clone(), card.to_owned());
+        Ok(())
+    }
+
+    async fn cards(&self) -> Result<Vec<(NodeId, String)>, BusError> {
+        Ok(self.hub.lock().cards.iter().map(|(node, card)| (node.clone(), card.clone())).collect())
+    }
+
     async fn next(&self) -> News {
         self.inbox.next().await
     }
@@ -309,6 +319,7 @@ impl Bus for LocalBus {
     async fn close(&self) {
         let mut state = self.hub.lock();
         state.nodes.remove(&self.node);
+        state.cards.remove(&self.node);
         state.desks.remove(&self.node);
         state.followers.values_mut().for_each(|followers| followers.retain(|node| *node != self.node));
         for inbox in state.nodes.values() {

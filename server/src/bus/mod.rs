@@ -288,6 +288,12 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Tells everybody who follows.
     async fn tell(&self, topic: &Topic, text: &str) -> Result<(), BusError>;
 
+    /// Says of this node what others shall know of it, in place of what was said before.
+    async fn show_card(&self, card: &str) -> Result<(), BusError>;
+
+    /// What each node that lives says of itself, this one included, in no order.
+    async fn cards(&self) -> Result<Vec<(NodeId, String)>, BusError>;
+
     /// The next piece of news; for one task. Dropping the future loses nothing.
     async fn next(&self) -> News;
 

@@ -1,10 +1,13 @@
-//! What the gateway announces to webhooks. Nobody waits for it.
+//! What the gateway announces to webhooks and to whoever watches. Nobody waits for it.
 
-use roompass_wire::webhook::{Refused, RefusedOperation};
+use roompass_wire::{
+    http::{FeedEvent, FeedKind},
+    webhook::{Refused, RefusedOperation},
+};
 use token_gen::{AppId, TokenId, UnixSeconds};
 
 use super::Gateway;
-use crate::{login::Refusal, webhooks::millis};
+use crate::{feed, login::Refusal, webhooks::millis};
 
 /// Whom a refusal is about, as far as that is known and may be written down.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,6 +18,13 @@ pub(super) struct About<'a> {
 }
 
 impl Gateway {
+    /// Tells whoever watches that somebody in a room has shown a good token.
+    pub(super) fn announce_renewed(&self, app_id: AppId, about: About<'_>, now: UnixSeconds) {
+        if let Some(feed) = &self.feed {
+            feed.note(app_id, now, || said_of(FeedKind::TokenRenewed, about, now));
+        }
+    }
+
     /// Announces that a login or a renewal was refused.
     pub(super) fn announce_refused(
         &self,
@@ -24,7 +34,11 @@ impl Gateway {
         about: About<'_>,
         now: UnixSeconds,
     ) {
-        let (Some(webhooks), Ok(app_id)) = (&self.webhooks, AppId::new(app_id)) else { return };
+        let Ok(app_id) = AppId::new(app_id) else { return };
+        if let Some(feed) = &self.feed {
+            feed.note(app_id, now, || refused(operation, refusal, about, now));
+        }
+        let Some(webhooks) = &self.webhooks else { return };
         webhooks.announce_refused(
             app_id,
             Refused {
@@ -38,5 +52,18 @@ impl Gateway {
                 first_at_ms: millis(now),
             },
         );
+    }
+}
+
+fn refused(operation: RefusedOperation, refusal: &Refusal, about: About<'_>, now: UnixSeconds) -> FeedEvent {
+    let kind = if operation == RefusedOperation::Renew { FeedKind::RenewalRefused } else { FeedKind::LoginRefused };
+    FeedEvent { reason: Some(refusal.exact.to_owned()), code: Some(refusal.code), ..said_of(kind, about, now) }
+}
+
+fn said_of(kind: FeedKind, about: About<'_>, now: UnixSeconds) -> FeedEvent {
+    FeedEvent {
+        room_id: about.room_id.map(str::to_owned),
+        user_id: about.user_id.map(str::to_owned),
+        ..feed::event(kind, now)
     }
 }

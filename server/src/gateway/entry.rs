@@ -67,6 +67,26 @@ pub(super) async fn enter(
     entered
 }
 
+/// Says that a login was refused before its user was known: as [`enter`] says it.
+pub(super) fn refused(
+    gateway: &Gateway,
+    login: &Login,
+    address: IpAddr,
+    refusal: &Refusal,
+    begun: Instant,
+    now: UnixSeconds,
+) {
+    let token = login.token.as_deref();
+    tracing::info!(
+        app_id = login.app_id, token_id = token.map(TokenId::of).map(tracing::field::display), code = %refusal.code,
+        reason = refusal.exact, "login refused"
+    );
+    trail::refused(&gateway.audit, login, address, refusal);
+    let about = About { token, ..About::default() };
+    gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
+    gateway.metrics.gateway.login_refused(token.is_some(), login.app_sign_proof.is_some(), refusal.exact, begun);
+}
+
 async fn try_enter(
     gateway: &Gateway,
     login: &Login,

@@ -33,6 +33,7 @@ use crate::{
     apps::Directory,
     audit::Audit,
     clock::Clock,
+    feed::Feed,
     limits::Pressure,
     media::MediaPlane,
     metrics::Metrics,
@@ -166,6 +167,8 @@ pub struct Gateway {
     metrics: Arc<Metrics>,
     /// Told of refused logins, if anybody is.
     webhooks: Option<Arc<Webhooks>>,
+    /// Told of them too.
+    feed: Option<Arc<Feed>>,
     /// Set once, when the gateway closes: by when all have left. Every open socket holds a receiver.
     draining: watch::Sender<Option<UnixSeconds>>,
 }
@@ -200,6 +203,7 @@ impl Gateway {
             pressure: Pressure::default(),
             metrics: Arc::default(),
             webhooks: None,
+            feed: None,
             draining: watch::Sender::new(None),
         }
     }
@@ -235,11 +239,18 @@ impl Gateway {
         Self { webhooks: Some(webhooks), ..self }
     }
 
+    /// The same, which tells `feed` of refused logins.
+    #[must_use]
+    pub fn feeding(self, feed: Arc<Feed>) -> Self {
+        Self { feed: Some(feed), ..self }
+    }
+
     /// The route of the gateway. Requests carry a [`crate::limits::ClientAddress`]: the limit on connections without a login is kept by
     /// source, and all that lack one share one. A [`crate::limits::ConnectionPlace`] is kept for as long as the socket. Set
     /// `TCP_NODELAY` on the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
-        Router::new().route(GATEWAY_PATH, get(upgrade)).merge(whip::routes()).with_state(self)
+        let whip = whip::routes(&self);
+        Router::new().route(GATEWAY_PATH, get(upgrade)).merge(whip).with_state(self)
     }
 
     /// Shows out whoever goes by a token that is revoked or whose secret is retired, whoever is banned, and everybody

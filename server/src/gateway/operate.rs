@@ -12,13 +12,14 @@ use std::{
 use roompass_wire::{
     ErrorCode,
     gateway::{AuthKind, OperatorMessage, ServerMessage},
-    http::{AuthName, LiveSession, WithheldPrivilege},
+    http::{AuthName, FeedEvent, FeedKind, LiveSession, WithheldPrivilege},
 };
 use token_gen::{AppId, StreamId, TokenId, UnixSeconds};
 
 use super::{Gateway, roll::Entry};
 use crate::{
     apps::names::privileges,
+    feed,
     operator::{Act, Who},
     revocations::Revocation,
     rooms::{Rooms, SessionId},
@@ -116,6 +117,15 @@ impl Gateway {
         self.roll.with(app_id, act.who(), |session_id, entry| {
             if obey(entry, act, now) {
                 reached.push(session_id);
+                if let (Act::Withhold { .. }, Some(feed)) = (act, &self.feed) {
+                    let changed = || FeedEvent {
+                        user_id: Some(entry.user_id.clone()),
+                        room_id: Some(entry.room_id.clone()),
+                        session_id: Some(session_id.to_string()),
+                        ..feed::event(FeedKind::PrivilegesChanged, now)
+                    };
+                    feed.note(app_id, now, changed);
+                }
             }
         });
         reached

@@ -78,7 +78,8 @@ fn client(address: IpAddr) -> Origin {
 fn login_of(login: &Login) -> Event {
     Event {
         app_id: AppId::new(login.app_id).ok(),
-        user_id: Some(login.user_id.clone()),
+        // Not known of whoever shows nothing but a bad token.
+        user_id: Some(login.user_id.clone()).filter(|user_id| !user_id.is_empty()),
         room_id: Some(login.room_id.clone()),
         token_id: login.token.as_deref().map(TokenId::of),
         ..Event::new(Action::Login)

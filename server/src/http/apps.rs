@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
 use roompass_wire::http::{
-    self as wire, AppResponse, AppsQuery, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials,
-    ListQuery, UpdateAppRequest,
+    self as wire, AppResponse, AppsResponse, CreateAppRequest, CreateAppResponse, ImportCredentials, SearchQuery,
+    UpdateAppRequest,
 };
 use token_gen::{AppId, AppSign, ServerSecret, UnixSeconds};
 
 use super::{
     auth::AppCaller,
-    extract::{Json, Page, Query},
+    extract::{Json, Page, Query, searched},
     origin::Asking,
 };
 use crate::{
@@ -20,9 +20,6 @@ use crate::{
     apps::AppSettings,
     error::Error,
 };
-
-/// No name is longer.
-const MAX_SEARCH_BYTES: usize = 255;
 
 /// Makes an app, or takes one over from elsewhere.
 pub(super) async fn create(
@@ -73,15 +70,13 @@ fn import(credentials: ImportCredentials) -> Result<Import, Error> {
 /// Lists apps.
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
-    Query(AppsQuery { search, limit, cursor }): Query<AppsQuery>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Answer<AppsResponse>, Error> {
-    let page = Page::of(&ListQuery { limit, cursor }, |cursor| cursor.parse::<AppId>().ok())?;
-    let mut found = match search.as_deref() {
-        None | Some("") => service.admin.apps(page.after, page.limit + 1).await?,
-        Some(search) if search.len() > MAX_SEARCH_BYTES || search.chars().any(char::is_control) => {
-            return Err(Error::BadRequest("search is too long or has control characters".to_owned()));
-        }
-        Some(search) => service.admin.find_apps(search, page.after, page.limit + 1).await?,
+    let (query, search) = query.split();
+    let (page, search) = (Page::of(&query, |cursor| cursor.parse::<AppId>().ok())?, searched(search)?);
+    let mut found = match &*search {
+        "" => service.admin.apps(page.after, page.limit + 1).await?,
+        search => service.admin.find_apps(search, page.after, page.limit + 1).await?,
     };
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.settings.app_id.to_string());
@@ -135,4 +130,44 @@ pub(crate) fn app(view: AppView) -> Result<wire::App, Error> {
         previous_app_sign_until: view.previous_app_sign_until.map(UnixSeconds::get),
         warnings: view.warnings.into_iter().map(str::to_owned).collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, StatusCode};
+    use roompass_wire::{ErrorCode, http::Role};
+
+    use super::{
+        super::{
+            callers_tests::{admin, everywhere, from_console},
+            tests::{Server, json},
+        },
+        *,
+    };
+
+    #[tokio::test]
+    async fn apps_are_found_in_pages() {
+        let server = Server::at("http://127.0.0.1:7").await;
+        for (number, name) in [(70, "Blue"), (71, "blues"), (90, "red")] {
+            let settings = AppSettings::new(AppId::new(number).unwrap(), name);
+            server.service.admin.create_app(settings).await.unwrap();
+        }
+        let viewer = admin(&server, "viewer", &everywhere(Role::Viewer)).await;
+        let ask = async |query: &str| {
+            let request = from_console(Request::get(format!("/v1/apps?{query}")), &viewer);
+            let response = server.send(request, "").await;
+            assert_eq!(response.status(), StatusCode::OK, "{query}");
+            let AppsResponse { apps, cursor, .. } = json(response).await;
+            (apps.iter().map(|app| app.app_id).collect::<Vec<_>>(), cursor)
+        };
+        assert_eq!(ask("search=").await, (vec![7, 8, 70, 71, 90], None));
+        assert_eq!(ask("search=BLU").await, (vec![70, 71], None));
+        assert_eq!(ask("search=7&limit=2").await, (vec![7, 70], Some("70".to_owned())));
+        assert_eq!(ask("search=7&limit=2&cursor=70").await, (vec![71], None));
+        assert_eq!(ask("search=green").await, (vec![], None));
+        for query in [format!("search={}", "x".repeat(256)), "search=%00".to_owned()] {
+            let request = from_console(Request::get(format!("/v1/apps?{query}")), &viewer);
+            assert_eq!(server.problem(request, "").await.code, ErrorCode::BadRequest);
+        }
+    }
 }

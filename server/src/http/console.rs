@@ -1,16 +1,24 @@
 //! `/console`: the web face of the API, whose files are in the binary. They are the same for everybody and hold nothing
 //! about anybody; what the pages show, they ask the API for.
 
-use std::{fmt::Write as _, sync::LazyLock};
+use std::{
+    fmt::Write as _,
+    io::Write as _,
+    sync::{LazyLock, OnceLock},
+};
 
 use axum::{
     extract::Path,
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+        header::{
+            ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG,
+            IF_NONE_MATCH, VARY,
+        },
     },
     response::{IntoResponse, Response},
 };
+use flate2::{Compression, write::GzEncoder};
 use sha2::{Digest, Sha256};
 
 use super::route::{Policy, Route};
@@ -50,6 +58,14 @@ const FILES: &[File] = files! {
     "api.js"
     "frame.js"
     "icon.svg"
+    "lib/act.js"
+    "lib/awake.js"
+    "lib/decode.js"
+    "lib/decode/kit.js"
+    "lib/decode/layout.js"
+    "lib/decode/text.js"
+    "lib/every.js"
+    "lib/feed.js"
     "lib/store.js"
     "lib/time.js"
     "lib/view.js"
@@ -59,16 +75,37 @@ const FILES: &[File] = files! {
     "pages/account.js"
     "pages/app-sign.js"
     "pages/apps.js"
+    "pages/audit.js"
+    "pages/audit/actions.js"
+    "pages/bans.js"
+    "pages/bans/forms.js"
     "pages/keys.js"
+    "pages/live.js"
+    "pages/live/activity.js"
+    "pages/live/acts.js"
+    "pages/live/media.js"
+    "pages/live/room.js"
+    "pages/live/sessions.js"
+    "pages/live/streams.js"
     "pages/new-app.js"
     "pages/overview.js"
     "pages/people.js"
     "pages/policies.js"
+    "pages/refusals.js"
+    "pages/refusals/records.js"
     "pages/secrets.js"
     "pages/setup.js"
     "pages/sign-in.js"
+    "pages/statistics.js"
+    "pages/statistics/nodes.js"
     "pages/webhook.js"
     "pages/webhooks.js"
+    "pages/workbench.js"
+    "pages/workbench/bytes.js"
+    "pages/workbench/explain.js"
+    "pages/workbench/mint.js"
+    "pages/workbench/shown.js"
+    "pages/workbench/time-line.js"
     "prove.js"
     "router.js"
     "routes.js"
@@ -76,7 +113,9 @@ const FILES: &[File] = files! {
     "style/base.css"
     "style/frame.css"
     "style/kit.css"
+    "style/pages.css"
     "ui/button.js"
+    "ui/chart.js"
     "ui/dialog.js"
     "ui/endpoint.js"
     "ui/enrol.js"
@@ -102,8 +141,26 @@ const FILES: &[File] = files! {
 };
 const SHELL: &str = include_str!("../../console/index.html");
 
-/// Each file's tag, in the order of [`FILES`].
-static TAGS: LazyLock<Vec<HeaderValue>> = LazyLock::new(|| FILES.iter().map(|file| tag(file.text)).collect());
+/// Each file as it is sent, in the order of [`FILES`].
+static SENT: LazyLock<Vec<Sent>> = LazyLock::new(|| FILES.iter().map(Sent::of).collect());
+
+/// A file with the tags of both its forms.
+struct Sent {
+    tag: HeaderValue,
+    packed_tag: HeaderValue,
+    /// Made when somebody first asks for it.
+    packed: OnceLock<Vec<u8>>,
+}
+
+impl Sent {
+    fn of(file: &File) -> Self {
+        let digest = digest(file.text);
+        let tag = |ending: &str| {
+            HeaderValue::try_from(format!("\"{digest}{ending}\"")).expect("digits and letters in quotes are a header")
+        };
+        Self { tag: tag(""), packed_tag: tag("-gzip"), packed: OnceLock::new() }
+    }
+}
 
 /// The routes of the console. They are no part of the API, and not described with it.
 pub(super) fn routes() -> Vec<Route> {
@@ -122,13 +179,33 @@ async fn shell() -> Response {
 
 async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
     let at = FILES.iter().position(|file| file.name == name).ok_or(Error::NotFound)?;
-    let (file, tag) = (&FILES[at], &TAGS[at]);
-    let caching = [(ETAG, tag.clone()), (CACHE_CONTROL, ASK_AGAIN)];
+    let (file, sent) = (&FILES[at], &SENT[at]);
+    let takes_gzip = takes_gzip(&headers);
+    let tag = if takes_gzip { &sent.packed_tag } else { &sent.tag };
+    let caching =
+        [(ETAG, tag.clone()), (CACHE_CONTROL, ASK_AGAIN), (VARY, HeaderValue::from_static("accept-encoding"))];
     if headers.get(IF_NONE_MATCH) == Some(tag) {
         return Ok((StatusCode::NOT_MODIFIED, policies(), caching).into_response());
     }
     let media_type = [(CONTENT_TYPE, HeaderValue::from_static(media_type(file.name)))];
-    Ok((policies(), caching, media_type, file.text).into_response())
+    if !takes_gzip {
+        return Ok((policies(), caching, media_type, file.text).into_response());
+    }
+    let encoding = [(CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
+    let packed: &'static [u8] = sent.packed.get_or_init(|| pack(file.text));
+    Ok((policies(), caching, media_type, encoding, packed).into_response())
+}
+
+/// Whether the browser names gzip among what it takes; with `q=0` it would name it to refuse it, which none does.
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    let named = headers.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    named.split(',').any(|one| one.trim() == "gzip")
+}
+
+fn pack(text: &str) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 3), Compression::best());
+    let packed = encoder.write_all(text.as_bytes()).and_then(|()| encoder.finish());
+    packed.expect("writing into memory cannot fail")
 }
 
 fn policies() -> [(HeaderName, HeaderValue); 3] {
@@ -144,21 +221,22 @@ fn media_type(name: &str) -> &'static str {
     }
 }
 
-fn tag(text: &str) -> HeaderValue {
-    let digest = Sha256::digest(text);
-    let hex = digest[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
+/// 128 bits in hexadecimal digits.
+fn digest(text: &str) -> String {
+    Sha256::digest(text)[..16].iter().fold(String::with_capacity(32), |mut hex, byte| {
         // Into memory: it cannot fail.
         let _ = write!(hex, "{byte:02x}");
         hex
-    });
-    HeaderValue::try_from(format!("\"{hex}\"")).expect("digits and letters in quotes are a header")
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs, path::PathBuf};
 
-    use super::*;
+    use axum::{body::to_bytes, http::Request};
+
+    use super::{super::tests::Server, *};
 
     /// What lies below `server/console/` and is meant to be served.
     fn on_disk() -> BTreeSet<String> {
@@ -186,11 +264,47 @@ mod tests {
         assert_eq!(served, on_disk());
     }
 
+    #[tokio::test]
+    async fn files_are_sent_packed_to_whoever_takes_that_and_once() {
+        use axum::http::{HeaderMap, Request};
+        let server = crate::http::tests::Server::start().await;
+        let asked = |encodings: Option<&str>, known: Option<&HeaderValue>| {
+            let mut headers = HeaderMap::new();
+            headers.extend(encodings.map(|text| (ACCEPT_ENCODING, HeaderValue::from_str(text).unwrap())));
+            headers.extend(known.map(|tag| (IF_NONE_MATCH, tag.clone())));
+            let mut request = Request::get("/console/assets/main.js");
+            request.headers_mut().unwrap().extend(headers);
+            request
+        };
+        let mut tags = Vec::new();
+        for (encodings, packed) in [(None, false), (Some("br"), false), (Some("gzip, deflate, br, zstd"), true)] {
+            let response = server.send(asked(encodings, None), "").await;
+            let headers = response.headers().clone();
+            assert_eq!((response.status(), headers.get(CONTENT_ENCODING).is_some()), (StatusCode::OK, packed));
+            assert_eq!(headers[VARY], "accept-encoding");
+            assert_eq!(headers[CACHE_CONTROL], "no-cache");
+            let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            let text = if packed {
+                std::io::read_to_string(flate2::read::GzDecoder::new(&body[..])).unwrap()
+            } else {
+                String::from_utf8(body.into()).unwrap()
+            };
+            assert_eq!(text, include_str!("../../console/main.js"));
+            let tag = headers[ETAG].clone();
+            let again = server.send(asked(encodings, Some(&tag)), "").await;
+            assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+            tags.push(tag);
+        }
+        assert_eq!(tags[0], tags[1]);
+        let other_form = server.send(asked(Some("gzip"), Some(&tags[0])), "").await;
+        assert_eq!(other_form.status(), StatusCode::OK, "each form has a tag of its own");
+    }
+
     #[test]
     fn the_console_is_small() {
         let loaded = FILES.iter().filter(|file| !file.name.ends_with(".LICENSE"));
-        let all = SHELL.len() + loaded.map(|file| file.text.len()).sum::<usize>();
-        assert!(all <= 300 * 1024, "{} KiB", all / 1024);
+        let all = SHELL.len() + loaded.map(|file| pack(file.text).len()).sum::<usize>();
+        assert!(all <= 200 * 1024, "every page together is {} KiB on its way", all / 1024);
     }
 
     #[test]
@@ -207,5 +321,71 @@ mod tests {
             !SHELL.contains("style=") && !SHELL.contains("<style") && !SHELL.contains(" on"),
             "inline in the shell"
         );
+    }
+
+    // proves T57 (clickjacking, cached pages)
+    #[tokio::test]
+    async fn every_page_keeps_to_its_policy_and_is_kept_by_nobody() {
+        let server = Server::at("https://rooms.test").await;
+        for path in [
+            "/console",
+            "/console/",
+            "/console/setup",
+            "/console/apps/7/keys",
+            "/console/../x",
+            "/console/%3Cscript%3E",
+        ] {
+            let response = server.send(Request::get(path), "").await;
+            let header = |name: &str| response.headers()[name].to_str().unwrap().to_owned();
+            assert_eq!(
+                (response.status(), header("content-type").as_str()),
+                (StatusCode::OK, "text/html; charset=utf-8")
+            );
+            let policy = header("content-security-policy");
+            for rule in [
+                "default-src 'none'",
+                "script-src 'self'",
+                "frame-ancestors 'none'",
+                "base-uri 'none'",
+                "form-action 'none'",
+            ] {
+                assert!(policy.split("; ").any(|one| one == rule), "{rule} in {policy}");
+            }
+            assert!(!policy.contains("unsafe") && !policy.contains('*') && !policy.contains("http"), "{policy}");
+            assert_eq!(header("cache-control"), "no-store");
+            assert_eq!(header("x-content-type-options"), "nosniff");
+            assert_eq!(header("referrer-policy"), "no-referrer");
+            assert_eq!(header("cross-origin-opener-policy"), "same-origin");
+            assert_eq!(header("strict-transport-security"), "max-age=63072000");
+        }
+    }
+
+    #[tokio::test]
+    async fn files_are_asked_for_again_and_sent_when_they_changed() {
+        let server = Server::start().await;
+        let main = "/console/assets/main.js";
+        let response = server.send(Request::get(main), "").await;
+        assert_eq!(response.headers()["content-type"], "text/javascript; charset=utf-8");
+        assert_eq!(response.headers()["cache-control"], "no-cache");
+        let tag = response.headers()["etag"].clone();
+        let known = server.send(Request::get(main).header(IF_NONE_MATCH, &tag), "").await;
+        assert_eq!((known.status(), &known.headers()["etag"]), (StatusCode::NOT_MODIFIED, &tag));
+        assert!(to_bytes(known.into_body(), 1).await.unwrap().is_empty());
+        let other = server.send(Request::get(main).header(IF_NONE_MATCH, "\"other\""), "").await;
+        assert_eq!(other.status(), StatusCode::OK);
+        for path in [
+            "",
+            "none.js",
+            "index.html",
+            "vendor",
+            "../index.html",
+            "%2e%2e/index.html",
+            "vendor/README.md",
+            "/etc/passwd",
+        ] {
+            let missing = server.send(Request::get(format!("/console/assets/{path}")), "").await;
+            let is_shell = missing.headers()["content-type"] == "text/html; charset=utf-8";
+            assert!(missing.status() == StatusCode::NOT_FOUND || is_shell, "{path}");
+        }
     }
 }

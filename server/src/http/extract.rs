@@ -8,7 +8,7 @@ use axum::{
         request::Parts,
     },
 };
-use roompass_wire::http::ListQuery;
+use roompass_wire::http::{ListQuery, SearchQuery};
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -83,6 +83,14 @@ impl<A> Page<A> {
         found.truncate(limit);
         more
     }
+}
+
+/// Which text is searched for, judged.
+pub(super) fn searched(search: String) -> Result<String, Error> {
+    if search.len() > SearchQuery::MAX_SEARCH_BYTES || search.chars().any(char::is_control) {
+        return Err(Error::BadRequest("search is too long or has control characters".to_owned()));
+    }
+    Ok(search)
 }
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {

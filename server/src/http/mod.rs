@@ -29,6 +29,7 @@ mod session;
 mod signed;
 mod streams;
 mod tokens;
+mod watch;
 pub(crate) mod webhooks;
 
 use std::sync::Arc;
@@ -39,16 +40,17 @@ use axum::{
     middleware::from_fn_with_state,
 };
 use roompass_wire::{
-    gateway::GATEWAY_PATH,
+    gateway::{GATEWAY_PATH, MEDIA_PATH, WHEP_PATH, WHIP_PATH},
     http::{
-        ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_SIGN_RESET_PATH,
-        APP_SIGN_SHOW_PATH, APPS_PATH, AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH, CLOSE_ROOM_PATH,
-        DELIVERIES_PATH, EXPLAIN_PATH, HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH, KICK_PATH,
-        LIVE_SESSIONS_PATH, MODE_PREVIEW_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH, REDELIVER_PATH,
-        RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ROTATE_PATH,
-        Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH,
-        SIGN_OUT_PATH, STOP_STREAM_PATH, STREAMS_PATH, TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH,
-        WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH, WITHHOLD_PATH,
+        ADMIN_PATH, ADMINS_PATH, APP_AUDIT_EXPORT_PATH, APP_AUDIT_PATH, APP_PATH, APP_REFUSALS_PATH,
+        APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, AUDIT_EXPORT_PATH, AUDIT_PATH, BAN_PATH, BANS_PATH,
+        CLOSE_ROOM_PATH, DELIVERIES_PATH, EXPLAIN_PATH, FEED_PATH, HEALTH_PATH, INTROSPECT_PATH, KEY_PATH, KEYS_PATH,
+        KICK_PATH, LIVE_SESSIONS_PATH, MODE_PREVIEW_PATH, NODES_PATH, PASSWORD_PATH, RE_AUTHENTICATE_PATH, READY_PATH,
+        REDELIVER_PATH, REFUSALS_PATH, RELOAD_PATH, RETIRE_PATH, REVOCATIONS_PATH, REVOKE_PATH, ROOM_MESSAGE_PATH,
+        ROOM_PATH, ROOMS_PATH, ROTATE_PATH, Role, SECRETS_PATH, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH,
+        SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH, STATISTICS_PATH, STOP_STREAM_PATH, STREAMS_PATH,
+        TOKENS_BATCH_PATH, TOKENS_PATH, TOTP_PATH, WEBHOOK_KEY_PATH, WEBHOOK_PATH, WEBHOOK_TEST_PATH, WEBHOOKS_PATH,
+        WITHHOLD_PATH,
     },
 };
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -128,6 +130,11 @@ fn routes() -> Vec<Route> {
         Route::post(STOP_STREAM_PATH, Policy::AppKey(Right::Operate), rooms::stop_stream).once(),
         Route::post(CLOSE_ROOM_PATH, Policy::AppKey(Right::Operate), rooms::close).once(),
         Route::post(ROOM_MESSAGE_PATH, Policy::AppKey(Right::Operate), rooms::message).once(),
+        Route::get(REFUSALS_PATH, Policy::Operator(Role::Viewer), watch::refusals),
+        Route::get(APP_REFUSALS_PATH, Policy::AppKey(Right::Read), watch::refusals_of_app),
+        Route::get(FEED_PATH, Policy::AppKey(Right::Read), watch::feed),
+        Route::get(STATISTICS_PATH, Policy::Operator(Role::Viewer), watch::statistics),
+        Route::get(NODES_PATH, Policy::Operator(Role::Viewer), watch::nodes),
         Route::get(OPENAPI_PATH, Policy::Public, docs::openapi),
         Route::get(docs::REFERENCE_PATH, Policy::Public, docs::reference),
         Route::get(docs::PROBLEMS_PATH, Policy::Public, docs::problems),
@@ -154,8 +161,15 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
 }
 
 fn surrounded(router: Router, service: &Arc<Service>) -> Router {
+    let of_gateway = [
+        (GATEWAY_PATH, Method::GET),
+        (WHIP_PATH, Method::POST),
+        (WHEP_PATH, Method::POST),
+        (MEDIA_PATH, Method::PATCH),
+        (MEDIA_PATH, Method::DELETE),
+    ];
     let paths = routes().into_iter().chain(console::routes()).map(|route| (route.path, route.method));
-    let counted = paths.chain([(GATEWAY_PATH, Method::GET)]);
+    let counted = paths.chain(of_gateway);
     let counts = service.metrics.requests.table(counted);
     let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
     router.layer(from_fn_with_state(edge, layers::surround))
@@ -183,5 +197,7 @@ mod lifecycle_tests;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod watch_tests;
 #[cfg(test)]
 mod webhooks_tests;

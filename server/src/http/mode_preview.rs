@@ -85,3 +85,82 @@ fn mode_of(mode: AppMode) -> AuthMode {
         AppMode::TokenOnly => AuthMode::TokenOnly,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, StatusCode, header::AUTHORIZATION};
+    use roompass_wire::{ErrorCode, Problem};
+    use token_gen::AppId;
+
+    use super::{
+        super::tests::{NOW, Server, json},
+        *,
+    };
+    use crate::{
+        audit::{Action, Event, Origin},
+        keys::{Right, Scope},
+    };
+
+    async fn ask<T: serde::de::DeserializeOwned>(server: &Server, key: &str, query: &str) -> (StatusCode, T) {
+        let request = Request::get(format!("/v1/apps/7/mode-preview?{query}"));
+        let response = server.send(request.header(AUTHORIZATION, format!("Bearer {key}")), "").await;
+        (response.status(), json(response).await)
+    }
+
+    #[tokio::test]
+    async fn the_trail_tells_who_would_be_refused() {
+        let server = Server::start().await;
+        let key = server.new_key(Scope { rights: vec![Right::Read], ..Scope::default() }, None).await;
+        let login = |app, user: &str, details: &'static str| Event {
+            user_id: Some(user.to_owned()),
+            room_id: Some("r".to_owned()),
+            ..Event::of(Action::Login, AppId::new(app).unwrap()).saying(details)
+        };
+        let audit = &server.service.audit;
+        audit.note(Origin::SERVER, login(7, "old", "app_sign")).unwrap();
+        audit.flush().await.unwrap();
+        server.clock.advance(std::time::Duration::from_secs(2 * 24 * 3600));
+        for (app, user, details) in
+            [(7, "ann", "token"), (7, "bob", "app_sign"), (7, "bob", "app_sign"), (8, "eve", "app_sign")]
+        {
+            audit.note(Origin::SERVER, login(app, user, details)).unwrap();
+        }
+        // Who was not let in anyway is no matter of the mode.
+        audit.note(Origin::SERVER, login(7, "carl", "banned").refused("banned")).unwrap();
+
+        let (status, preview) = ask::<ModePreviewResponse>(&server, &key, "mode=token_only&days=1").await;
+        let now = NOW + 2 * 24 * 3600;
+        let bob = wire::ShutOut {
+            at: now,
+            user_id: "bob".to_owned(),
+            room_id: "r".to_owned(),
+            reason: "app_sign_refused".to_owned(),
+        };
+        let expected = ModePreviewResponse {
+            mode: AppMode::TokenOnly,
+            since: now - 24 * 3600,
+            complete: true,
+            logins: 3,
+            users: 2,
+            refused: 2,
+            users_refused: 1,
+            unsure: 0,
+            reasons: [("app_sign_refused".to_owned(), 2)].into(),
+            shut_out: vec![bob],
+            server_time: now,
+        };
+        assert_eq!((status, preview), (StatusCode::OK, expected));
+        let (_, week) = ask::<ModePreviewResponse>(&server, &key, "mode=token_only").await;
+        assert_eq!((week.logins, week.users_refused), (4, 2));
+        let (_, present) = ask::<ModePreviewResponse>(&server, &key, "mode=token_preferred").await;
+        assert_eq!((present.logins, present.refused), (4, 0));
+
+        for query in ["mode=token_only&days=0", "mode=token_only&days=31", "mode=none", ""] {
+            let (_, problem) = ask::<Problem>(&server, &key, query).await;
+            assert_eq!(problem.code, ErrorCode::BadRequest, "{query}");
+        }
+        let bound = Scope { rights: vec![Right::Read], room_prefix: "x-".to_owned(), ..Scope::default() };
+        let bound = server.new_key(bound, None).await;
+        assert_eq!(ask::<Problem>(&server, &bound, "mode=token_only").await.1.code, ErrorCode::Forbidden);
+    }
+}

@@ -7,14 +7,14 @@ use axum::{
     extract::{RawPathParams, State},
 };
 use roompass_wire::http::{
-    Ban, BanKind, BanRequest, BanResponse, BansResponse, LiftBanResponse, ListQuery, Revocation, RevocationKind,
-    RevocationsResponse, RevokeRequest, RevokeResponse,
+    Ban, BanKind, BanRequest, BanResponse, BansResponse, LiftBanResponse, Revocation, RevocationKind,
+    RevocationsResponse, RevokeRequest, RevokeResponse, SearchQuery,
 };
 use token_gen::UnixSeconds;
 
 use super::{
     auth::AppCaller,
-    extract::{Json, Page, Query},
+    extract::{Json, Page, Query, searched},
     origin::Asking,
 };
 use crate::{
@@ -68,11 +68,12 @@ fn reads_every_room(caller: &Caller) -> Result<(), Error> {
 pub(super) async fn revocations(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Answer<RevocationsResponse>, Error> {
     reads_every_room(&caller)?;
-    let page = Page::of(&query, EntryId::parse)?;
-    let mut found = service.lifecycle.revocations(caller.app_id, page.after, page.limit + 1).await?;
+    let (query, search) = query.split();
+    let (page, search) = (Page::of(&query, EntryId::parse)?, searched(search)?);
+    let mut found = service.lifecycle.revocations(caller.app_id, page.after, &search, page.limit + 1).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.target.entry_id().to_string());
     let revocations = found.into_iter().map(revocation).collect();
@@ -98,11 +99,12 @@ pub(super) async fn ban_target(
 pub(super) async fn bans(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Answer<BansResponse>, Error> {
     reads_every_room(&caller)?;
-    let page = Page::of(&query, EntryId::parse)?;
-    let mut found = service.lifecycle.bans(caller.app_id, page.after, page.limit + 1).await?;
+    let (query, search) = query.split();
+    let (page, search) = (Page::of(&query, EntryId::parse)?, searched(search)?);
+    let mut found = service.lifecycle.bans(caller.app_id, page.after, &search, page.limit + 1).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.target.entry_id().to_string());
     let bans = found.iter().map(ban).collect();

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use axum::{Json as Answer, extract::State};
 use roompass_wire::http::{
     CloseRoomRequest, KickRequest, KickResponse, ListQuery, LiveSessionsQuery, LiveSessionsResponse, ReachedResponse,
-    RoomMessageRequest, RoomQuery, RoomResponse, RoomSummary, RoomsResponse, StopStreamRequest, Unreached,
+    RoomMessageRequest, RoomQuery, RoomResponse, RoomSummary, RoomsResponse, SearchQuery, StopStreamRequest, Unreached,
     WithholdRequest,
 };
 use token_gen::RoomId;
 
 use super::{
     auth::AppCaller,
-    extract::{Json, Page, Query},
+    extract::{Json, Page, Query, searched},
     origin::Asking,
 };
 use crate::{
@@ -28,12 +28,13 @@ use crate::{
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Answer<RoomsResponse>, Error> {
-    let page = Page::of(&query, |cursor| RoomId::new(cursor).ok())?;
+    let (query, search) = query.split();
+    let (page, search) = (Page::of(&query, |cursor| RoomId::new(cursor).ok())?, searched(search)?);
     let after = page.after.as_ref().map_or("", RoomId::as_str);
     let limit = page.limit as usize + 1;
-    let Reached { what: mut found, unreached } = operator::rooms(&service, &caller, after, limit).await;
+    let Reached { what: mut found, unreached } = operator::rooms(&service, &caller, &search, after, limit).await;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.room_id.clone());
     let summary = |room: Overview| RoomSummary {
@@ -64,7 +65,8 @@ pub(super) async fn sessions(
     AppCaller(caller): AppCaller,
     Query(query): Query<LiveSessionsQuery>,
 ) -> Result<Answer<LiveSessionsResponse>, Error> {
-    let LiveSessionsQuery { room_id, user_id, limit, cursor } = query;
+    let LiveSessionsQuery { room_id, user_id, search, limit, cursor } = query;
+    let search = searched(search.unwrap_or_default())?;
     let page = Page::of(&ListQuery { limit, cursor }, |cursor| is_session_id(cursor).then(|| cursor.to_owned()))?;
     let who = match (user_id, room_id) {
         (Some(user_id), room_id) => Who::User { user_id, room_id },
@@ -72,7 +74,8 @@ pub(super) async fn sessions(
         (None, None) => Who::All,
     };
     let (after, limit) = (page.after.as_deref().unwrap_or_default(), page.limit as usize + 1);
-    let Reached { what: mut sessions, unreached } = operator::sessions(&service, &caller, &who, after, limit).await;
+    let Reached { what: mut sessions, unreached } =
+        operator::sessions(&service, &caller, &who, &search, after, limit).await;
     let more = page.cut(&mut sessions);
     let cursor = sessions.last().filter(|_| more).map(|last| last.session_id.clone());
     let server_time = service.clock.now().get();

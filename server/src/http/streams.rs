@@ -8,7 +8,7 @@ use token_gen::StreamId;
 
 use super::{
     auth::AppCaller,
-    extract::{Page, Query},
+    extract::{Page, Query, searched},
     rooms::missing,
 };
 use crate::{
@@ -23,12 +23,13 @@ pub(super) async fn list(
     AppCaller(caller): AppCaller,
     Query(query): Query<StreamsQuery>,
 ) -> Result<Answer<StreamsResponse>, Error> {
-    let StreamsQuery { room_id, user_id, limit, cursor } = query;
+    let StreamsQuery { room_id, user_id, search, limit, cursor } = query;
+    let search = searched(search.unwrap_or_default())?;
     let page = Page::of(&ListQuery { limit, cursor }, |cursor| StreamId::new(cursor).ok())?;
     let after = page.after.as_ref().map_or("", StreamId::as_str);
     let limit = page.limit as usize + 1;
     let Reached { what: mut streams, unreached } =
-        operator::streams(&service, &caller, (room_id, user_id), after, limit).await;
+        operator::streams(&service, &caller, (room_id, user_id), &search, after, limit).await;
     let more = page.cut(&mut streams);
     let cursor = streams.last().filter(|_| more).map(|last| last.stream_id.clone());
     let server_time = service.clock.now().get();

@@ -247,8 +247,14 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn revocations(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Revocation>, Error> {
-        Ok(self.store.revocations(app_id, after, limit).await?)
+    pub async fn revocations(
+        &self,
+        app_id: AppId,
+        after: After,
+        search: &str,
+        limit: u32,
+    ) -> Result<Vec<Revocation>, Error> {
+        Ok(self.store.revocations(app_id, after, search, limit).await?)
     }
 
     /// Keeps somebody out of the caller's app.
@@ -301,8 +307,8 @@ impl Lifecycle {
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn bans(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Ban>, Error> {
-        Ok(self.store.bans(app_id, after, limit).await?)
+    pub async fn bans(&self, app_id: AppId, after: After, search: &str, limit: u32) -> Result<Vec<Ban>, Error> {
+        Ok(self.store.bans(app_id, after, search, limit).await?)
     }
 
     /// Forgets what has ended by `now`, in memory and in the store, a batch at a time.

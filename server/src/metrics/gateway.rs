@@ -6,7 +6,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family};
 use roompass_wire::{ErrorCode, gateway::AuthKind};
 
 use super::{
-    latency::Latency,
+    latency::{Latency, Spread},
     register::{By, Register},
 };
 
@@ -122,6 +122,19 @@ impl GatewayMetrics {
     /// A socket is closed.
     pub fn closed(&self, reason: &'static str) {
         self.closes.count(reason);
+    }
+
+    /// How many logins were let in and how many refused so far, and how long they took.
+    pub(super) fn logins(&self) -> ([u64; 2], Spread) {
+        let credentials = [AuthKind::Token.as_str(), AuthKind::AppSign.as_str(), "both", "none"];
+        let count = |result| {
+            let of = |credential| {
+                let counter = self.logins.get(&[("credential", credential), ("result", result)]);
+                counter.map_or(0, |counter| counter.get())
+            };
+            credentials.into_iter().map(of).sum()
+        };
+        (["ok", "refused"].map(count), self.login_seconds.spread())
     }
 
     fn login(&self, credential: &'static str, result: &'static str) {

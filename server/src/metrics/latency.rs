@@ -49,9 +49,45 @@ impl Latency {
         self.0.nanos.fetch_add(nanos, Ordering::Relaxed);
     }
 
+    /// How many there were of each length, so far.
+    pub(super) fn spread(&self) -> Spread {
+        Spread(self.0.counts.each_ref().map(|count| count.load(Ordering::Relaxed)))
+    }
+
     /// Counts something that began at `begun` and ends now.
     pub fn since(&self, begun: Instant) {
         self.observe(begun.elapsed());
+    }
+}
+
+/// How many durations there were of each length.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Spread([u64; BOUNDS.len() + 1]);
+
+impl Spread {
+    /// Those that came after `earlier`.
+    pub(super) fn since(&self, earlier: &Self) -> Self {
+        let mut later = *self;
+        later.0.iter_mut().zip(earlier.0).for_each(|(count, before)| *count = count.saturating_sub(before));
+        later
+    }
+
+    /// What this share of them took at most, in microseconds: within its bucket as if they were spread evenly. Beyond
+    /// the last bound, that bound. `None` if there were none.
+    pub(super) fn quantile_micros(&self, share: f64) -> Option<u64> {
+        let all: u64 = self.0.iter().sum();
+        let wanted = (share * all as f64).ceil().max(1.0);
+        let mut before = 0.0;
+        for (index, &count) in self.0.iter().enumerate() {
+            let with = before + count as f64;
+            if count > 0 && with >= wanted {
+                let micros = |index: usize| BOUNDS[index.min(BOUNDS.len() - 1)].as_micros() as f64;
+                let from = if index == 0 { 0.0 } else { micros(index - 1) };
+                return Some((from + (micros(index) - from) * (wanted - before) / count as f64).round() as u64);
+            }
+            before = with;
+        }
+        None
     }
 }
 
@@ -80,6 +116,22 @@ mod tests {
     use prometheus_client::{encoding::prometheus_text, registry::Registry};
 
     use super::*;
+
+    #[test]
+    fn quantiles_are_within_the_bucket_they_fall_in() {
+        let latency = Latency::default();
+        assert_eq!(latency.spread().quantile_micros(0.5), None);
+        let before = latency.spread();
+        for millis in [1, 1, 1, 40] {
+            latency.observe(Duration::from_millis(millis));
+        }
+        let spread = latency.spread().since(&before);
+        assert_eq!(spread.quantile_micros(0.75), Some(1_000));
+        assert_eq!(spread.quantile_micros(0.99), Some(50_000));
+        latency.observe(Duration::from_secs(60));
+        assert_eq!(latency.spread().quantile_micros(1.0), Some(5_000_000), "no more is known");
+        assert_eq!(latency.spread().since(&latency.spread()), Spread::default());
+    }
 
     #[test]
     fn what_takes_just_as_long_as_a_bound_is_within_it() {

@@ -5,6 +5,7 @@
 //! as many apps as the operator allows. Knows no HTTP: `http/observe.rs` serves it.
 
 mod gateway;
+mod history;
 mod latency;
 mod media;
 mod process;
@@ -18,13 +19,16 @@ use prometheus_client::{
     metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
+use roompass_wire::http::{Samples, Totals};
+use token_gen::UnixSeconds;
 
 pub use gateway::GatewayMetrics;
 pub use latency::Latency;
 pub(crate) use requests::{RequestMetrics, RouteTable};
 pub use tokens::TokenMetrics;
 
-use crate::{app::Service, store::Timings};
+use crate::{app::Service, gateway::Occupancy, store::Timings};
+use history::History;
 use register::{By, Description, Label, Register};
 use state::State;
 
@@ -50,6 +54,7 @@ pub struct Metrics {
     reloads: By,
     trace_spans: By,
     state: State,
+    history: History,
 }
 
 /// The values of the label `limit`.
@@ -143,6 +148,7 @@ impl Metrics {
             reloads,
             trace_spans,
             state,
+            history: History::default(),
         }
     }
 
@@ -189,6 +195,21 @@ impl Metrics {
     /// Spans were handed to the collector of traces, or it did not take them.
     pub fn exported(&self, spans: usize, taken: bool) {
         self.trace_spans.add(if taken { "exported" } else { "lost" }, spans as u64);
+    }
+
+    /// What was counted so far, over all apps.
+    pub fn totals(&self) -> Totals {
+        history::totals(self).0
+    }
+
+    /// Remembers how it is now. Called from time to time.
+    pub fn sample(&self, occupancy: Occupancy, now: UnixSeconds) {
+        self.history.sample(self, occupancy, now);
+    }
+
+    /// What was remembered after `since`.
+    pub fn samples(&self, since: Option<UnixSeconds>) -> Samples {
+        self.history.since(since)
     }
 
     /// Everything, as Prometheus reads it.

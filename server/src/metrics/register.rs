@@ -25,6 +25,12 @@ impl By {
         self.counters.get_or_create(&[(self.label, value)]).inc_by(count);
     }
 
+    /// The counts of these values together.
+    pub(super) fn sum(&self, values: impl IntoIterator<Item = &'static str>) -> u64 {
+        let of = |value| self.counters.get(&[(self.label, value)]).map_or(0, |counter| counter.get());
+        values.into_iter().map(of).sum()
+    }
+
     /// The counter of one value, for whoever counts often.
     pub(super) fn counter(&self, value: &'static str) -> Counter {
         self.counters.get_or_create_owned(&[(self.label, value)])

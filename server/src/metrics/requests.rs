@@ -5,7 +5,10 @@ use std::{collections::HashMap, sync::OnceLock, time::Duration};
 use axum::http::{Method, StatusCode};
 use prometheus_client::metrics::{counter::Counter, family::Family};
 
-use super::{latency::Latency, register::Register};
+use super::{
+    latency::{Latency, Spread},
+    register::Register,
+};
 
 type RouteLabels = [(&'static str, &'static str); 2];
 type Requests = Family<(RouteLabels, [(&'static str, u16); 1]), Counter>;
@@ -61,6 +64,11 @@ impl RequestMetrics {
             table.routes.entry(path).or_default().push((method, counts));
         }
         table
+    }
+
+    /// How long the answers of a route took so far.
+    pub(super) fn spread(&self, path: &'static str, method: &'static str) -> Spread {
+        self.seconds.get(&[("route", path), ("method", method)]).map(|seconds| seconds.spread()).unwrap_or_default()
     }
 
     fn route(&self, path: &'static str, method: &'static str) -> RouteCounts {

@@ -7,7 +7,7 @@ use std::{
 
 use arc_swap::ArcSwap;
 use prometheus_client::metrics::{counter::Counter, family::Family};
-use roompass_wire::ErrorCode;
+use roompass_wire::{ErrorCode, http::Totals};
 use token_gen::AppId;
 
 use super::register::{By, Register};
@@ -17,6 +17,9 @@ const OTHER: &str = "other";
 
 type AppLabel = [(&'static str, String); 1];
 type AppResultLabels = (AppLabel, [(&'static str, &'static str); 1]);
+
+/// What revocations end, as they are counted.
+const TARGETS: [&str; 5] = ["token", "user", "room", "user_in_room", "app"];
 
 /// The counts of tokens.
 #[derive(Debug)]
@@ -71,7 +74,7 @@ impl TokenMetrics {
                 "revocations_made",
                 "Revocations made on this node, by what they end",
                 &["target"],
-                ["token", "user", "room", "user_in_room", "app"],
+                TARGETS,
             ),
             banned: all.by(
                 "bans_made",
@@ -118,6 +121,20 @@ impl TokenMetrics {
     /// A ban was lifted.
     pub fn ban_lifted(&self) {
         self.bans_lifted.inc();
+    }
+
+    /// Everything so far, over all apps.
+    pub(super) fn add_to(&self, totals: &mut Totals) {
+        let by_app = self.by_app.load();
+        for app in by_app.values().map(|app| &**app).chain([&self.others]) {
+            totals.minted += app.minted.get();
+            totals.verified += app.good.get();
+            totals.refused += app.refused.get();
+        }
+        totals.mints_refused = self.mints_refused.sum(ErrorCode::ALL.iter().map(|code| code.as_str()));
+        totals.revocations = self.revoked.sum(TARGETS);
+        totals.opened_by_active = self.opened_by_active.get();
+        totals.opened_by_previous = self.opened_by_previous.get();
     }
 
     fn of(&self, app_id: AppId, count: impl FnOnce(&OfApp) -> u64) {

@@ -57,9 +57,9 @@ impl<'a> Everywhere<'a> {
         self.ask(question).await;
     }
 
-    /// Up to `limit` sessions by id, from the one after `after`.
-    pub(super) async fn sessions(&mut self, who: &Who, after: &str, limit: usize) -> Vec<LiveSession> {
-        let question = Question::Sessions { who: who.clone(), part: self.part(after, limit) };
+    /// Up to `limit` sessions by id, from the one after `after`, of users in whose id `search` is.
+    pub(super) async fn sessions(&mut self, who: &Who, search: &str, after: &str, limit: usize) -> Vec<LiveSession> {
+        let question = Question::Sessions { who: who.clone(), part: self.part(search, after, limit) };
         let answers = self.ask(&question).await.into_iter();
         let parts = answers.filter_map(
             |(_, answer)| {
@@ -76,7 +76,7 @@ impl<'a> Everywhere<'a> {
         let mut found = Vec::<LiveSession>::new();
         loop {
             let after = found.last().map(|last| last.session_id.clone()).unwrap_or_default();
-            let page = self.sessions(who, &after, AT_ONCE).await;
+            let page = self.sessions(who, "", &after, AT_ONCE).await;
             let is_last = page.len() < AT_ONCE;
             found.extend(page);
             if is_last {
@@ -85,9 +85,9 @@ impl<'a> Everywhere<'a> {
         }
     }
 
-    /// Up to `limit` rooms by id, from the one after `after`.
-    pub(super) async fn rooms(&mut self, after: &str, limit: usize) -> Vec<Overview> {
-        let question = Question::Rooms(self.part(after, limit));
+    /// Up to `limit` rooms by id, from the one after `after`, in whose id `search` is.
+    pub(super) async fn rooms(&mut self, search: &str, after: &str, limit: usize) -> Vec<Overview> {
+        let question = Question::Rooms(self.part(search, after, limit));
         let answers = self.ask(&question).await.into_iter();
         let parts =
             answers.filter_map(|(_, answer)| if let Answer::Rooms(rooms) = answer { Some(rooms) } else { None });
@@ -96,14 +96,16 @@ impl<'a> Everywhere<'a> {
         found
     }
 
-    /// Up to `limit` streams by id, from the one after `after`, only in a room or of a user if that is asked for.
+    /// Up to `limit` streams by id, from the one after `after`, in whose id or publisher's id `search` is; only in a room or
+    /// of a user if that is asked for.
     pub(super) async fn streams(
         &mut self,
         (room_id, user_id): (Option<String>, Option<String>),
+        search: &str,
         after: &str,
         limit: usize,
     ) -> Vec<LiveStream> {
-        let question = Question::Streams { room_id, user_id, part: self.part(after, limit) };
+        let question = Question::Streams { room_id, user_id, part: self.part(search, after, limit) };
         let answers = self.ask(&question).await.into_iter();
         let parts =
             answers.filter_map(|(_, answer)| if let Answer::Streams(streams) = answer { Some(streams) } else { None });
@@ -132,7 +134,8 @@ impl<'a> Everywhere<'a> {
         found.ok_or(if self.unreached.is_nobody() { Error::NotFound } else { Error::NodesUnreached })
     }
 
-    fn part(&self, after: &str, limit: usize) -> Part {
-        Part { room_prefix: self.room_prefix.to_owned(), after: after.to_owned(), limit }
+    fn part(&self, search: &str, after: &str, limit: usize) -> Part {
+        let [room_prefix, search, after] = [self.room_prefix, search, after].map(str::to_owned);
+        Part { room_prefix, search, after, limit }
     }
 }

@@ -48,18 +48,25 @@ pub async fn sessions(
     service: &Service,
     caller: &Caller,
     who: &Who,
+    search: &str,
     after: &str,
     limit: usize,
 ) -> Reached<Vec<LiveSession>> {
     let mut everywhere = Everywhere::new(service, caller);
-    let what = everywhere.sessions(who, after, limit).await;
+    let what = everywhere.sessions(who, search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
 }
 
 /// Up to `limit` rooms that somebody is in, as far as the caller's key reaches, by id, from the one after `after`.
-pub async fn rooms(service: &Service, caller: &Caller, after: &str, limit: usize) -> Reached<Vec<Overview>> {
+pub async fn rooms(
+    service: &Service,
+    caller: &Caller,
+    search: &str,
+    after: &str,
+    limit: usize,
+) -> Reached<Vec<Overview>> {
     let mut everywhere = Everywhere::new(service, caller);
-    let what = everywhere.rooms(after, limit).await;
+    let what = everywhere.rooms(search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
 }
 
@@ -69,11 +76,12 @@ pub async fn streams(
     service: &Service,
     caller: &Caller,
     only: (Option<String>, Option<String>),
+    search: &str,
     after: &str,
     limit: usize,
 ) -> Reached<Vec<LiveStream>> {
     let mut everywhere = Everywhere::new(service, caller);
-    let what = everywhere.streams(only, after, limit).await;
+    let what = everywhere.streams(only, search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
 }
 
@@ -102,7 +110,7 @@ pub async fn withhold(
     privileges.dedup();
     let who = Who::Session { session_id };
     let mut everywhere = Everywhere::new(&service, &caller);
-    let found = everywhere.sessions(&who, "", 1).await.pop();
+    let found = everywhere.sessions(&who, "", "", 1).await.pop();
     let session = everywhere.found(found)?;
     let words = serde_json::to_string(&privileges).map_err(|_| Error::Internal("words are JSON"))?;
     let event = who.event(Action::Withhold, caller.app_id);

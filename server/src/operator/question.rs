@@ -62,6 +62,8 @@ pub enum Question {
 pub struct Part {
     /// Only of rooms whose id begins so.
     pub room_prefix: String,
+    /// Only what this is a part of: of a room's id, or of the user's.
+    pub search: String,
     /// What comes after this.
     pub after: String,
     /// At most so many.
@@ -151,8 +153,9 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
             Answer::Done(HashSet::new())
         }
         Question::Sessions { who, part } => Answer::Sessions(sessions(service, app_id, who, part).await),
-        Question::Rooms(Part { room_prefix, after, limit }) => {
-            Answer::Rooms(gateway.rooms().overview(app_id, room_prefix, after, *limit))
+        Question::Rooms(Part { room_prefix, search, after, limit }) => {
+            let is_wanted = |room_id: &str| room_id.starts_with(room_prefix) && room_id.contains(search);
+            Answer::Rooms(gateway.rooms().overview(app_id, is_wanted, after, *limit))
         }
         Question::Room { room_id } => Answer::Room(gateway.rooms().snapshot_of_here(app_id, room_id).map(RoomNow::of)),
         Question::Streams { room_id, user_id, part } => {
@@ -165,7 +168,11 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
 
 async fn sessions(service: &Service, app_id: AppId, who: &Who, part: &Part) -> Vec<LiveSession> {
     let found = service.gateway.sessions(app_id, who).into_iter();
-    let found = found.filter(|found| found.room_id.starts_with(&part.room_prefix) && found.session_id > part.after);
+    let is_wanted = |found: &LiveSession| {
+        let Part { room_prefix, search, after, .. } = part;
+        found.room_id.starts_with(room_prefix) && found.user_id.contains(search) && found.session_id > *after
+    };
+    let found = found.filter(is_wanted);
     let mut found = sorted(found, |session| &session.session_id);
     found.truncate(part.limit);
     // Only the node that serves a session measures its media.

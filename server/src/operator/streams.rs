@@ -20,6 +20,7 @@ pub(super) async fn streams(
     found.retain(|(stream_id, place)| {
         room_id.is_none_or(|room_id| *room_id == place.room_id)
             && user_id.is_none_or(|user_id| *user_id == place.user_id)
+            && (stream_id.contains(&part.search) || place.user_id.contains(&part.search))
             && *stream_id > part.after
     });
     found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));

@@ -26,16 +26,22 @@ pub struct Found {
 }
 
 impl Rooms {
-    /// Up to `limit` rooms of the app, by id, that begin with `prefix`, from the one after `after`.
-    pub fn overview(&self, app_id: AppId, prefix: &str, after: &str, limit: usize) -> Vec<Overview> {
+    /// Up to `limit` rooms of the app, by id, whose id `is_wanted`, from the one after `after`.
+    pub fn overview(
+        &self,
+        app_id: AppId,
+        is_wanted: impl Fn(&str) -> bool,
+        after: &str,
+        limit: usize,
+    ) -> Vec<Overview> {
         let world = self.world(app_id);
         let world = lock(&world);
-        let is_wanted = |room_id: &&str| room_id.starts_with(prefix) && *room_id > after;
+        let is_wanted = |room_id: &str| room_id > after && is_wanted(room_id);
         // An app may keep empty rooms for a while.
         let mut wanted: Vec<_> = world
             .rooms
             .iter()
-            .filter(|(room_id, room)| is_wanted(&room_id.as_str()) && !room.members.is_empty())
+            .filter(|(room_id, room)| !room.members.is_empty() && is_wanted(room_id.as_str()))
             .collect();
         wanted.sort_unstable_by_key(|(room_id, _)| room_id.as_str());
         let overview = |(room_id, room): &(&token_gen::RoomId, &super::room::Room)| Overview {

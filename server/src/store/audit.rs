@@ -117,6 +117,43 @@ pub struct AuditRetention {
     pub keep: u64,
 }
 
+/// Which refusals to count, and how finely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalSpans {
+    /// Those in this app; in all and outside of any, if `None`.
+    pub app_id: Option<AppId>,
+    /// Where the first span begins.
+    pub since: UnixSeconds,
+    /// Before this second.
+    pub until: UnixSeconds,
+    /// How long a span is; not 0.
+    pub span_secs: u32,
+    /// Only of this action.
+    pub action: Option<String>,
+}
+
+/// How often one thing was refused for one reason within one span.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalCount {
+    /// The number of the span, from 0.
+    pub span: usize,
+    /// What was refused.
+    pub action: String,
+    /// Why, exactly.
+    pub reason: String,
+    /// How often.
+    pub count: u64,
+}
+
+/// What was counted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RefusalCounts {
+    /// By span, then by action and reason.
+    pub counts: Vec<RefusalCount>,
+    /// Whether records were left out in that time, of whichever app.
+    pub some_left_out: bool,
+}
+
 /// Says what the first record of a chain follows on.
 pub type ChainStart = fn(&AuditChain) -> [u8; 32];
 
@@ -139,6 +176,9 @@ pub trait AuditStore: Send + Sync + 'static {
         walk: AuditWalk,
         limit: u32,
     ) -> Result<Vec<(i64, AuditRecord)>, StoreError>;
+
+    /// Counts refusals.
+    async fn count_refusals(&self, which: RefusalSpans) -> Result<RefusalCounts, StoreError>;
 
     /// Every chain, by number.
     async fn audit_chains(&self) -> Result<Vec<AuditChain>, StoreError>;

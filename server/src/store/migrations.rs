@@ -17,6 +17,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0010-webhooks.sql"),
     include_str!("../../migrations/sqlite/0011-issued-tokens.sql"),
     include_str!("../../migrations/sqlite/0012-used-tokens.sql"),
+    include_str!("../../migrations/sqlite/0013-refusals.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

@@ -27,7 +27,10 @@ use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
 pub use admins::{AdminRecord, AdminStore, SessionRecord, SetupCodeRecord};
-pub use audit::{AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart};
+pub use audit::{
+    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart, RefusalCount,
+    RefusalCounts, RefusalSpans,
+};
 pub use changes::{Change, ChangeKind, ChangeStore};
 pub use issued::{IssuedRecord, IssuedStore};
 pub use nonces::NonceStore;

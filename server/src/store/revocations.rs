@@ -22,8 +22,15 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// One revocation.
     async fn revocation(&self, app_id: AppId, id: EntryId) -> Result<Option<Revocation>, StoreError>;
 
-    /// Up to `limit` revocations of an app, in the order of their names.
-    async fn revocations(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Revocation>, StoreError>;
+    /// Up to `limit` revocations of an app, in the order of their names, with `search` in the id of their user, room or
+    /// token; all, if that is empty.
+    async fn revocations(
+        &self,
+        app_id: AppId,
+        after: After,
+        search: &str,
+        limit: u32,
+    ) -> Result<Vec<Revocation>, StoreError>;
 
     /// Up to `limit` revocations of all apps, by app and name, from the one after `after`.
     async fn all_revocations(&self, after: AfterInAll, limit: u32) -> Result<Vec<Revocation>, StoreError>;
@@ -37,8 +44,9 @@ pub trait RevocationStore: Send + Sync + 'static {
     /// One ban.
     async fn ban(&self, app_id: AppId, id: EntryId) -> Result<Option<Ban>, StoreError>;
 
-    /// Up to `limit` bans of an app, in the order of their names.
-    async fn bans(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Ban>, StoreError>;
+    /// Up to `limit` bans of an app, in the order of their names, with `search` in the id of their user or room or in
+    /// their range of addresses; all, if that is empty.
+    async fn bans(&self, app_id: AppId, after: After, search: &str, limit: u32) -> Result<Vec<Ban>, StoreError>;
 
     /// Up to `limit` bans of all apps, by app and name, from the one after `after`.
     async fn all_bans(&self, after: AfterInAll, limit: u32) -> Result<Vec<Ban>, StoreError>;

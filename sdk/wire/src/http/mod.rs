@@ -9,6 +9,7 @@ mod list;
 mod revocations;
 mod rooms;
 mod streams;
+mod watch;
 mod webhooks;
 
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,7 @@ pub use list::*;
 pub use revocations::*;
 pub use rooms::*;
 pub use streams::*;
+pub use watch::*;
 pub use webhooks::*;
 
 /// `POST`: mints a token. `{app_id}` is the app's number.

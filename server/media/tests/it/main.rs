@@ -4,6 +4,7 @@
 mod aiortc;
 mod call;
 mod client;
+mod coturn;
 mod harness;
 mod hostile;
 mod json;

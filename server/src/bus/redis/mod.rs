@@ -324,6 +324,20 @@ impl Bus for RedisBus {
         self.run(script!("tell"), topic.app_id, [&topic.name, text]).await.map(drop)
     }
 
+    async fn show_card(&self, card: &str) -> Result<(), BusError> {
+        let mut show = redis::cmd("EVAL");
+        show.arg(include_str!("scripts/show_card.lua")).arg(0).arg(self.shared.node.as_str());
+        show.arg(LIFETIME.as_millis().to_string()).arg(card);
+        self.shared.query(&show).await.map(drop)
+    }
+
+    async fn cards(&self) -> Result<Vec<(NodeId, String)>, BusError> {
+        let mut ask = redis::cmd("EVAL");
+        ask.arg(include_str!("scripts/cards.lua")).arg(0);
+        let told: Vec<String> = read(self.shared.query(&ask).await?)?;
+        Ok(told.chunks_exact(2).map(|pair| (NodeId::from(pair[0].as_str()), pair[1].clone())).collect())
+    }
+
     async fn next(&self) -> News {
         self.shared.inbox.next().await
     }
@@ -356,9 +370,10 @@ impl Bus for RedisBus {
     }
 
     async fn close(&self) {
-        let mut delete = redis::cmd("DEL");
-        // If it cannot be told, the lease lapses.
+        let (mut delete, mut forget) = (redis::cmd("DEL"), redis::cmd("HDEL"));
+        // If it cannot be told, the lease lapses, and the card with it.
         let _ = self.shared.query(delete.arg(format!("roompass:lease:{}", self.shared.node))).await;
+        let _ = self.shared.query(forget.arg("roompass:cards").arg(self.shared.node.as_str())).await;
         self.link.abort();
     }
 }

@@ -417,11 +417,13 @@ impl Socket {
         let session_id = stay.session_id.to_string();
         let who = (app_id, room_id, &*stay.user_id, &*session_id);
         trail::renewed(&self.gateway.audit, self.visitor.address, who, token, opened);
-        if let Err(refusal) = opened {
-            let (user_id, room_id) = (Some(&*stay.user_id), Some(room_id.as_str()));
-            let about = About { user_id, room_id, token: Some(token) };
-            let now = self.gateway.clock.now();
-            self.gateway.announce_refused(app_id.get(), RefusedOperation::Renew, refusal, about, now);
+        let about = About { user_id: Some(&*stay.user_id), room_id: Some(room_id.as_str()), token: Some(token) };
+        let now = self.gateway.clock.now();
+        match opened {
+            Ok(_) => self.gateway.announce_renewed(app_id, about, now),
+            Err(refusal) => {
+                self.gateway.announce_refused(app_id.get(), RefusedOperation::Renew, refusal, about, now);
+            }
         }
     }
 

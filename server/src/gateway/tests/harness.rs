@@ -30,7 +30,7 @@ use crate::{
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig, log_event},
     limits::{ClientAddress, Pressure},
-    media::{MediaPlane, MediaSettings},
+    media::{IceServers, MediaPlane, MediaSettings},
     nodes::Nodes,
     revocations::Revocations,
     sealing::{MasterKey, Sealer},
@@ -75,8 +75,13 @@ impl TestGateway {
 
     /// One that forwards media, over loopback.
     pub(super) async fn start_with_media(settings: AppSettings) -> Self {
+        Self::start_with_ice(settings, IceServers::default()).await
+    }
+
+    /// One that forwards media, over loopback, and tells of these STUN and TURN servers.
+    pub(super) async fn start_with_ice(settings: AppSettings, ice: IceServers) -> Self {
         let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let media = MediaSettings { listen, allow_loopback: true, workers: 1, ..MediaSettings::default() };
+        let media = MediaSettings { listen, allow_loopback: true, workers: 1, ice, ..MediaSettings::default() };
         let media = MediaPlane::start(&media).await.unwrap();
         Self::start_on(settings, GatewayConfig::default(), media).await
     }

@@ -3,25 +3,20 @@
 
 #[expect(dead_code, reason = "the tests of the media plane use all of it")]
 #[path = "../../../media/tests/it/client.rs"]
-mod client;
+pub(super) mod client;
 
 use std::time::{Duration, Instant};
-
-use roompass_media::{Kind, Role, Track};
-use serde_json::{Value, json};
-use token_gen::Privilege;
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
-};
 
 use self::client::{Client, Line};
 use super::harness::{PATIENCE, TestClient, TestGateway, part, settings};
 use crate::apps::{AppSettings, ExpiryPolicy, RenewalPolicy};
+use roompass_media::{Kind, Role, Track};
+use serde_json::{Value, json};
+use token_gen::Privilege;
 
-const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
+pub(super) const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
 /// How long after a change a receiver may still get packets.
-const AT_ONCE: Duration = Duration::from_secs(1);
+pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A user in r1 with a connection for media.
 struct Peer {
@@ -95,7 +90,7 @@ fn spelt(track: &Track) -> Value {
 }
 
 #[track_caller]
-fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
+pub(super) fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output = ()> {
     let caller = std::panic::Location::caller();
     let deadline = Instant::now() + PATIENCE;
     let mut look = tokio::time::interval(Duration::from_millis(5));
@@ -226,114 +221,4 @@ async fn offers_and_servers_are_answered_or_refused_in_words() {
     let (sdp, _) = alice.rtc.offer(&[Line::publish("s", Kind::Audio)]);
     let refused = alice.ask("media_offer", json!({ "sdp": sdp, "tracks": [] })).await;
     assert_eq!(refused["code"], "media_unavailable");
-}
-
-/// Status, head and body of what is answered.
-async fn http(test: &TestGateway, request: String) -> (u16, String, String) {
-    let mut stream = TcpStream::connect(test.address).await.unwrap();
-    stream.write_all(request.as_bytes()).await.unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).await.unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-    (head.split(' ').nth(1).unwrap().parse().unwrap(), head.to_owned(), body.to_owned())
-}
-
-async fn post(test: &TestGateway, path: &str, token: &str, sdp: &str) -> (u16, String, String) {
-    let authorization = if token.is_empty() { String::new() } else { format!("Authorization: Bearer {token}\r\n") };
-    let length = sdp.len();
-    let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{authorization}Content-Type: application/sdp\r\n\
-         Content-Length: {length}\r\n\r\n{sdp}"
-    );
-    http(test, request).await
-}
-
-fn path(way: &str, stream_id: &str) -> String {
-    format!("/v1/apps/{}/rooms/r1/{way}/{stream_id}", super::harness::APP_ID)
-}
-
-#[tokio::test]
-async fn whip_publishes_and_whep_plays_with_a_room_token() {
-    let test = TestGateway::start_with_media(settings()).await;
-    let mut bob = test.enter("bob", 600).await;
-    let (camera, screen) = (Client::udp(), Client::udp());
-    let (sdp, _) = camera.offer(&BOTH.map(|kind| Line::publish("studio", kind)));
-    let (status, head, answer) = post(&test, &path("whip", "studio"), &test.token("studio", 600), &sdp).await;
-    assert_eq!(status, 201, "{answer}");
-    camera.accept(&answer);
-    let location = head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap().to_owned();
-    assert_eq!(part(&bob.hear().await, &["type", "change"]), json!(["room_users", "add"]));
-    let added = bob.hear().await;
-    assert_eq!(part(&added["streams"][0], &["stream_id", "user_id"]), json!(["studio", "studio"]));
-
-    let (sdp, _) = screen.offer(&BOTH.map(|kind| Line::play("studio", kind)));
-    let (status, _, answer) = post(&test, &path("whep", "studio"), &test.token("viewer", 600), &sdp).await;
-    assert_eq!(status, 201, "{answer}");
-    screen.accept(&answer);
-    for kind in BOTH {
-        eventually(|| screen.received("studio", kind) > 20).await;
-    }
-
-    let fragment = "a=ice-ufrag:another\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n";
-    let patch = |ufrag: &str| {
-        let fragment = fragment.replace("another", ufrag);
-        let length = fragment.len();
-        format!(
-            "PATCH {location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: \
-             application/trickle-ice-sdpfrag\r\nContent-Length: {length}\r\n\r\n{fragment}"
-        )
-    };
-    assert_eq!(http(&test, patch("another")).await.0, 422, "ICE is not restarted");
-    let ufrag = sdp_ufrag(&camera);
-    assert_eq!(http(&test, patch(&ufrag)).await.0, 204);
-
-    let remove = format!("DELETE {location} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-    let change = Instant::now();
-    assert_eq!(http(&test, remove.clone()).await.0, 200);
-    eventually(|| camera.is_closed()).await;
-    for kind in BOTH {
-        let after = screen.last_received("studio", kind).unwrap().saturating_duration_since(change);
-        assert!(after < AT_ONCE, "{after:?}");
-    }
-    loop {
-        let heard = bob.hear().await;
-        if heard["type"] == "room_streams" {
-            assert_eq!(part(&heard, &["change", "reason"]), json!(["delete", "stopped"]));
-            break;
-        }
-    }
-    assert_eq!(http(&test, remove).await.0, 404);
-}
-
-/// The ICE user name that the client's offers carry.
-fn sdp_ufrag(client: &Client) -> String {
-    let (sdp, _) = client.offer(&[Line::publish("more", Kind::Audio)]);
-    sdp.lines().find_map(|line| line.strip_prefix("a=ice-ufrag:")).unwrap().to_owned()
-}
-
-#[tokio::test]
-async fn whip_and_whep_refuse_what_a_login_would_refuse() {
-    let test = TestGateway::start_with_media(settings()).await;
-    let expired = test.token("alice", 60);
-    test.advance(61);
-    let (sdp, _) = Client::udp().offer(&[Line::publish("s", Kind::Audio)]);
-    let good = test.token("alice", 600);
-    let cases = [
-        ("whip", String::new(), 401, "token_missing"),
-        ("whip", "04rubbish".to_owned(), 401, "token_"),
-        ("whip", format!("{}A{}", &good[..40], &good[41..]), 401, "token_invalid"),
-        ("whip", expired.clone(), 401, "token_expired"),
-        ("whep", expired, 401, "token_expired"),
-        ("whip", test.token_with("alice", "r2", &Privilege::ALL, 600), 403, "login_denied"),
-        ("whip", test.token_with("alice", "r1", &[Privilege::Login], 600), 403, "publish_denied"),
-    ];
-    for (way, token, status, code) in cases {
-        let (answered, head, body) = post(&test, &path(way, "s"), &token, &sdp).await;
-        assert_eq!(answered, status, "{code}: {body}");
-        assert!(body.contains(&format!("\"code\":\"{code}")), "{code}: {body}");
-        assert_eq!(head.contains("www-authenticate: Bearer"), status == 401, "{head}");
-    }
-    let (status, _, body) = post(&test, &path("whip", "s"), &good, "v=0").await;
-    assert_eq!(status, 422, "{body}");
-    assert_eq!(test.gateway.media.totals().unwrap().received_packets, 0);
 }

@@ -14,3 +14,4 @@ mod rooms;
 mod session;
 mod session_terms;
 mod shut_out;
+mod whip;

@@ -3,7 +3,10 @@
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
 
-use crate::store::{AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditWalk, Store, StoreError};
+use crate::store::{
+    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditWalk, RefusalCount, RefusalCounts, RefusalSpans, Store,
+    StoreError,
+};
 
 fn start(chain: &AuditChain) -> [u8; 32] {
     [u8::try_from(chain.chain).unwrap(); 32]
@@ -85,6 +88,50 @@ pub(super) async fn records_are_found_by_what_they_say(store: &impl Store) {
     ] {
         assert_eq!(seqs(&find(filter.clone(), AuditWalk::Back(None)).await), expected, "{filter:?}");
     }
+}
+
+pub(super) async fn refusals_are_counted_by_time_and_reason(store: &impl Store) {
+    let begun = store.begin_audit_chain(5.into(), start).await.unwrap();
+    let refused = |seq: i64, app_id: u32, action: &'static str, reason: Option<&'static str>| AuditRecord {
+        app_id: AppId::new(app_id).ok(),
+        action: action.into(),
+        reason: reason.map(Into::into),
+        ..record(1, seq)
+    };
+    // From second 101 on, one in each.
+    let records = vec![
+        refused(1, 7, "login", Some("revoked")),
+        refused(2, 7, "login", Some("expired")),
+        refused(3, 8, "login", Some("revoked")),
+        refused(4, 7, "login", Some("revoked")),
+        refused(5, 0, "call", None),
+        refused(6, 7, "renew", Some("revoked")),
+        bare(1, 7),
+        AuditRecord { action: "leave_out".into(), ..bare(1, 8) },
+        refused(9, 7, "login", Some("revoked")),
+    ];
+    store.append_audit(begun, records).await.unwrap();
+    let count = async |app_id: u32, since: i64, until: i64, action: Option<&str>| {
+        let (since, until, action) = (UnixSeconds::new(since), UnixSeconds::new(until), action.map(str::to_owned));
+        let which = RefusalSpans { app_id: AppId::new(app_id).ok(), since, until, span_secs: 2, action };
+        let RefusalCounts { counts, some_left_out } = store.count_refusals(which).await.unwrap();
+        let row = |RefusalCount { span, action, reason, count }| (span, action, reason, count);
+        (counts.into_iter().map(row).collect::<Vec<_>>(), some_left_out)
+    };
+    let row = |span, action: &str, reason: &str, count| (span, action.to_owned(), reason.to_owned(), count);
+    let all = vec![
+        row(0, "login", "expired", 1),
+        row(0, "login", "revoked", 1),
+        row(1, "login", "revoked", 2),
+        row(2, "call", "", 1),
+        row(2, "renew", "revoked", 1),
+        row(4, "login", "revoked", 1),
+    ];
+    assert_eq!(count(0, 101, 110, None).await, (all, true));
+    let of_app = vec![row(0, "login", "expired", 1), row(0, "login", "revoked", 1), row(1, "login", "revoked", 1)];
+    assert_eq!(count(7, 101, 105, Some("login")).await, (of_app, false), "what was left out was later");
+    assert_eq!(count(8, 103, 104, None).await, (vec![row(0, "login", "revoked", 1)], false));
+    assert_eq!(count(8, 104, 200, None).await, (vec![], true));
 }
 
 // proves S9 (audit)

@@ -19,7 +19,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..46 {
+    for promise in 0..47 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -69,6 +69,7 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             42 => webhooks::old_and_too_many_deliveries_are_forgotten(&store).await,
             43 => used_tokens::a_token_is_used_by_one_session(&store).await,
             44 => apps_are_found_by_name_and_number(&store).await,
+            45 => audit::refusals_are_counted_by_time_and_reason(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }

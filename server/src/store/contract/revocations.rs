@@ -35,12 +35,17 @@ pub(super) async fn a_revocation_comes_back_as_it_was(store: &impl Store) {
     }
     all.sort_by_key(|revocation| revocation.target.entry_id().to_string());
     let mut listed = Vec::new();
-    while let Some(page) = page(store.revocations(app_id, last_of(&listed), 4).await.unwrap()) {
+    while let Some(page) = page(store.revocations(app_id, last_of(&listed), "", 4).await.unwrap()) {
         assert!(page.len() <= 4);
         listed.extend(page);
     }
     assert_eq!(listed, all);
-    assert_eq!(store.revocations(AppId::new(2).unwrap(), None, 10).await.unwrap(), []);
+    let found = async |search: &str| store.revocations(app_id, None, search, 10).await.unwrap().len();
+    let token_id = TokenId::of("04t").to_string();
+    for (search, expected) in [("DROP TABLE", 1), ("户", 1), ("drop", 0), ("%", 0), (&token_id[1..], 1)] {
+        assert_eq!(found(search).await, expected, "{search}");
+    }
+    assert_eq!(store.revocations(AppId::new(2).unwrap(), None, "", 10).await.unwrap(), []);
 
     let of_another = Revocation { app_id: AppId::new(2).unwrap(), ..revocation(Target::App, i64::MAX) };
     store.put_revocation(of_another.clone()).await.unwrap();
@@ -73,7 +78,7 @@ pub(super) async fn a_revocation_only_gets_stronger_also_in_a_race(store: &impl 
     for kept in join_all(racers).await {
         kept.unwrap();
     }
-    let kept = store.revocations(AppId::new(1).unwrap(), None, 10).await.unwrap();
+    let kept = store.revocations(AppId::new(1).unwrap(), None, "", 10).await.unwrap();
     assert_eq!(kept.len(), 1);
     assert_eq!((kept[0].issued_before.get(), kept[0].expire_at.get()), (49, 1049));
     let weaker = store.put_revocation(revocation(Target::User("u".to_owned()), 3)).await.unwrap();
@@ -99,8 +104,8 @@ pub(super) async fn what_has_ended_is_deleted_in_batches(store: &impl Store) {
         assert_eq!(store.delete_ended_revocations(at, 5).await.unwrap(), revocations);
         assert_eq!(store.delete_ended_bans(at, 5).await.unwrap(), bans);
     }
-    assert_eq!(store.revocations(app_id, None, 100).await.unwrap().len(), 3);
-    assert_eq!(store.bans(app_id, None, 100).await.unwrap().len(), 4);
+    assert_eq!(store.revocations(app_id, None, "", 100).await.unwrap().len(), 3);
+    assert_eq!(store.bans(app_id, None, "", 100).await.unwrap().len(), 4);
 }
 
 pub(super) async fn a_ban_is_replaced_and_lifted(store: &impl Store) {
@@ -125,8 +130,11 @@ pub(super) async fn a_ban_is_replaced_and_lifted(store: &impl Store) {
         assert_eq!(store.ban(app_id, ban.target.entry_id()).await.unwrap().as_ref(), Some(&*ban));
     }
     all.sort_by_key(|ban| ban.target.entry_id().to_string());
-    assert_eq!(store.bans(app_id, None, 2).await.unwrap(), all[..2]);
-    assert_eq!(store.bans(app_id, Some(all[1].target.entry_id()), 100).await.unwrap(), all[2..]);
+    assert_eq!(store.bans(app_id, None, "", 2).await.unwrap(), all[..2]);
+    for (search, expected) in [("u", 2), ("r", 2), ("113.0", 1), ("db8", 1), ("_", 0)] {
+        assert_eq!(store.bans(app_id, None, search, 9).await.unwrap().len(), expected, "{search}");
+    }
+    assert_eq!(store.bans(app_id, Some(all[1].target.entry_id()), "", 100).await.unwrap(), all[2..]);
     let of_another = Ban { app_id: other, ..ban(Target::Room("r".to_owned())) };
     store.put_ban(of_another.clone()).await.unwrap();
     let place = Some((app_id, all[3].target.entry_id()));

@@ -9,7 +9,8 @@ use tokio_postgres::{Row, error::SqlState};
 
 use super::{Parameter, PostgresStore, app_id_of, execute, hash_of, number, pool::Fault, row, rows};
 use crate::store::{
-    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart, StoreError,
+    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart, RefusalCount,
+    RefusalCounts, RefusalSpans, StoreError,
 };
 
 const RECORD: &str =
@@ -104,6 +105,16 @@ impl AuditStore for PostgresStore {
                 let transaction = client.transaction().await?;
                 transaction.batch_execute(limits).await?;
                 rows(&transaction, &query, &parameters, |row| Ok((row.try_get(19)?, record_of_row(row)?))).await
+            })
+            .await
+    }
+
+    async fn count_refusals(&self, which: RefusalSpans) -> Result<RefusalCounts, StoreError> {
+        self.pool
+            .run_once(SEARCH_LIMIT, async |mut client| {
+                let transaction = client.transaction().await?;
+                transaction.batch_execute(PAGE).await?;
+                count_refusals(&transaction, &which).await
             })
             .await
     }
@@ -203,6 +214,40 @@ async fn append(
         &records.iter().map(|record| &record.hash[..]).collect::<Vec<_>>(),
     ];
     execute(transaction, insert, parameters).await.map(drop)
+}
+
+/// The words `refused` and `leave_out` stand in the queries as they stand in the indexes, so that these serve.
+async fn count_refusals(transaction: &impl GenericClient, which: &RefusalSpans) -> Result<RefusalCounts, StoreError> {
+    let app_id = which.app_id.map(number);
+    let (since, until, span_secs) = (which.since.get(), which.until.get(), i64::from(which.span_secs));
+    let mut parameters: Vec<Parameter<'_>> = vec![&since, &until, &span_secs];
+    let mut conditions = String::new();
+    for (column, value) in [
+        ("app_id", app_id.as_ref().map(|value| value as Parameter<'_>)),
+        ("action", which.action.as_ref().map(|value| value as Parameter<'_>)),
+    ] {
+        if let Some(value) = value {
+            parameters.push(value);
+            conditions.push_str(&format!("AND {column} = ${} ", parameters.len()));
+        }
+    }
+    let query = format!(
+        "SELECT (at - $1) / $3, action, coalesce(reason, ''), count(*) FROM audit
+         WHERE result = 'refused' AND at >= $1 AND at < $2 {conditions}GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    );
+    let counts = rows(transaction, &query, &parameters, |row| {
+        Ok(RefusalCount {
+            // Not before the first one: that is what was asked for.
+            span: usize::try_from(row.try_get::<_, i64>(0)?).unwrap_or_default(),
+            action: row.try_get(1)?,
+            reason: row.try_get(2)?,
+            count: row.try_get::<_, i64>(3)?.unsigned_abs(),
+        })
+    })
+    .await?;
+    let query = "SELECT EXISTS (SELECT FROM audit WHERE action = 'leave_out' AND at >= $1 AND at < $2)";
+    let some_left_out = row(transaction, query, &[&since, &until], |row| Ok(row.try_get(0)?)).await?;
+    Ok(RefusalCounts { counts, some_left_out: some_left_out.unwrap_or_default() })
 }
 
 async fn forget(transaction: &impl GenericClient, what: AuditRetention, limit: u32) -> Result<usize, StoreError> {

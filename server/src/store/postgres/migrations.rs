@@ -21,6 +21,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0010-webhooks.sql"),
     include_str!("../../../migrations/postgres/0011-issued-tokens.sql"),
     include_str!("../../../migrations/postgres/0012-used-tokens.sql"),
+    include_str!("../../../migrations/postgres/0013-refusals.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

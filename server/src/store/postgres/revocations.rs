@@ -58,12 +58,20 @@ impl RevocationStore for PostgresStore {
         self.pool.run(async |client| row(&client, &query, parameters, revocation_of_row).await).await
     }
 
-    async fn revocations(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Revocation>, StoreError> {
+    async fn revocations(
+        &self,
+        app_id: AppId,
+        after: After,
+        search: &str,
+        limit: u32,
+    ) -> Result<Vec<Revocation>, StoreError> {
         let query = format!(
             "SELECT {REVOCATION} FROM revocations
-             WHERE app_id = $1 AND revocation_id > $2 ORDER BY revocation_id LIMIT $3"
+             WHERE app_id = $1 AND revocation_id > $2 AND ($4::text = '' OR strpos(user_id, $4) > 0
+               OR strpos(room_id, $4) > 0 OR strpos(token_id, $4) > 0)
+             ORDER BY revocation_id LIMIT $3"
         );
-        let parameters: &[Parameter<'_>] = &[&number(app_id), &after_text(after), &i64::from(limit)];
+        let parameters: &[Parameter<'_>] = &[&number(app_id), &after_text(after), &i64::from(limit), &search];
         self.pool.run(async |client| rows(&client, &query, parameters, revocation_of_row).await).await
     }
 
@@ -116,9 +124,14 @@ impl RevocationStore for PostgresStore {
         self.pool.run(async |client| row(&client, &query, parameters, ban_of_row).await).await
     }
 
-    async fn bans(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Ban>, StoreError> {
-        let query = format!("SELECT {BAN} FROM bans WHERE app_id = $1 AND ban_id > $2 ORDER BY ban_id LIMIT $3");
-        let parameters: &[Parameter<'_>] = &[&number(app_id), &after_text(after), &i64::from(limit)];
+    async fn bans(&self, app_id: AppId, after: After, search: &str, limit: u32) -> Result<Vec<Ban>, StoreError> {
+        let query = format!(
+            "SELECT {BAN} FROM bans
+             WHERE app_id = $1 AND ban_id > $2 AND ($4::text = '' OR strpos(user_id, $4) > 0
+               OR strpos(room_id, $4) > 0 OR strpos(ip_range, $4) > 0)
+             ORDER BY ban_id LIMIT $3"
+        );
+        let parameters: &[Parameter<'_>] = &[&number(app_id), &after_text(after), &i64::from(limit), &search];
         self.pool.run(async |client| rows(&client, &query, parameters, ban_of_row).await).await
     }
 

@@ -8,7 +8,8 @@ use token_gen::{AppId, UnixSeconds};
 
 use super::{SqliteStore, app_id_of, rows};
 use crate::store::{
-    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart, StoreError,
+    AuditChain, AuditFilter, AuditRecord, AuditRetention, AuditStore, AuditWalk, ChainStart, RefusalCount,
+    RefusalCounts, RefusalSpans, StoreError,
 };
 
 const RECORD: &str =
@@ -54,6 +55,10 @@ impl AuditStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<(i64, AuditRecord)>, StoreError> {
         self.searcher.read(move |connection| find(connection, &filter, walk, limit)).await
+    }
+
+    async fn count_refusals(&self, which: RefusalSpans) -> Result<RefusalCounts, StoreError> {
+        self.searcher.read(move |connection| count_refusals(connection, &which)).await
     }
 
     async fn audit_chains(&self) -> Result<Vec<AuditChain>, StoreError> {
@@ -158,6 +163,39 @@ fn find(
     }
     let query = format!("SELECT id, {RECORD} FROM audit WHERE {conditions}{order} LIMIT ?2");
     rows(connection, &query, &*parameters, |row| Ok((row.get(0)?, record_of_row(row, 1)?)))
+}
+
+/// The words `refused` and `leave_out` stand in the queries as they stand in the indexes, so that these serve.
+fn count_refusals(connection: &Connection, which: &RefusalSpans) -> Result<RefusalCounts, StoreError> {
+    let app_id = which.app_id.map(AppId::get);
+    let (since, until) = (which.since.get(), which.until.get());
+    let mut parameters: Vec<&dyn ToSql> = vec![&since, &until, &which.span_secs];
+    let mut conditions = String::new();
+    for (column, value) in [
+        ("app_id", app_id.as_ref().map(|value| value as &dyn ToSql)),
+        ("action", which.action.as_ref().map(|value| value as &dyn ToSql)),
+    ] {
+        if let Some(value) = value {
+            parameters.push(value);
+            conditions.push_str(&format!("AND {column} = ?{} ", parameters.len()));
+        }
+    }
+    let query = format!(
+        "SELECT (at - ?1) / ?3, action, coalesce(reason, ''), count(*) FROM audit
+         WHERE result = 'refused' AND at >= ?1 AND at < ?2 {conditions}GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    );
+    let counts = rows(connection, &query, &*parameters, |row| {
+        Ok(RefusalCount {
+            // Not before the first one: that is what was asked for.
+            span: usize::try_from(row.get::<_, i64>(0)?).unwrap_or_default(),
+            action: row.get(1)?,
+            reason: row.get(2)?,
+            count: row.get::<_, i64>(3)?.unsigned_abs(),
+        })
+    })?;
+    let query = "SELECT EXISTS (SELECT 1 FROM audit WHERE action = 'leave_out' AND at >= ?1 AND at < ?2)";
+    let some_left_out = connection.prepare_cached(query)?.query_row([since, until], |row| row.get(0))?;
+    Ok(RefusalCounts { counts, some_left_out })
 }
 
 fn forget(connection: &Connection, what: AuditRetention, limit: u32) -> Result<usize, StoreError> {

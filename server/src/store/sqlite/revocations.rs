@@ -33,14 +33,23 @@ impl RevocationStore for SqliteStore {
             .await
     }
 
-    async fn revocations(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Revocation>, StoreError> {
+    async fn revocations(
+        &self,
+        app_id: AppId,
+        after: After,
+        search: &str,
+        limit: u32,
+    ) -> Result<Vec<Revocation>, StoreError> {
+        let search = search.to_owned();
         self.reader
             .read(move |connection| {
                 let query = format!(
                     "SELECT {REVOCATION_COLUMNS} FROM revocations
-                     WHERE app_id = ?1 AND revocation_id > ?2 ORDER BY revocation_id LIMIT ?3"
+                     WHERE app_id = ?1 AND revocation_id > ?2
+                       AND (?4 = '' OR instr(user_id, ?4) OR instr(room_id, ?4) OR instr(token_id, ?4))
+                     ORDER BY revocation_id LIMIT ?3"
                 );
-                rows(connection, &query, params![app_id.get(), after_text(after), limit], revocation_of_row)
+                rows(connection, &query, params![app_id.get(), after_text(after), limit, search], revocation_of_row)
             })
             .await
     }
@@ -79,13 +88,17 @@ impl RevocationStore for SqliteStore {
             .await
     }
 
-    async fn bans(&self, app_id: AppId, after: After, limit: u32) -> Result<Vec<Ban>, StoreError> {
+    async fn bans(&self, app_id: AppId, after: After, search: &str, limit: u32) -> Result<Vec<Ban>, StoreError> {
+        let search = search.to_owned();
         self.reader
             .read(move |connection| {
                 let query = format!(
-                    "SELECT {BAN_COLUMNS} FROM bans WHERE app_id = ?1 AND ban_id > ?2 ORDER BY ban_id LIMIT ?3"
+                    "SELECT {BAN_COLUMNS} FROM bans
+                     WHERE app_id = ?1 AND ban_id > ?2
+                       AND (?4 = '' OR instr(user_id, ?4) OR instr(room_id, ?4) OR instr(ip_range, ?4))
+                     ORDER BY ban_id LIMIT ?3"
                 );
-                rows(connection, &query, params![app_id.get(), after_text(after), limit], ban_of_row)
+                rows(connection, &query, params![app_id.get(), after_text(after), limit, search], ban_of_row)
             })
             .await
     }

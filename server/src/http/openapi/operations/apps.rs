@@ -5,10 +5,10 @@ use roompass_wire::{
     ErrorCode,
     http::{
         APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings,
-        AppsQuery, AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse,
-        KEY_PATH, KEYS_PATH, KeyRight, KeysResponse, ListQuery, MODE_PREVIEW_PATH, ModePreviewQuery,
-        ModePreviewResponse, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
-        RetireResponse, RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH, Secret, SecretPurpose,
+        AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse, KEY_PATH,
+        KEYS_PATH, KeyRight, KeysResponse, ListQuery, MODE_PREVIEW_PATH, ModePreviewQuery, ModePreviewResponse,
+        PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse, RetireResponse,
+        RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH, SearchQuery, Secret, SecretPurpose,
         SecretState, SecretsResponse, ShowAppSignResponse, ShutOut, UpdateAppRequest,
     },
 };
@@ -44,11 +44,17 @@ fn apps() -> Vec<Operation> {
             .body(&create)
             .answer(200, "The app with its secrets, which are in no later answer.", &created)
             .refuses(&[ErrorCode::Conflict]),
-        new("list_apps", Method::GET, APPS_PATH, "List apps").query::<AppsQuery>().answer(
-            200,
-            "A page of them, by number.",
-            &AppsResponse { apps: vec![app()], cursor: None, server_time: NOW },
-        ),
+        new("list_apps", Method::GET, APPS_PATH, "List apps")
+            .about(
+                "`search` finds apps with that in their name, whatever the case of `a` to `z`, and those whose number \
+                 begins with it.",
+            )
+            .query::<SearchQuery>()
+            .answer(
+                200,
+                "A page of them, by number.",
+                &AppsResponse { apps: vec![app()], cursor: None, server_time: NOW },
+            ),
         new("show_app", Method::GET, APP_PATH, "Show an app").answer(200, "The app, without its secrets.", &shown),
         new("update_app", Method::PATCH, APP_PATH, "Change an app")
             .about("What is left out stays. Names the version that was read; another one by now is a conflict.")

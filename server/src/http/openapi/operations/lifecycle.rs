@@ -4,8 +4,8 @@ use axum::http::Method;
 use roompass_wire::{
     ErrorCode,
     http::{
-        BAN_PATH, BANS_PATH, Ban, BanKind, BanRequest, BanResponse, BansResponse, LiftBanResponse, ListQuery,
-        REVOCATIONS_PATH, REVOKE_PATH, Revocation, RevocationKind, RevocationsResponse, RevokeRequest, RevokeResponse,
+        BAN_PATH, BANS_PATH, Ban, BanKind, BanRequest, BanResponse, BansResponse, LiftBanResponse, REVOCATIONS_PATH,
+        REVOKE_PATH, Revocation, RevocationKind, RevocationsResponse, RevokeRequest, RevokeResponse, SearchQuery,
     },
 };
 
@@ -31,7 +31,7 @@ pub(super) fn operations() -> Vec<Operation> {
             .refuses(TARGETS),
         Operation::new("list_revocations", Method::GET, REVOCATIONS_PATH, ENDINGS, "List revocations")
             .about("Those that still matter: each ends by itself once no token that it hits could be good.")
-            .query::<ListQuery>()
+            .query::<SearchQuery>()
             .answer(
                 200,
                 "A page of them.",
@@ -50,7 +50,7 @@ pub(super) fn operations() -> Vec<Operation> {
             })
             .answer(200, "The ban.", &BanResponse { ban: ban(), server_time: NOW })
             .refuses(TARGETS),
-        Operation::new("list_bans", Method::GET, BANS_PATH, ENDINGS, "List bans").query::<ListQuery>().answer(
+        Operation::new("list_bans", Method::GET, BANS_PATH, ENDINGS, "List bans").query::<SearchQuery>().answer(
             200,
             "A page of them.",
             &BansResponse { bans: vec![ban()], cursor: None, server_time: NOW },

@@ -9,6 +9,7 @@ mod judging;
 mod lifecycle;
 mod rooms;
 mod tokens;
+mod watch;
 mod webhooks;
 
 use super::operation::Operation;
@@ -24,6 +25,7 @@ pub(super) fn all() -> Vec<Operation> {
         webhooks::operations(),
         admins::operations(),
         audit::operations(),
+        watch::operations(),
         health::operations(),
         documentation::operations(),
     ]

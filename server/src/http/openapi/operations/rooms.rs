@@ -5,9 +5,9 @@ use roompass_wire::{
     ErrorCode,
     http::{
         AuthName, CLOSE_ROOM_PATH, CloseRoomRequest, KICK_PATH, KickRequest, KickResponse, LIVE_SESSIONS_PATH,
-        ListQuery, LiveSession, LiveSessionsQuery, LiveSessionsResponse, LiveStream, MediaName, PlayedTrack,
-        PrivilegeName, PublishedTrack, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, RoomMessageRequest,
-        RoomQuery, RoomResponse, RoomStream, RoomSummary, RoomUser, RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH,
+        LiveSession, LiveSessionsQuery, LiveSessionsResponse, LiveStream, MediaName, PlayedTrack, PrivilegeName,
+        PublishedTrack, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, RoomMessageRequest, RoomQuery,
+        RoomResponse, RoomStream, RoomSummary, RoomUser, RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH, SearchQuery,
         SessionMedia, StopStreamRequest, StreamsQuery, StreamsResponse, TrackStats, WITHHOLD_PATH, WithheldPrivilege,
         WithholdRequest,
     },
@@ -86,7 +86,7 @@ fn looking() -> Vec<Operation> {
         }],
     };
     vec![
-        new("list_rooms", Method::GET, ROOMS_PATH, "List rooms").query::<ListQuery>().answer(
+        new("list_rooms", Method::GET, ROOMS_PATH, "List rooms").query::<SearchQuery>().answer(
             200,
             "A page of those that somebody is in, by id.",
             &RoomsResponse { rooms: vec![summary], cursor: None, unreached: None, server_time: NOW },

@@ -2,11 +2,15 @@
 //!
 //! Each is a stay like any other: it is in the room, the others see its stream, and whatever ends a stay ends it.
 
+mod links;
+mod pages;
+mod resource;
+mod sdp;
+
 use std::{
-    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 
 use axum::{
@@ -15,9 +19,10 @@ use axum::{
     extract::{DefaultBodyLimit, Path, State},
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
-        header::{AUTHORIZATION, CONTENT_TYPE, LOCATION, WWW_AUTHENTICATE},
+        header::{AUTHORIZATION, CONTENT_TYPE, ETAG, LINK, LOCATION, WWW_AUTHENTICATE},
     },
-    response::{IntoResponse, Response},
+    middleware::from_fn_with_state,
+    response::{AppendHeaders, IntoResponse, Response},
     routing::{delete, post},
 };
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -25,9 +30,7 @@ use rand::{TryRng, rngs::SysRng};
 use roompass_media::Event;
 use roompass_wire::{
     ErrorCode,
-    gateway::{
-        GoneReason, Login, MEDIA_PATH, MediaKind, MediaOffer, MediaTrack, Publish, ServerMessage, WHEP_PATH, WHIP_PATH,
-    },
+    gateway::{GoneReason, Login, MEDIA_PATH, MediaOffer, MediaTrack, Publish, ServerMessage, WHEP_PATH, WHIP_PATH},
 };
 use token_gen::{AppId, CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::{mpsc, watch};
@@ -42,8 +45,13 @@ use super::{
     source_of,
     stay::{self, Stay},
 };
+pub(super) use resource::Resources;
+use resource::{Asked, Resource};
+use sdp::{line, media_lines};
+
 use crate::{
     limits::ClientAddress,
+    login::Refusal,
     rooms::{Delivery, SessionId},
     tokens::Attempt,
 };
@@ -57,24 +65,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Requests that may wait for one resource.
 const WAITING: usize = 16;
 
-/// What clients have made and not deleted.
-#[derive(Debug, Default)]
-pub(super) struct Resources(Mutex<HashMap<String, Resource>>);
-
-#[derive(Debug)]
-struct Resource {
-    asked: mpsc::Sender<Asked>,
-    /// The ICE user name of the offer.
-    ufrag: String,
-}
-
-/// What a client wants of its resource.
-#[derive(Debug)]
-enum Asked {
-    Candidates(Vec<String>),
-    End,
-}
-
 /// Which way the stream goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
@@ -84,11 +74,13 @@ enum Way {
 
 type Refused = (ErrorCode, &'static str);
 
-pub(super) fn routes() -> Router<Arc<Gateway>> {
+/// The routes, which pages may use as far as they may open sockets.
+pub(super) fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     Router::new()
         .route(WHIP_PATH, post(publish))
         .route(WHEP_PATH, post(play))
-        .route(MEDIA_PATH, delete(end).patch(add_candidates))
+        .route(MEDIA_PATH, delete(resource::end).patch(resource::add_candidates))
+        .route_layer(from_fn_with_state(Arc::clone(gateway), pages::serve))
         .layer(DefaultBodyLimit::max(MAX_SDP_BYTES))
 }
 
@@ -96,20 +88,27 @@ async fn publish(
     State(gateway): State<Arc<Gateway>>,
     Path(names): Path<(u32, String, String)>,
     client: Option<Extension<ClientAddress>>,
+    Extension(comer): Extension<Comer>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answered(start(gateway, Way::Publish, names, client, &headers, &body).await)
+    answered(start(gateway, Way::Publish, names, visitor(client, comer), &headers, &body).await)
 }
 
 async fn play(
     State(gateway): State<Arc<Gateway>>,
     Path(names): Path<(u32, String, String)>,
     client: Option<Extension<ClientAddress>>,
+    Extension(comer): Extension<Comer>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    answered(start(gateway, Way::Play, names, client, &headers, &body).await)
+    answered(start(gateway, Way::Play, names, visitor(client, comer), &headers, &body).await)
+}
+
+fn visitor(client: Option<Extension<ClientAddress>>, comer: Comer) -> Visitor {
+    let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
+    Visitor { address, comer }
 }
 
 fn answered(started: Result<Response, Refused>) -> Response {
@@ -126,7 +125,7 @@ async fn start(
     gateway: Arc<Gateway>,
     way: Way,
     (app_id, room_id, stream_id): (u32, String, String),
-    client: Option<Extension<ClientAddress>>,
+    visitor: Visitor,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<Response, Refused> {
@@ -135,26 +134,24 @@ async fn start(
     if draining.borrow().is_some() {
         return Err((ErrorCode::Unavailable, "the server is stopping"));
     }
-    if headers.get(CONTENT_TYPE) != Some(&SDP) {
+    if !is_of_type(headers, &SDP) {
         return Err((ErrorCode::UnsupportedMediaType, "the body must be `application/sdp`"));
     }
     let sdp = std::str::from_utf8(body).map_err(|_| (ErrorCode::MediaInvalid, "the body is not UTF-8"))?.to_owned();
     let token = bearer(headers).ok_or((ErrorCode::TokenMissing, "send the room token as bearer"))?;
-    let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
     let now = gateway.clock.now();
-    let user_id = user_of(&gateway, app_id, &room_id, token, address, now)?;
-    let login = Login {
+    let mut login = Login {
         id: 1,
         app_id,
-        user_id,
+        // Its token says who.
+        user_id: String::new(),
         user_name: None,
         room_id,
         token: Some(token.to_owned()),
         app_sign_proof: None,
         sdk: Some(if way == Way::Publish { "whip" } else { "whep" }.to_owned()),
     };
-    // A page needs the token as well, and may be of any origin: no cookie speaks for it.
-    let visitor = Visitor { address, comer: Comer::Anybody };
+    login.user_id = user_of(&gateway, &login, token, &visitor, now)?;
     let edge = Edge {
         visitor: &visitor,
         challenge: &[0; CHALLENGE_LEN],
@@ -163,19 +160,22 @@ async fn start(
         resume_key: ResumeKey::new(random()?),
     };
     let media_id = URL_SAFE_NO_PAD.encode(random::<32>()?);
+    let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(random::<9>()?));
     let (stay, _) = entry::enter(&gateway, &login, edge, now).await.map_err(|refusal| (refusal.code, "not let in"))?;
     let mut stay = Box::new(stay);
     let ufrag = line(&sdp, "a=ice-ufrag:").unwrap_or_default().to_owned();
     match begin(&gateway, &mut stay, way, stream_id, sdp).await {
         Ok(answer) => {
             let (asked, asks) = mpsc::channel(WAITING);
-            gateway.whip.lock().insert(media_id.clone(), Resource { asked, ufrag });
-            let location = MEDIA_PATH.replace("{media_id}", &media_id);
+            // Only characters of base64url are put in.
+            let value = |text: String| HeaderValue::try_from(text).map_err(|_| (ErrorCode::Internal, ""));
+            let (location, tag) = (value(MEDIA_PATH.replace("{media_id}", &media_id))?, value(tag)?);
+            let links = links::of(&gateway.media, &stay.user_id, gateway.clock.now());
+            gateway.whip.lock().insert(media_id.clone(), Resource { asked, ufrag, tag: tag.clone() });
             tokio::spawn(hold(gateway, stay, asks, media_id, draining));
-            let headers = [(CONTENT_TYPE, SDP), (ACCEPT_PATCH, SDP_FRAGMENT)];
-            // Only characters of base64url were put in.
-            let location = HeaderValue::try_from(location).map_err(|_| (ErrorCode::Internal, ""))?;
-            Ok((StatusCode::CREATED, headers, [(LOCATION, location)], answer).into_response())
+            let headers = [(CONTENT_TYPE, SDP), (ACCEPT_PATCH, SDP_FRAGMENT), (LOCATION, location), (ETAG, tag)];
+            let links = AppendHeaders(links.into_iter().map(|link| (LINK, link)));
+            Ok((StatusCode::CREATED, headers, links, answer).into_response())
         }
         Err(refused) => {
             stay.leave(GoneReason::Stopped, gateway.clock.now());
@@ -277,91 +277,46 @@ async fn hold(
     stay.log_leave(word);
 }
 
-async fn end(State(gateway): State<Arc<Gateway>>, Path(media_id): Path<String>) -> Response {
-    let asked = gateway.whip.lock().get(&media_id).map(|resource| resource.asked.clone());
-    match asked {
-        // Whoever holds it is about to end it if it does not listen any more.
-        Some(asked) => {
-            let _ = asked.send(Asked::End).await;
-            StatusCode::OK.into_response()
-        }
-        None => refusal(ErrorCode::NotFound, "it is over, or never was"),
-    }
-}
-
-async fn add_candidates(
-    State(gateway): State<Arc<Gateway>>,
-    Path(media_id): Path<String>,
-    headers: HeaderMap,
-    fragment: String,
-) -> Response {
-    if headers.get(CONTENT_TYPE) != Some(&SDP_FRAGMENT) {
-        return refusal(ErrorCode::UnsupportedMediaType, "the body must be `application/trickle-ice-sdpfrag`");
-    }
-    let asked = {
-        let resources = gateway.whip.lock();
-        let Some(resource) = resources.get(&media_id) else {
-            return refusal(ErrorCode::NotFound, "it is over, or never was");
-        };
-        if line(&fragment, "a=ice-ufrag:").is_some_and(|ufrag| ufrag != resource.ufrag) {
-            return refusal(ErrorCode::MediaInvalid, "ICE is not restarted here: make a new offer");
-        }
-        resource.asked.clone()
-    };
-    let candidates = fragment.lines().filter_map(|line| line.trim_end().strip_prefix("a=candidate:"));
-    let candidates = candidates.map(|candidate| format!("candidate:{candidate}")).collect();
-    // As with the end of it.
-    let _ = asked.send(Asked::Candidates(candidates)).await;
-    StatusCode::NO_CONTENT.into_response()
-}
-
-impl Resources {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Resource>> {
-        // No change in here can stop half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Whom the token is for. What it is good for is judged at the door, like that of any login.
 fn user_of(
     gateway: &Gateway,
-    app_id: u32,
-    room_id: &str,
+    login: &Login,
     token: &str,
-    address: IpAddr,
+    visitor: &Visitor,
     now: UnixSeconds,
 ) -> Result<String, Refused> {
-    let app = AppId::new(app_id).ok().and_then(|app_id| gateway.directory.app(app_id));
-    // An app that is not there refuses like a token that is wrong.
-    let app = app.ok_or((ErrorCode::TokenInvalid, "the token was refused"))?;
-    let source = source_of(address);
-    let attempt = Attempt { user_id: None, room_id: Some(room_id), source: Some(&source) };
-    let checked = gateway.tokens.check(&app, token, attempt, now);
-    let checked = checked.map_err(|refusal| (refusal.code(), "the token was refused"))?;
-    Ok(checked.claims.user_id.as_str().to_owned())
+    let begun = Instant::now();
+    let app = AppId::new(login.app_id).ok().and_then(|app_id| gateway.directory.app(app_id));
+    let checked = match app {
+        // Before any credential is looked at: a page cannot try them out from elsewhere.
+        Some(app) if !visitor.comer.may_enter(app.settings()) => {
+            Err(Refusal { exact: "origin", ..Refusal::of(ErrorCode::Forbidden) })
+        }
+        // An app that is not there refuses like a token that is wrong.
+        None => Err(Refusal { exact: ErrorCode::AppUnknown.as_str(), ..Refusal::of(ErrorCode::TokenInvalid) }),
+        Some(app) => {
+            let source = source_of(visitor.address);
+            let attempt = Attempt { user_id: None, room_id: Some(&login.room_id), source: Some(&source) };
+            gateway.tokens.check(&app, token, attempt, now).map_err(Refusal::from)
+        }
+    };
+    let checked = checked.map_err(|refusal| {
+        entry::refused(gateway, login, visitor.address, &refusal, begun, now);
+        (refusal.code, "not let in")
+    });
+    Ok(checked?.claims.user_id.as_str().to_owned())
+}
+
+/// Whether the body is said to be of this type, with whatever parameters.
+fn is_of_type(headers: &HeaderMap, media_type: &HeaderValue) -> bool {
+    let essence =
+        headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).and_then(|text| text.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type.to_str().unwrap_or_default()))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token.trim()).filter(|token| !token.is_empty())
-}
-
-/// What stands after `name` where it first starts a line.
-fn line<'s>(sdp: &'s str, name: &str) -> Option<&'s str> {
-    sdp.lines().find_map(|line| line.strip_prefix(name)).map(str::trim)
-}
-
-/// The media lines that carry sound or pictures: their mids and what they carry.
-fn media_lines(sdp: &str) -> Vec<(String, MediaKind)> {
-    let sections = sdp.split("m=").skip(1).filter_map(|section| {
-        let kind = match section.split(' ').next() {
-            Some("audio") => MediaKind::Audio,
-            Some("video") => MediaKind::Video,
-            _ => return None,
-        };
-        Some((line(section, "a=mid:")?.to_owned(), kind))
-    });
-    sections.collect()
 }
 
 /// Bytes from the operating system. Without them nothing is safe.
@@ -374,15 +329,6 @@ fn random<const N: usize>() -> Result<[u8; N], Refused> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn media_lines_are_found_with_what_they_carry() {
-        let sdp = "v=0\r\na=ice-ufrag:abcd\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\n\
-                   m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:1\r\nm=video 9 x 96\r\na=mid:v2\r\n";
-        let expected = [("0".to_owned(), MediaKind::Audio), ("v2".to_owned(), MediaKind::Video)];
-        assert_eq!(media_lines(sdp), expected);
-        assert_eq!(line(sdp, "a=ice-ufrag:"), Some("abcd"));
-    }
 
     #[test]
     fn a_bearer_is_one_word_after_the_scheme() {

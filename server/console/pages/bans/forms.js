@@ -1,0 +1,62 @@
+// Dialogs that revoke and ban.
+
+import { html, useState } from "../../lib/view.js";
+import { post, url } from "../../api.js";
+import { useAct } from "../../lib/act.js";
+import { Button, Dialog, Fault, Form, Length, Note, Select, Text, errorAt, toast } from "../../ui/kit.js";
+
+const BANNED = [["user", "A user, from every room"], ["user_in_room", "A user, from one room"], ["room", "Everybody, from one room"], ["ip_range", "Whoever comes from addresses"]];
+const REVOKED = [["token", "One token"], ["user", "All tokens of a user"], ["user_in_room", "A user's tokens for one room"], ["room", "All tokens for a room"], ["app", "All tokens of the app"]];
+
+/** What the fields of a kind are. */
+const FIELDS = { token: ["token_id"], user: ["user_id"], user_in_room: ["user_id", "room_id"], room: ["room_id"], ip_range: ["ip_range"], app: [] };
+const LABELS = { token_id: ["Token id", "As the audit trail and the workbench name it; never the token itself."], user_id: ["User"], room_id: ["Room"], ip_range: ["Addresses", "One, or a range such as 203.0.113.0/24."] };
+
+function Fields({ kind, values, set, error }) {
+  return html`<div class="two">${FIELDS[kind].map((name) => html`<${Text} key=${name} label=${LABELS[name][0]} hint=${LABELS[name][1]} mono value=${values[name] ?? ""} onValue=${(value) => set({ ...values, [name]: value })} error=${errorAt(error, name)} />`)}</div>`;
+}
+
+const of = (kind, values) => Object.fromEntries(FIELDS[kind].map((name) => [name, values[name]]));
+const isWhole = (kind, values) => FIELDS[kind].every((name) => values[name]);
+
+export function BanForm({ appId, onDone, onClose }) {
+  const [kind, setKind] = useState("user");
+  const [values, setValues] = useState({});
+  const [secs, setSecs] = useState(86_400);
+  const [reason, setReason] = useState("");
+  const { run, busy, error } = useAct(async () => {
+    await post(url`/v1/apps/${appId}/bans`, { ...of(kind, values), duration_secs: secs, reason: reason || undefined });
+    toast("The ban holds, and whoever it hits is out.");
+    onDone();
+  });
+  return html`<${Dialog} title="Ban somebody" onClose=${onClose}><${Form} label="Ban" onSend=${() => isWhole(kind, values) && run()}>
+    <${Select} label="Whom" value=${kind} options=${BANNED} onValue=${setKind} />
+    <${Fields} kind=${kind} values=${values} set=${setValues} error=${error} />
+    <${Length} label="For" optional seconds=${secs} onValue=${setSecs} hint="Until lifted, if left out." error=${errorAt(error, "duration_secs")} />
+    <${Text} label="Reason" optional value=${reason} onValue=${setReason} maxlength="255" error=${errorAt(error, "reason")} />
+    ${error && html`<${Fault} error=${error} />`}
+    <footer class="actions"><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind="danger" busy=${busy} disabled=${!isWhole(kind, values)}>Ban<//></footer>
+  <//><//>`;
+}
+
+export function RevokeForm({ appId, onDone, onClose }) {
+  const [kind, setKind] = useState("user");
+  const [values, setValues] = useState({});
+  const [reason, setReason] = useState("");
+  const [sure, setSure] = useState("");
+  const { run, busy, error } = useAct(async () => {
+    await post(url`/v1/apps/${appId}/tokens/revoke`, { ...of(kind, values), whole_app: kind === "app" || undefined, reason: reason || undefined });
+    toast("Revoked: those tokens are ended, here and on every node.");
+    onDone();
+  });
+  const isReady = isWhole(kind, values) && (kind !== "app" || sure === String(appId));
+  return html`<${Dialog} title="Revoke tokens" onClose=${onClose}><${Form} label="Revoke" onSend=${() => isReady && run()}>
+    <${Select} label="Which" value=${kind} options=${REVOKED} onValue=${setKind} />
+    <${Fields} kind=${kind} values=${values} set=${setValues} error=${error} />
+    <${Text} label="Reason" optional value=${reason} onValue=${setReason} maxlength="255" error=${errorAt(error, "reason")} />
+    <${Note} kind="warn">This cannot be taken back. Sessions that go by these tokens end now; ${kind === "token" ? "the token is never good again." : "tokens issued from now on are good."}<//>
+    ${kind === "app" && html`<${Text} label=${`Type ${appId} to confirm`} mono value=${sure} onValue=${setSure} />`}
+    ${error && html`<${Fault} error=${error} />`}
+    <footer class="actions"><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind="danger" busy=${busy} disabled=${!isReady}>Revoke<//></footer>
+  <//><//>`;
+}

@@ -1,0 +1,79 @@
+// A refusal on its way: from the login that is turned away, to the column in the chart, to what to do about it.
+
+import assert from "node:assert/strict";
+
+import { kept, launch, server, until } from "../browser/launch.mjs";
+import { client, mint } from "./client.mjs";
+import { Person, open, setUp, settled } from "./admin.mjs";
+
+const ready = await server();
+const { url, app_id: appId, setup_link: link } = ready;
+const browser = await launch();
+const { page, faults } = await open(browser, url);
+await setUp(page, link, new Person("ada"));
+const main = page.locator("#main");
+
+await page.goto(`${url}/console/apps/${appId}/refusals`);
+await settled(page);
+await page.getByText("Nothing was refused").waitFor();
+
+const { token, token_id: tokenId } = await mint(ready, { user_id: "alice", room_id: "room1" });
+const refused = async (userId, roomId, shown) => assert.rejects(client(ready).loginRoom(roomId, { userId }, { token: shown }));
+await refused("alice", "room2", token);
+for (let time = 0; time < 3; time += 1) await refused("mallory", "room1", token);
+await refused("trent", "room1", token.slice(0, 90));
+
+/** The trail is written within a second. */
+const reasons = main.getByRole("list", { name: "Reasons" });
+await until("five refusals are counted", async () => {
+  await main.getByRole("button", { name: "Refresh" }).click();
+  await settled(page);
+  return page.getByRole("heading", { name: "5 refused" }).count();
+});
+const told = await reasons.getByRole("button").allInnerTexts();
+assert.deepEqual(told.map((text) => text.split("\n")[0]), ["The token is of another user than the one who logs in", "The token is for another room", "The token ends before it is complete"]);
+const chart = main.getByRole("img", { name: /^5 refusals; most often The token is of another user/ });
+await chart.waitFor();
+const painted = await chart.locator("canvas").evaluate((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const colours = new Set();
+  for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) colours.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
+  return colours.size;
+});
+assert.ok(painted >= 3, "a colour for each reason");
+kept("refused logins appear in the chart, by reason");
+
+// The only columns are the last: a click there narrows the list to them.
+const box = await chart.locator(".u-over").boundingBox();
+await page.mouse.click(box.x + box.width - 4, box.y + box.height / 2);
+await main.getByRole("button", { name: "Whole time" }).waitFor();
+await main.getByRole("button", { name: "Whole time" }).click();
+await reasons.getByRole("button", { name: /another user/ }).click();
+const records = main.getByRole("table", { name: "Refusals" });
+await page.waitForFunction(() => document.querySelectorAll("#main tbody tr").length === 3);
+await records.getByRole("button", { name: "Explain the refusal of mallory" }).first().click();
+const dialog = page.getByRole("dialog");
+await dialog.getByText("Mint for exactly the id that logs in").waitFor();
+for (const fact of ["user_mismatch", "token_user_mismatch", "mallory", "room1", tokenId, "127.0.0.1"]) {
+  await dialog.getByText(fact, { exact: true }).first().waitFor();
+}
+await dialog.getByRole("link", { name: "All of this user" }).click();
+await page.getByRole("heading", { name: "Audit trail", level: 1 }).waitFor();
+await page.waitForFunction(() => document.querySelectorAll("#main tbody tr").length === 3);
+kept("from the chart to the single login, and what to do about it");
+
+const [file] = await Promise.all([page.waitForEvent("download"), main.getByRole("button", { name: "Export what is found" }).click()]);
+const { readFile } = await import("node:fs/promises");
+const lines = (await readFile(await file.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+assert.deepEqual(lines.map(({ user_id: user, reason }) => [user, reason]), Array(3).fill(["mallory", "user_mismatch"]));
+kept("what is found in the trail is handed out as a file");
+
+await page.goto(`${url}/console/statistics`);
+await settled(page);
+await main.getByText("refused").first().waitFor();
+await main.getByRole("table", { name: "Nodes" }).getByText("answers").waitFor();
+kept("the node says how it does");
+
+assert.deepEqual(faults, []);
+await browser.close();
+process.exit(0);
