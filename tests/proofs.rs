@@ -93,46 +93,103 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// A test, and what of a promise it proves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Proof {
+    test: String,
+    file: String,
+    /// The words in parentheses behind the id; without any, the test proves the whole.
+    part: Option<String>,
+}
+
+impl Proof {
+    fn text(&self) -> String {
+        let part = self.part.as_ref().map(|part| format!(" ({part})")).unwrap_or_default();
+        format!("`{}` in {}{part}", self.test, self.file)
+    }
+}
+
 /// Adds what the comments of one file claim: id → tests. A comment above a test is of that test, one within of the test
-/// it is in.
-fn collect(file: &str, text: &str, proofs: &mut BTreeMap<String, Vec<String>>) {
-    let (mut claimed, mut test): (Vec<&str>, &str) = (Vec::new(), "");
-    let mut settle = |claimed: &mut Vec<&str>, test: &str| {
-        for id in claimed.drain(..) {
+/// it is in. Returns the functions that are no tests by themselves: a test must name them.
+fn collect(file: &str, text: &str, proofs: &mut BTreeMap<String, Vec<Proof>>) -> Vec<String> {
+    let (mut claimed, mut test, mut is_test): (Vec<(&str, Option<&str>)>, &str, bool) = (Vec::new(), "", false);
+    let (mut marked, mut called) = (false, Vec::new());
+    let mut settle = |claimed: &mut Vec<(&str, Option<&str>)>, test: &str, is_test: bool| {
+        if !claimed.is_empty() && !is_test {
+            called.push(test.to_owned());
+        }
+        for (id, part) in claimed.drain(..) {
             assert!(!test.is_empty(), "{file}: a proof without a test");
-            proofs.entry(id.to_owned()).or_default().push(format!("`{test}` in {file}"));
+            let proof = Proof { test: test.to_owned(), file: file.to_owned(), part: part.map(str::to_owned) };
+            proofs.entry(id.to_owned()).or_default().push(proof);
         }
     };
     for line in text.lines().map(str::trim) {
         if let Some(ids) = line.strip_prefix("// proves ") {
-            let words = ids.split(',').filter_map(|id| id.split_whitespace().next());
-            claimed.extend(words.filter(|word| is_id(word)));
+            claimed.extend(claims(ids));
+        } else if line.starts_with("#[test]") || line.starts_with("#[tokio::test") {
+            marked = true;
         } else if !line.starts_with("//") && !line.starts_with("#[") {
             if let Some((_, rest)) = line.split_once("fn ") {
                 test = rest.split(['(', '<']).next().unwrap_or_default();
+                is_test = std::mem::take(&mut marked);
             }
-            settle(&mut claimed, test);
+            settle(&mut claimed, test, is_test);
         }
     }
-    settle(&mut claimed, test);
+    settle(&mut claimed, test, is_test);
+    called
 }
 
-/// A letter and a number; the words of a remark in parentheses are neither.
+/// The ids of a comment, each with the remark in parentheses behind it. Commas within parentheses part nothing.
+fn claims(text: &str) -> Vec<(&str, Option<&str>)> {
+    let mut depth = 0;
+    let parts = text.split(|character| {
+        match character {
+            '(' => depth += 1,
+            ')' => depth -= 1,
+            _ => {}
+        }
+        character == ',' && depth == 0
+    });
+    let claim = |part: &'_ str| -> Option<(usize, usize)> { part.find('(').zip(part.rfind(')')) };
+    parts
+        .filter_map(|part| {
+            let id = part.split_whitespace().next().filter(|word| is_id(word))?;
+            Some((id, claim(part).and_then(|(start, end)| part.get(start + 1..end))))
+        })
+        .collect()
+}
+
+/// A letter and a number.
 fn is_id(word: &str) -> bool {
     let (letter, number) = word.split_at_checked(1).unwrap_or_default();
     letter.chars().all(|letter| letter.is_ascii_uppercase()) && number.parse::<u8>().is_ok()
 }
 
-fn page(proofs: &BTreeMap<String, Vec<String>>) -> String {
-    let proven = PROMISES.iter().filter(|(id, _)| proofs.contains_key(*id)).count();
+/// How much of a promise is proven.
+fn extent(proofs: Option<&Vec<Proof>>) -> &'static str {
+    match proofs {
+        None => "",
+        Some(proofs) if proofs.iter().any(|proof| proof.part.is_none()) => "whole",
+        Some(_) => "parts",
+    }
+}
+
+fn page(proofs: &BTreeMap<String, Vec<Proof>>) -> String {
+    let count = |wanted: &str| PROMISES.iter().filter(|(id, _)| extent(proofs.get(*id)) == wanted).count();
     let mut text = format!(
-        "## What is proven\n\nEach row is an attack (T) or a fault (F), with the tests that show what happens then: {proven} of {} so \
-         far. An empty row is not proven yet.\n\n| Id | Attack or fault | Tests |\n|---|---|---|\n",
-        PROMISES.len()
+        "## What is proven\n\nEach row is an attack (T) or a fault (F), with the tests that show what happens then: of {} rows, {} \
+         are proven as a whole and {} in parts, which the parentheses name. An empty row is not proven yet.\n\n\
+         | Id | Attack or fault | Proven | Tests |\n|---|---|---|---|\n",
+        PROMISES.len(),
+        count("whole"),
+        count("parts")
     );
     for (id, words) in PROMISES {
-        let tests = proofs.get(*id).map(|tests| tests.join("; ")).unwrap_or_default();
-        text.push_str(&format!("| {id} | {words} | {tests} |\n"));
+        let proven = proofs.get(*id);
+        let tests = proven.into_iter().flatten().map(Proof::text).collect::<Vec<_>>().join("; ");
+        text.push_str(&format!("| {id} | {words} | {} | {tests} |\n", extent(proven)));
     }
     text
 }
@@ -143,9 +200,22 @@ fn the_page_of_proofs_says_what_the_tests_say() {
     let (mut files, mut proofs) = (Vec::new(), BTreeMap::new());
     sources(&root, &mut files);
     files.sort();
-    for path in files.iter().filter(|path| !path.ends_with(file!())) {
-        let file = path.strip_prefix(&root).expect("it is below the root").display().to_string();
-        collect(&file, &fs::read_to_string(path).expect("it can be read"), &mut proofs);
+    let texts: Vec<(String, String)> = files
+        .iter()
+        .filter(|path| !path.ends_with(file!()))
+        .map(|path| {
+            let file = path.strip_prefix(&root).expect("it is below the root").display().to_string();
+            (file, fs::read_to_string(path).expect("it can be read"))
+        })
+        .collect();
+    let mut called = Vec::new();
+    for (file, text) in &texts {
+        called.extend(collect(file, text, &mut proofs).into_iter().map(|function| (file, function)));
+    }
+    for (file, function) in called {
+        let count = |words: String| texts.iter().map(|(_, text)| text.matches(&words).count()).sum::<usize>();
+        let is_used = count(function.clone()) > count(format!("fn {function}"));
+        assert!(is_used, "{file}: {function} is to prove something, but is no test, and no test names it");
     }
     let page = page(&proofs);
     let kept = root.join(PAGE);
@@ -161,10 +231,17 @@ fn comments_become_rows() {
     let mut proofs = BTreeMap::new();
     let text =
         "// proves T01 (bits, all), F2\n#[test]\nfn one() {}\n\n// proves T01\n#[tokio::test]\nasync fn two() {}";
-    collect("a.rs", text, &mut proofs);
-    assert_eq!(proofs["T01"], ["`one` in a.rs", "`two` in a.rs"]);
-    assert_eq!(proofs["F2"], ["`one` in a.rs"]);
-    collect("b.rs", "#[test]\nfn three() {\n    // proves F7\n    act();\n}\nfn four() {}", &mut proofs);
-    assert_eq!(proofs["F7"], ["`three` in b.rs"]);
-    assert!(page(&proofs).contains("| T01 | CBC tokens with flipped bits of the IV | `one` in a.rs; `two` in a.rs |"));
+    assert_eq!(collect("a.rs", text, &mut proofs), [""; 0]);
+    let texts =
+        |proofs: &BTreeMap<String, Vec<Proof>>, id: &str| proofs[id].iter().map(Proof::text).collect::<Vec<_>>();
+    assert_eq!(texts(&proofs, "T01"), ["`one` in a.rs (bits, all)", "`two` in a.rs"]);
+    assert_eq!(texts(&proofs, "F2"), ["`one` in a.rs"]);
+    let text = "#[test]\nfn three() {\n    // proves F7 (slow)\n    act();\n}\n// proves F8\nfn four() {}";
+    assert_eq!(collect("b.rs", text, &mut proofs), ["four"]);
+    assert_eq!(texts(&proofs, "F7"), ["`three` in b.rs (slow)"]);
+    let page = page(&proofs);
+    let row = "| T01 | CBC tokens with flipped bits of the IV | whole | `one` in a.rs (bits, all); `two` in a.rs |";
+    assert!(page.contains(row), "{page}");
+    assert!(page.contains("| F7 | the process is told to stop | parts | `three` in b.rs (slow) |"), "{page}");
+    assert!(page.contains(&format!("of {} rows, 3 are proven as a whole and 1 in parts", PROMISES.len())), "{page}");
 }

@@ -1,16 +1,26 @@
 //! Time and chance, as the SDK sees them. The only file that reads a clock or the system's randomness.
 //!
-//! The date is never asked for: what matters is how much time has passed, and the server says what time it is.
+//! A client never asks for the date: what matters to it is how much time has passed, and the server says what time it is.
+//! Only a backend that signs its requests needs it.
 
 use std::{
     future::Future,
     pin::Pin,
     sync::{Mutex, PoisonError},
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use rand::{TryRng, rngs::SysRng};
+use token_gen::UnixSeconds;
 use tokio::sync::watch;
+
+/// The date, by the machine's clock.
+#[expect(clippy::disallowed_methods, reason = "this is where the SDK reads the clock")]
+pub(crate) fn date() -> UnixSeconds {
+    // A clock before 1970 is as wrong as one that stands there.
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    UnixSeconds::new(since.as_secs().try_into().unwrap_or(i64::MAX))
+}
 
 /// A wait that [`Environment::sleep_until`] returns.
 pub type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;

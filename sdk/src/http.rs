@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 
 use crate::{error::Error, tls};
 
-/// No answer of this protocol is longer.
+/// No answer to a client is longer.
 const MAX_BODY_BYTES: usize = 65_536;
 
 /// A client for one server.
@@ -32,10 +32,15 @@ pub(crate) fn client(
 }
 
 /// The whole body, unless it is longer than any honest one.
-pub(crate) async fn body(mut response: Response, limit: Duration) -> Result<Vec<u8>, Error> {
+pub(crate) async fn body(response: Response, limit: Duration) -> Result<Vec<u8>, Error> {
+    body_up_to(MAX_BODY_BYTES, response, limit).await
+}
+
+/// The same where an honest one may be of another length.
+pub(crate) async fn body_up_to(max_bytes: usize, mut response: Response, limit: Duration) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(|error| Error::http(error, limit))? {
-        if body.len() + chunk.len() > MAX_BODY_BYTES {
+        if body.len() + chunk.len() > max_bytes {
             return Err(Error::Protocol { what: "its answer is too long" });
         }
         body.extend_from_slice(&chunk);

@@ -42,7 +42,12 @@ pub use roompass_wire::{
         AuthKind, GoneReason, MediaKind, OnExpiry, OperatorMessage, RoomExtra, RoomMessage, SessionPrivilege,
         SessionRights, Signal, Stream, User,
     },
-    http::{CipherName, FormatName, MediaName, MintRequest, MintResponse, PrivilegeName, TokenExpiryRule, TokenTerms},
+    http::{
+        ActiveToken, Ban, BanKind, BanRequest, BanResponse, CipherName, ExplainRequest, ExplainResponse,
+        ExplainedClaims, Finding, FormatName, IntrospectResponse, LiftBanResponse, MediaName, MintBatchItem,
+        MintBatchRequest, MintBatchResponse, MintRequest, MintResponse, PrivilegeName, Revocation, RevocationKind,
+        RevokeRequest, RevokeResponse, ShownTerms, TokenExpiryRule, TokenTerms,
+    },
 };
 pub use state::{Kick, RoomState};
 pub use token_gen::{AppId, AppSign, RoomId, StreamId, UnixSeconds, UserId, UserName};

@@ -5,7 +5,7 @@ use std::{borrow::Cow, time::Duration};
 use roompass_wire::ErrorCode;
 use token_gen::TokenError;
 
-use crate::{apps::uses::NoMint, keys::Right, sealing::SealError, store::StoreError};
+use crate::{admin::Version, apps::uses::NoMint, keys::Right, sealing::SealError, store::StoreError};
 
 /// Why a request was not done. The text is for the caller; causes of failures on our side stay in `source`.
 #[derive(Debug, thiserror::Error)]
@@ -60,12 +60,23 @@ pub enum Error {
     /// The app is switched off.
     #[error("the app is switched off")]
     AppDisabled,
-    /// No such path.
-    #[error("no such path")]
+    /// What is named is not there.
+    #[error("there is nothing by that name")]
     NotFound,
     /// It is not here, and may be on a node that could not be asked.
     #[error("it is not on this node, and not all other nodes could be asked")]
     NodesUnreached,
+    /// The same, of a thing that has a word for it.
+    #[error("no such {0}")]
+    Missing(&'static str),
+    /// It was changed since the caller read it.
+    #[error("the {what} is at version {version}: read it again, then decide")]
+    Changed {
+        /// What it is.
+        what: &'static str,
+        /// The version it has by now.
+        version: Version,
+    },
     /// The path does not take this method.
     #[error("the path does not take this method")]
     MethodNotAllowed,
@@ -96,8 +107,8 @@ pub enum Error {
         /// Whether that is because the disk is full or cannot be written.
         disk: bool,
     },
-    /// The store did not do it.
-    #[error("the store did not do it")]
+    /// The store did not do it. What the caller can do something about, the caller is told.
+    #[error("{}", told(.0))]
     Store(#[from] StoreError),
     /// The data was sealed again with another master key than ours.
     #[error("the master key was rotated: give this server the new one and restart it")]
@@ -151,9 +162,9 @@ impl Error {
             Self::RateLimited { .. } => ErrorCode::RateLimited,
             Self::AppUnknown => ErrorCode::AppUnknown,
             Self::AppDisabled => ErrorCode::AppDisabled,
-            Self::NotFound | Self::Store(StoreError::Missing) => ErrorCode::NotFound,
+            Self::NotFound | Self::Missing(_) | Self::Store(StoreError::Missing) => ErrorCode::NotFound,
             Self::MethodNotAllowed => ErrorCode::MethodNotAllowed,
-            Self::Store(StoreError::Conflict) => ErrorCode::Conflict,
+            Self::Changed { .. } | Self::Store(StoreError::Conflict) => ErrorCode::Conflict,
             Self::ClockBehind => ErrorCode::ClockBehind,
             Self::Full(_) => ErrorCode::StoreFull,
             Self::AuditUnavailable { disk: true } | Self::Store(StoreError::CannotWrite(_)) => ErrorCode::DiskFull,
@@ -181,6 +192,15 @@ impl From<NoMint> for Error {
             NoMint::WornOut => Self::SecretWornOut,
             NoMint::NotReserved => Self::NoMintsReserved,
         }
+    }
+}
+
+/// What a caller is told of the store.
+fn told(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Conflict => "it exists already, or was changed meanwhile",
+        StoreError::Missing => "it refers to something that is not there",
+        _ => "the store did not do it",
     }
 }
 

@@ -1,5 +1,6 @@
 //! Roompass end to end, one module a promise.
 
+mod backend;
 mod command;
 mod console_decode;
 mod drain;

@@ -9,6 +9,7 @@ use roompass_sdk::{
 };
 use roompass_server::{
     Config, Credentials, Running,
+    admin::NewKey,
     apps::AppSettings,
     clock::{Clock, ManualClock},
     sealing::MasterKey,
@@ -64,6 +65,12 @@ impl World {
         let key = BackendKey::new(credentials.backend_key.expose());
         let backend = BackendClient::new(&self.running.url(), app_id, key).expect("the address is good");
         TestApp { app_id, credentials, backend, url: self.running.url(), environment: Arc::clone(&self.environment) }
+    }
+
+    /// The text of a new key.
+    pub async fn new_key(&self, new: NewKey) -> String {
+        let key = self.running.service().admin.create_key(new).await.expect("the key can be made");
+        key.expose().to_owned()
     }
 
     /// The server's address.

@@ -8,14 +8,14 @@ use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
 use super::{
-    Admin,
+    Admin, obvious,
     seal::{app_sign_place, fingerprint, open_app_sign, open_secret, settings_of},
 };
 use crate::{
     apps::{AppSettings, CbcPolicy},
     audit::{Action, Event},
     error::Error,
-    store::{AppRecord, Purpose, StoreError},
+    store::{AppRecord, Purpose},
 };
 
 /// How far ahead the end of CBC tokens from elsewhere may be set.
@@ -98,8 +98,10 @@ impl Admin {
     /// Makes an app with the credentials it has elsewhere, so that tokens go both ways.
     ///
     /// # Errors
-    /// As [`Admin::create_app`]; [`Error::Field`] for a secret that another app has, or that is for two purposes.
+    /// As [`Admin::create_app`]; [`Error::Field`] for a secret that another app has, that is for two purposes, or that
+    /// anybody would try.
     pub async fn import_app(&self, settings: AppSettings, import: Import) -> Result<AppCredentials, Error> {
+        refuse_obvious(&import)?;
         self.refuse_taken("server_secret", &import.server_secret).await?;
         if let Some(cbc_secret) = &import.cbc_secret {
             if bool::from(cbc_secret.ct_eq(&import.server_secret)) {
@@ -154,7 +156,7 @@ impl Admin {
         let now = self.clock.now();
         let mut record = self.store().app(settings.app_id).await?.ok_or(Error::AppUnknown)?;
         if record.version != version {
-            return Err(StoreError::Conflict.into());
+            return Err(Error::Changed { what: "app", version: record.version });
         }
         let before = settings_of(&record)?;
         settings.check().map_err(|(field, reason)| Error::field(field, reason))?;
@@ -271,6 +273,21 @@ impl Admin {
         }
         Ok(())
     }
+}
+
+/// Says no to secrets that anybody would try. There is no way around it: whoever has the secret mints any token.
+fn refuse_obvious(import: &Import) -> Result<(), Error> {
+    let secrets = [
+        ("server_secret", Some(import.server_secret.expose())),
+        ("cbc_secret", import.cbc_secret.as_ref().map(ServerSecret::expose)),
+        ("app_sign", import.app_sign.as_ref().map(AppSign::expose)),
+    ];
+    for (field, secret) in secrets {
+        if let Some(fault) = secret.and_then(obvious::fault) {
+            return Err(Error::field(field, fault));
+        }
+    }
+    Ok(())
 }
 
 /// Says no to CBC formats for which nobody has taken responsibility.

@@ -6,6 +6,7 @@ mod apps;
 mod check;
 mod keys;
 mod master_key;
+mod obvious;
 mod ring;
 mod seal;
 #[cfg(test)]

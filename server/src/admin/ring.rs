@@ -137,11 +137,12 @@ impl Admin {
     /// Ends a previous secret at once, and with it the sessions of its tokens. Doing it twice is fine.
     ///
     /// # Errors
-    /// [`Error::AppUnknown`]; [`Error::NotFound`] without such a secret; [`Error::Field`] for the active one.
+    /// [`Error::AppUnknown`]; [`Error::Missing`] without such a secret; [`Error::Field`] for the active one.
     pub async fn retire(&self, app_id: AppId, secret_id: &str) -> Result<(), Error> {
         let now = self.clock.now();
         let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
-        let secret = record.secrets.iter_mut().find(|secret| secret.secret_id == secret_id).ok_or(Error::NotFound)?;
+        let secret =
+            record.secrets.iter_mut().find(|secret| secret.secret_id == secret_id).ok_or(Error::Missing("secret"))?;
         if secret.retired_at.is_some() {
             return Ok(());
         }

@@ -1,12 +1,19 @@
-use std::{sync::Arc, time::Duration};
+use std::{
+    io::{Read, Seek},
+    sync::Arc,
+    time::Duration,
+};
 
 use rand::rngs::SysRng;
 use roompass_wire::ErrorCode;
-use token_gen::{AppId, Format, Payload, PublicRefusal, ServerSecret, TokenRequest, UnixSeconds, UserId};
+use token_gen::{AppId, AppSign, Format, Payload, PublicRefusal, ServerSecret, TokenRequest, UnixSeconds, UserId};
 
 use super::*;
 use crate::{
-    apps::{AppSettings, CbcPolicy, FormatName, uses::REFUSE_AT},
+    apps::{
+        AppSettings, CbcPolicy, FormatName,
+        uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
+    },
     audit::Audit,
     clock::ManualClock,
     keys::{Right, Scope},
@@ -222,6 +229,51 @@ async fn a_secret_seals_no_more_than_is_safe_also_after_a_restart() {
     restarted.mint(Format::Token04Gcm);
 }
 
+// proves T09 (the operator hears of it in time, once)
+#[tokio::test]
+async fn the_log_says_when_a_secret_has_sealed_very_many_tokens() {
+    let log = Arc::new(tempfile::tempfile().unwrap());
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(Arc::clone(&log)).finish();
+    // Asked anew each time whether a line is wanted, whatever other tests do; see the log of the gateway.
+    let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let said = || {
+        let (mut file, mut text) = (&*log, String::new());
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        let about = |line: &&str| line.contains("the secret ");
+        text.lines().filter(about).map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<serde_json::Value>>()
+    };
+
+    let office = Office::new().await;
+    let secret_id = office.admin.ring(app_id(7)).await.unwrap()[0].secret_id.clone();
+    let reserve_more = async || {
+        let restarted = Office::on(office.store.clone(), office.master_key.clone());
+        restarted.admin.load().await.unwrap();
+        // Whoever mints nothing reserves nothing; a secret that is worn out mints no more.
+        let _ = restarted.directory.app(app_id(7)).unwrap().count_mint(Format::Token04Gcm);
+        restarted.admin.reserve_mints().await.unwrap();
+    };
+    let mut lines = 0;
+    for (mark, level, words) in [
+        (NOTICE_AT, "WARN", "the secret has sealed 2^28 tokens: rotate it soon"),
+        (ERROR_AT, "ERROR", "the secret has sealed 2^31 tokens: rotate it today"),
+        (REFUSE_AT, "ERROR", "the secret seals no more tokens: rotate it now"),
+    ] {
+        let reserved = office.admin.ring(app_id(7)).await.unwrap()[0].mints_reserved;
+        office.store.reserve_mints(app_id(7), &secret_id, mark - 1 - reserved).await.unwrap();
+        assert_eq!(said().len(), lines, "not before its time");
+        reserve_more().await;
+        reserve_more().await;
+        lines += 1;
+        let said = said();
+        assert_eq!(said.len(), lines, "{said:?}");
+        assert_eq!((&said[lines - 1]["level"], &said[lines - 1]["message"]), (&level.into(), &words.into()));
+        assert_eq!((&said[lines - 1]["app_id"], &said[lines - 1]["secret_id"]), (&"7".into(), &(*secret_id).into()));
+        assert!(said[lines - 1]["reserved"].as_u64().unwrap() >= mark);
+    }
+}
+
 // proves T12
 #[tokio::test]
 async fn credentials_from_elsewhere_work_here_and_belong_to_one_app() {
@@ -232,7 +284,7 @@ async fn credentials_from_elsewhere_work_here_and_belong_to_one_app() {
         server_secret: secret(server_secret),
         cbc_secret: cbc_secret.map(secret),
     };
-    let vendor = "fa94dd0f974cf2e293728a526b028271";
+    let vendor = "9b07e5d13c6a4f82b1e0d7395ac8624f";
     office.admin.import_app(settings(8), import(vendor, None)).await.unwrap();
     let minter = token_gen::Minter::new(app_id(8), &secret(vendor));
     let request = TokenRequest {
@@ -245,10 +297,18 @@ async fn credentials_from_elsewhere_work_here_and_belong_to_one_app() {
     assert!(!office.opens(&token));
 
     assert_eq!(refused(office.admin.import_app(settings(9), import(vendor, None)).await), "server_secret");
-    let other = "abcdefghijklmnopqrstuvwxyz012345";
+    let other = "Kq7ZrT2mXv9LbN4cWs8YhJ6dPf3GtA1e";
     assert_eq!(refused(office.admin.import_app(settings(9), import(other, Some(vendor))).await), "cbc_secret");
     assert_eq!(refused(office.admin.import_app(settings(9), import(other, Some(other))).await), "cbc_secret");
     assert_eq!(refused(office.admin.import_app(settings(8), import(other, None)).await), "conflict");
+    let placeholder = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+    let public = "fa94dd0f974cf2e293728a526b028271";
+    assert_eq!(refused(office.admin.import_app(settings(9), import(placeholder, None)).await), "server_secret");
+    assert_eq!(refused(office.admin.import_app(settings(9), import(public, None)).await), "server_secret");
+    assert_eq!(refused(office.admin.import_app(settings(9), import(other, Some(placeholder))).await), "cbc_secret");
+    let mut with_app_sign = import(other, None);
+    with_app_sign.app_sign = AppSign::new(&"0".repeat(64)).ok();
+    assert_eq!(refused(office.admin.import_app(settings(9), with_app_sign).await), "app_sign");
     assert_eq!(Admin::warnings_about(&secret(vendor)).len(), 1, "hexadecimal only");
     assert_eq!(Admin::warnings_about(&secret(other)).len(), 0);
 }

@@ -111,7 +111,7 @@ impl Admin {
     /// One endpoint.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::Missing`].
     pub async fn webhook(&self, app_id: AppId, endpoint_id: &str) -> Result<EndpointView, Error> {
         view(&self.endpoint(app_id, endpoint_id).await?)
     }
@@ -119,7 +119,7 @@ impl Admin {
     /// Changes an endpoint.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Field`]; a conflict if it has another version by now.
+    /// [`Error::Missing`]; [`Error::Field`]; a conflict if it has another version by now.
     pub async fn update_webhook(
         &self,
         app_id: AppId,
@@ -128,7 +128,7 @@ impl Admin {
     ) -> Result<EndpointView, Error> {
         let mut record = self.endpoint(app_id, endpoint_id).await?;
         if change.version.is_some_and(|version| version != record.version) {
-            return Err(StoreError::Conflict.into());
+            return Err(Error::Changed { what: "webhook", version: record.version });
         }
         let before = settings_of(&record)?;
         let settings = EndpointSettings {
@@ -149,7 +149,7 @@ impl Admin {
     /// Makes a new signing key; deliveries are signed with the present one too for `overlap`, a day if `None`.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Field`] for an overlap beyond 30 days; a conflict if it was changed meanwhile.
+    /// [`Error::Missing`]; [`Error::Field`] for an overlap beyond 30 days; a conflict if it was changed meanwhile.
     pub async fn rotate_webhook_key(
         &self,
         app_id: AppId,
@@ -195,7 +195,7 @@ impl Admin {
     /// Queues a `test` event for an endpoint. Returns the delivery's id.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; [`Error::Field`] while the endpoint is switched off.
+    /// [`Error::Missing`]; [`Error::Field`] while the endpoint is switched off.
     pub async fn test_webhook(&self, app_id: AppId, endpoint_id: &str) -> Result<String, Error> {
         if !self.endpoint(app_id, endpoint_id).await?.enabled {
             return Err(Error::field("enabled", "must be true: nothing is delivered to an endpoint that is off"));
@@ -206,7 +206,7 @@ impl Admin {
     /// Up to `limit` deliveries of an endpoint, the latest first, from the one before `before`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] without the endpoint.
+    /// [`Error::Missing`] without the endpoint.
     pub async fn deliveries(
         &self,
         app_id: AppId,
@@ -221,11 +221,11 @@ impl Admin {
     /// Delivers again, under the same id, whatever became of it.
     ///
     /// # Errors
-    /// [`Error::NotFound`].
+    /// [`Error::Missing`].
     pub async fn redeliver(&self, app_id: AppId, endpoint_id: &str, delivery_id: &str) -> Result<(), Error> {
         let now = self.clock.now();
         if !self.store().requeue_delivery(app_id, endpoint_id, delivery_id, now).await? {
-            return Err(Error::NotFound);
+            return Err(Error::Missing("delivery"));
         }
         self.webhooks.stir();
         tracing::info!(%app_id, endpoint_id, delivery_id, "a webhook delivery was queued again");
@@ -234,7 +234,7 @@ impl Admin {
 
     async fn endpoint(&self, app_id: AppId, endpoint_id: &str) -> Result<EndpointRecord, Error> {
         let endpoints = self.store().endpoints(Some(app_id)).await?;
-        endpoints.into_iter().find(|endpoint| endpoint.endpoint_id == endpoint_id).ok_or(Error::NotFound)
+        endpoints.into_iter().find(|endpoint| endpoint.endpoint_id == endpoint_id).ok_or(Error::Missing("webhook"))
     }
 
     async fn replace_endpoint(&self, event: Event, record: &mut EndpointRecord) -> Result<(), Error> {

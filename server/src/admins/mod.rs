@@ -256,11 +256,11 @@ impl Admins {
     /// Ends one of the admin's sessions.
     ///
     /// # Errors
-    /// [`Error::NotFound`] if it is not one of them.
+    /// [`Error::Missing`] if it is not one of them.
     pub async fn end_session(&self, signed_in: &SignedIn, session_id: &str) -> Result<(), Error> {
         let event = Event::new(Action::EndSession).about(session_id);
         let ended = self.recorder.remove(event, self.store.delete_session(&signed_in.admin_id, session_id)).await?;
-        if ended { Ok(()) } else { Err(Error::NotFound) }
+        if ended { Ok(()) } else { Err(Error::Missing("session")) }
     }
 
     /// Forgets sessions, set-up codes and nonces whose time is over.

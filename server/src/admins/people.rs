@@ -184,7 +184,7 @@ impl Admins {
     /// Changes what an admin may do, and ends every session of that admin.
     ///
     /// # Errors
-    /// [`Error::Field`]; [`Error::NotFound`]; a conflict if no owner would be left.
+    /// [`Error::Field`]; [`Error::Missing`]; a conflict if no owner would be left.
     pub async fn set_roles(&self, name: &str, roles: &Roles) -> Result<(), Error> {
         roles::check(roles)?;
         let admin = self.named(name).await?;
@@ -200,19 +200,19 @@ impl Admins {
     /// Removes an admin with all sessions.
     ///
     /// # Errors
-    /// [`Error::NotFound`]; a conflict if no owner would be left.
+    /// [`Error::Missing`]; a conflict if no owner would be left.
     pub async fn remove(&self, name: &str) -> Result<(), Error> {
         let admin = self.named(name).await?;
         let removing = self.store.delete_admin(&admin.admin_id);
         if !self.recorder.remove(Event::new(Action::RemoveAdmin).about(name), removing).await? {
-            return Err(Error::NotFound);
+            return Err(Error::Missing("admin"));
         }
         tracing::info!(admin = name, "admin removed");
         Ok(())
     }
 
     async fn named(&self, name: &str) -> Result<AdminRecord, Error> {
-        self.store.admin_named(name).await?.ok_or(Error::NotFound)
+        self.store.admin_named(name).await?.ok_or(Error::Missing("admin"))
     }
 
     /// Nothing is stored: the ticket holds the new secret, sealed for `subject`, with its end.

@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, fmt::Debug, time::Duration};
 
 use futures_util::future::join_all;
+use rand::{TryRng, rngs::SysRng};
 use token_gen::AppId;
 use tokio::time::timeout;
 
@@ -16,6 +17,13 @@ pub(crate) trait Meeting {
     type Bus: Bus;
 
     async fn join(&self) -> Self::Bus;
+}
+
+/// Bytes to make an id of.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    SysRng.try_fill_bytes(&mut bytes).unwrap();
+    bytes
 }
 
 pub(crate) use super::redis::server::Server as RedisServer;

@@ -346,7 +346,7 @@ mod tests {
         type Bus = LocalBus;
 
         async fn join(&self) -> LocalBus {
-            LocalHub::join(self, NodeId::new(rand::random()))
+            LocalHub::join(self, NodeId::new(contract::random()))
         }
     }
 

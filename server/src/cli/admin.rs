@@ -4,7 +4,11 @@ use clap::Subcommand;
 use roompass_wire::http::{SETUP_BEGIN_PATH, SETUP_PATH};
 
 use super::{Failure, StoreArgs};
-use crate::{admins::SetupCode, app::Service};
+use crate::{
+    admins::SetupCode,
+    app::Service,
+    config::{Config, ConfigError},
+};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AdminCommand {
@@ -18,6 +22,11 @@ pub(super) enum AdminCommand {
 impl AdminCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let Self::SetupLink { store } = self;
+        let Config { public_url, listen, .. } = store.read()?;
+        if public_url.is_none() && listen.port() == 0 {
+            let reason = "must be set to print a link: server.listen takes any free port, which only the server knows";
+            return Err(ConfigError::new("server.public_url", reason).into());
+        }
         let service = store.open_or_make().await?;
         let (code, expire_at) = service.admins.owner_setup_code().await?;
         let link = service.setup_link(&code);
@@ -28,7 +37,7 @@ impl AdminCommand {
     }
 }
 
-/// For `serve --setup`. Printed, never logged.
+/// For `serve`. Printed, never logged.
 pub(super) async fn print_setup_link(service: &Service) -> Result<(), Failure> {
     let (code, _) = service.admins.owner_setup_code().await?;
     super::say(&lines(service, &code));

@@ -1,6 +1,11 @@
 //! `roompass serve`: a server for real.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{
+    io::{self, IsTerminal},
+    net::SocketAddr,
+    path::PathBuf,
+    sync::Arc,
+};
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -19,7 +24,7 @@ use crate::{
 /// It is set up by a file, by the environment (`roompass config docs` lists the variables), or by both; then the
 /// environment counts. SIGHUP reads apps, keys, the TLS certificate and what else may change again
 /// (`roompass config docs` says which fields). SIGTERM and Ctrl-C end it after what is under way; log lines go to
-/// standard error.
+/// standard error. While there is no admin, each start at a terminal prints a link there that makes the first one.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration; `roompass config default` prints one to start from
@@ -31,7 +36,8 @@ pub(super) struct Serve {
     /// Serve although the clock is behind the time the store has seen, because the clock is right
     #[arg(long)]
     accept_clock: bool,
-    /// Without an admin, start all the same, and print the code that makes the first one, and how to use it
+    /// Without an admin or a key, start all the same; print the code that makes the first admin even where there is no
+    /// terminal
     #[arg(long)]
     setup: bool,
 }
@@ -55,8 +61,13 @@ impl Serve {
         if let Some(traces) = &traces {
             traces.count_in(Arc::clone(&running.service().metrics));
         }
-        if self.setup && !running.service().admins.exist().await? {
-            super::admin::print_setup_link(running.service()).await?;
+        if matches!(running.service().admins.exist().await, Ok(false)) {
+            // Whoever reads the code may become an owner: without a terminal, what is printed ends up in a log.
+            if self.setup || io::stdout().is_terminal() {
+                super::admin::print_setup_link(running.service()).await?;
+            } else {
+                tracing::info!("nobody can sign in to the console yet: `roompass admin setup-link` says how to");
+            }
         }
         signals.until_told_to_stop(&running).await;
         running.shutdown().await;

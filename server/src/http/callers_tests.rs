@@ -59,7 +59,7 @@ pub(super) async fn admin(server: &Server, name: &str, roles: &Roles) -> SignedI
     session(server, name).await
 }
 
-async fn session(server: &Server, name: &str) -> SignedIn {
+pub(super) async fn session(server: &Server, name: &str) -> SignedIn {
     let admin = server.service.store.admin_named(name).await.unwrap().unwrap();
     let source = Source::of([127, 0, 0, 1].into());
     server.service.admins.open_session(&admin, source, server.service.clock.now()).await.unwrap()

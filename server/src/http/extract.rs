@@ -1,7 +1,9 @@
 //! Reads bodies and queries. What cannot be read is a Problem that names the field or the place, and never repeats the value.
 
+use std::{error::Error as StdError, iter::successors};
+
 use axum::{
-    body::to_bytes,
+    body::{Body, Bytes, to_bytes},
     extract::{FromRequest, FromRequestParts, Request},
     http::{
         header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -34,9 +36,7 @@ impl<T: DeserializeOwned, S: Sync, const MAX: usize> FromRequest<S> for Json<T, 
         if announced.is_some_and(|bytes: u64| bytes > MAX as u64) {
             return Err(Error::TooLarge { max_bytes: MAX });
         }
-        // Fails when the body is longer, or ends before it is complete; then nobody reads the answer.
-        let body = to_bytes(request.into_body(), MAX).await;
-        read(&body.map_err(|_| Error::TooLarge { max_bytes: MAX })?).map(Self)
+        read(&whole_body(request.into_body(), MAX).await?).map(Self)
     }
 }
 
@@ -139,6 +139,17 @@ fn what_is_wrong(path: &str, text: &str) -> (String, String) {
         return (field, format!("is not known; expected {expected}"));
     }
     (field, format!("expected {expected}"))
+}
+
+/// The whole body, unless it is longer than it may be or breaks off.
+pub(super) async fn whole_body(body: Body, max_bytes: usize) -> Result<Bytes, Error> {
+    to_bytes(body, max_bytes).await.map_err(|error| {
+        let mut causes = successors(Some(&error as &(dyn StdError + 'static)), |&error| error.source());
+        match causes.any(|cause| cause.is::<hyper::Error>()) {
+            true => Error::BadRequest("the body breaks off, or its chunks are none".to_owned()),
+            false => Error::TooLarge { max_bytes },
+        }
+    })
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use axum::{
 use roompass_wire::http::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use tracing::Instrument;
 
-use super::MAX_BATCH_BODY_BYTES;
+use super::{MAX_BATCH_BODY_BYTES, extract::whole_body};
 use crate::{
     app::Service,
     error::Error,
@@ -31,8 +31,7 @@ pub(super) async fn once(
     next: Next,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BATCH_BODY_BYTES).await;
-    let body = body.map_err(|_| Error::TooLarge { max_bytes: MAX_BATCH_BODY_BYTES })?;
+    let body = whole_body(body, MAX_BATCH_BODY_BYTES).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let named =
         NamedRequest { app_id, caller, key: &key, asks: [parts.method.as_str().as_bytes(), path.as_bytes(), &body] };

@@ -99,9 +99,10 @@ pub(super) async fn revoke(
     Asking(origin): Asking,
     path: RawPathParams,
 ) -> Result<Answer<RevokeKeyResponse>, Error> {
-    let key_id = path.iter().find_map(|(name, value)| (name == "key_id").then_some(value)).ok_or(Error::NotFound)?;
+    let key_id =
+        path.iter().find_map(|(name, value)| (name == "key_id").then_some(value)).ok_or(Error::Missing("key"))?;
     if !service.admin.by(origin).revoke_key(Some(caller.app_id), key_id).await? {
-        return Err(Error::NotFound);
+        return Err(Error::Missing("key"));
     }
     Ok(Answer(RevokeKeyResponse { key_id: key_id.to_owned(), server_time: service.clock.now().get() }))
 }

@@ -134,8 +134,9 @@ where
 /// Hands a request on that may come in, and keeps its place until the answer.
 async fn pass(service: &Service, mut request: Request, next: Next) -> Result<Response, Error> {
     let _under_way = limits::admit(service, &mut request)?;
-    let framing = limits::framing(&request)?;
-    let mut response = match refuse_credentials_in_query(request.uri()) {
+    let framing = limits::framing(&request);
+    let is_sound = framing.refused().map_or_else(|| refuse_credentials_in_query(request.uri()), Err);
+    let mut response = match is_sound {
         Ok(()) => next.run(request).await,
         Err(error) => error.into_response(),
     };

@@ -53,32 +53,42 @@ pub(super) fn tell(headers: &mut HeaderMap, allowance: Allowance) {
     }
 }
 
-/// How the length of a request's body was told.
+/// How a request was told apart from the next one on its connection.
 pub(super) struct Framing {
-    chunked: bool,
+    fault: Option<&'static str>,
+    closes: bool,
 }
 
-/// Refuses requests that another reader on the way may have taken for different ones.
-pub(super) fn framing(request: &Request) -> Result<Framing, Error> {
+/// Looks for what another reader on the way may have taken for a different request.
+pub(super) fn framing(request: &Request) -> Framing {
     let headers = request.headers();
     let count = |name| headers.get_all(name).iter().count();
     let chunked = headers.contains_key(TRANSFER_ENCODING);
-    if count(HOST) > 1 || count(CONTENT_LENGTH) > 1 || count(TRANSFER_ENCODING) > 1 {
-        return Err(Error::BadRequest("a header that must occur once occurs twice".to_owned()));
-    }
-    if chunked && headers.contains_key(CONTENT_LENGTH) {
-        return Err(Error::BadRequest("both Content-Length and Transfer-Encoding".to_owned()));
-    }
-    if request.version() < Version::HTTP_2 && count(HOST) == 0 && request.uri().authority().is_none() {
-        return Err(Error::BadRequest("no Host header".to_owned()));
-    }
-    Ok(Framing { chunked })
+    let is_old = request.version() < Version::HTTP_2;
+    let fault = if count(HOST) > 1 || count(CONTENT_LENGTH) > 1 || count(TRANSFER_ENCODING) > 1 {
+        Some("a header that must occur once occurs twice")
+    } else if chunked && headers.contains_key(CONTENT_LENGTH) {
+        Some("both Content-Length and Transfer-Encoding")
+    } else if is_old && count(HOST) == 0 && request.uri().authority().is_none() {
+        Some("no Host header")
+    } else if is_old && !request.uri().path().starts_with('/') {
+        Some("what is asked for is no path")
+    } else {
+        None
+    };
+    // HTTP/2 frames requests itself, and knows no such header.
+    Framing { fault, closes: is_old && (chunked || fault.is_some()) }
 }
 
 impl Framing {
+    /// Why the request must not be done.
+    pub(super) fn refused(&self) -> Option<Error> {
+        self.fault.map(|fault| Error::BadRequest(fault.to_owned()))
+    }
+
     /// Ends a connection whose framing another reader may have read differently.
     pub(super) fn finish(self, response: &mut Response) {
-        if self.chunked {
+        if self.closes {
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
     }

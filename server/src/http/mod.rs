@@ -177,7 +177,7 @@ fn surrounded(router: Router, service: &Arc<Service>) -> Router {
 
 /// What an unknown path gets.
 async fn not_found() -> Error {
-    Error::NotFound
+    Error::Missing("path")
 }
 
 /// What a known path gets with an unknown method.
@@ -193,6 +193,8 @@ mod callers_tests;
 mod cbc_tests;
 #[cfg(test)]
 mod lifecycle_tests;
+#[cfg(test)]
+mod tenants_tests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]

@@ -167,7 +167,7 @@ pub(super) async fn message(
 
 /// A room that the caller's key reaches.
 fn reached(caller: &Caller, room_id: String) -> Result<String, Error> {
-    if room_id.starts_with(&caller.scope.room_prefix) { Ok(room_id) } else { Err(Error::NotFound) }
+    if room_id.starts_with(&caller.scope.room_prefix) { Ok(room_id) } else { Err(Error::Missing("room")) }
 }
 
 fn is_session_id(text: &str) -> bool {

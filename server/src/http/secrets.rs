@@ -58,7 +58,7 @@ pub(super) async fn retire(
     path: RawPathParams,
 ) -> Result<Answer<RetireResponse>, Error> {
     let secret_id = path.iter().find_map(|(name, value)| (name == "secret_id").then_some(value));
-    let secret_id = secret_id.ok_or(Error::NotFound)?;
+    let secret_id = secret_id.ok_or(Error::Missing("secret"))?;
     service.admin.by(origin).retire(caller.app_id, secret_id).await?;
     Ok(Answer(RetireResponse { secret_id: secret_id.to_owned(), server_time: service.clock.now().get() }))
 }

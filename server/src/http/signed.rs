@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{MatchedPath, Request},
     http::{
         HeaderMap, HeaderName,
@@ -15,7 +15,7 @@ use roompass_wire::{http::TOKENS_BATCH_PATH, signed::SignatureHeader};
 use sha2::{Digest, Sha256};
 use token_gen::UnixSeconds;
 
-use super::{MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES};
+use super::{MAX_BATCH_BODY_BYTES, MAX_BODY_BYTES, extract::whole_body};
 use crate::{
     app::Service,
     error::Error,
@@ -43,7 +43,7 @@ pub(super) async fn authenticate(
         Some(TOKENS_BATCH_PATH) => MAX_BATCH_BODY_BYTES,
         _ => MAX_BODY_BYTES,
     };
-    let body = to_bytes(body, max_bytes).await.map_err(|_| Error::TooLarge { max_bytes })?;
+    let body = whole_body(body, max_bytes).await?;
     let body_sha256 = Sha256::digest(&body).into();
     let received = received(&parts, &body_sha256)?;
     let caller = signed::authenticate(received, &header, &service.keyring, &*service.store, now).await?;

@@ -89,7 +89,7 @@ pub(super) async fn remove(
 ) -> Result<Answer<RemoveWebhookResponse>, Error> {
     let endpoint_id = endpoint_id(&path)?;
     if !service.admin.by(origin).remove_webhook(caller.app_id, endpoint_id).await? {
-        return Err(Error::NotFound);
+        return Err(Error::Missing("webhook"));
     }
     let endpoint_id = endpoint_id.to_owned();
     Ok(Answer(RemoveWebhookResponse { endpoint_id, server_time: service.clock.now().get() }))

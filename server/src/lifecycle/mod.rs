@@ -286,14 +286,14 @@ impl Lifecycle {
     /// Lifts a ban of the caller's app, if its key reaches that ban's target.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::OutcomeUnknown`].
+    /// [`Error::Missing`], [`Error::OutcomeUnknown`].
     pub async fn lift(&self, caller: &Caller, id: EntryId) -> Result<(), Error> {
-        let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::NotFound)?;
+        let ban = self.store.ban(caller.app_id, id).await?.ok_or(Error::Missing("ban"))?;
         request::reaches_ban(&caller.scope, &ban.target)?;
         let changing = self.changing_bans.lock().await;
         let lifting = durable(self.store.delete_ban(caller.app_id, id));
         if !self.recorder.remove(event_of_ban(Action::LiftBan, &ban), lifting).await? {
-            return Err(Error::NotFound);
+            return Err(Error::Missing("ban"));
         }
         self.bans.remove(caller.app_id, id);
         drop(changing);

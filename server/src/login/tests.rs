@@ -46,6 +46,26 @@ fn good_token() -> SessionToken {
     open_with(&app(settings()), &token, NOW).unwrap()
 }
 
+// proves T12 (login)
+#[test]
+fn a_token_of_another_app_lets_nobody_in_even_if_the_apps_share_a_secret() {
+    let shared = ServerSecret::new(SECRET).unwrap();
+    for secret in [shared, ServerSecret::generate(&mut SysRng).unwrap()] {
+        let request = TokenRequest {
+            user_id: UserId::new("alice").unwrap(),
+            ttl: Duration::from_secs(600),
+            payload: rights("r1", &Privilege::ALL),
+        };
+        let token = Minter::new(AppId::new(8).unwrap(), &secret).mint(&request, NOW, &mut SysRng).unwrap().token;
+        assert_eq!(open_with(&app(settings()), &token, NOW).unwrap_err().code, ErrorCode::TokenInvalid);
+        // Only the app is wrong with it.
+        let settings = AppSettings { app_id: AppId::new(8).unwrap(), ..settings() };
+        let at_home = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+        let at_home = App::new(settings, AppSign::new(APP_SIGN).unwrap(), &at_home, &[]);
+        assert!(open_with(&at_home, &token, NOW).is_ok());
+    }
+}
+
 /// `T`: in by the token, `A`: in by the AppSign, else the code; then why the other credential did not count.
 fn cell(mode: AuthMode, both_credentials: BothCredentials, mix: &str) -> String {
     let presented = Presented {

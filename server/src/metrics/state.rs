@@ -31,9 +31,9 @@ pub(super) struct State {
     sessions: Gauge,
     rooms: Gauge,
     streams: Gauge,
-    media: MediaMetrics,
     late: Gauge<f64, AtomicU64>,
     bus: BusState,
+    media: MediaMetrics,
     store_up: Gauge,
     follower_lag: Gauge,
     clock_jumps: Counter,
@@ -108,9 +108,9 @@ impl State {
             sessions: all.gauge("gateway_sessions", "Stays in rooms"),
             rooms: all.gauge("gateway_rooms", "Rooms with somebody in them"),
             streams: all.gauge("gateway_streams", "Streams being published"),
-            media: MediaMetrics::register(all),
             late: all.metric("late_seconds", "How long what was due had to wait lately", &[], Gauge::default()),
             bus: BusState::register(all),
+            media: MediaMetrics::register(all),
             store_up: all.gauge("store_up", "Whether the store answered just now"),
             follower_lag: all.gauge(
                 "follower_lag_seconds",
@@ -141,9 +141,9 @@ impl State {
         set(&self.sessions, gateway.sessions);
         set(&self.rooms, gateway.rooms);
         set(&self.streams, gateway.streams);
-        self.media.show(&service.media.snapshot().await);
         self.late.set(service.limits.pressure().late().as_secs_f64());
         self.bus.look(&**service.nodes.bus());
+        self.media.show(&service.media.snapshot().await);
         let is_up = timeout(STORE_LIMIT, service.store.ping()).await.is_ok_and(|answer| answer.is_ok());
         self.store_up.set(is_up.into());
         set(&self.follower_lag, service.revocations.behind(now).as_secs() as usize);

@@ -11,7 +11,7 @@ use super::*;
 use crate::{
     bus::{
         LocalHub,
-        contract::{Meeting, RedisServer},
+        contract::{self, Meeting, RedisServer},
     },
     clock::ManualClock,
     rooms::{Delivery, NewStream, Outbox, OutboxLimits},
@@ -56,7 +56,7 @@ impl Node {
 
     async fn try_enter(&self, settings: &AppSettings, who: &str, room: &str) -> Result<Guest, ErrorCode> {
         let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
-        let session_id = SessionId::new(rand::random());
+        let session_id = SessionId::new(contract::random());
         let newcomer = Newcomer {
             session_id,
             room_id: RoomId::new(room).unwrap(),

@@ -62,7 +62,7 @@ pub enum Question {
 pub struct Part {
     /// Only of rooms whose id begins so.
     pub room_prefix: String,
-    /// Only what this is a part of: of a room's id, or of the user's.
+    /// Only what this is a part of: of a room's id, or of the user's, or of a stream's.
     pub search: String,
     /// What comes after this.
     pub after: String,

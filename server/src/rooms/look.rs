@@ -34,7 +34,7 @@ impl Rooms {
         after: &str,
         limit: usize,
     ) -> Vec<Overview> {
-        let world = self.world(app_id);
+        let Some(world) = self.known(app_id) else { return Vec::new() };
         let world = lock(&world);
         let is_wanted = |room_id: &str| room_id > after && is_wanted(room_id);
         // An app may keep empty rooms for a while.
@@ -54,7 +54,7 @@ impl Rooms {
 
     /// One room as it is now, with everybody in it, if anybody here is in it.
     pub fn snapshot_of_here(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
-        let world = self.world(app_id);
+        let world = self.known(app_id)?;
         let world = lock(&world);
         let room = world.rooms.get(&RoomId::new(room_id).ok()?)?;
         (room.locals > 0).then(|| room.snapshot())
@@ -62,7 +62,7 @@ impl Rooms {
 
     /// The streams of the app's rooms that begin with `prefix`, with where they are, in no order.
     pub fn streams(&self, app_id: AppId, prefix: &str) -> Vec<(String, Found)> {
-        let world = self.world(app_id);
+        let Some(world) = self.known(app_id) else { return Vec::new() };
         let world = lock(&world);
         let rooms = world.rooms.iter().filter(|(room_id, _)| room_id.as_str().starts_with(prefix));
         let streams = rooms.flat_map(|(room_id, room)| {
@@ -76,7 +76,7 @@ impl Rooms {
 
     /// Where a stream is, if anybody publishes it.
     pub fn find_stream(&self, app_id: AppId, stream_id: &str) -> Option<Found> {
-        let world = self.world(app_id);
+        let world = self.known(app_id)?;
         let world = lock(&world);
         world.rooms.iter().find_map(|(room_id, room)| {
             let stream = room.snapshot().streams.into_iter().find(|stream| stream.stream_id == stream_id)?;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::harness::{Installation, Server, http};
 
 const SERVER_SECRET: &str = "Tq7vXc2LmZ9aKd4RfB8sWn1YpEg6UhJo";
-const APP_SIGN: &str = "c3d1a9f07e5b4826c3d1a9f07e5b4826c3d1a9f07e5b4826c3d1a9f07e5b4826";
+const APP_SIGN: &str = "c3d1a9f07e5b48260d94b7e18f3a6c25719c4e0bd8a25f36e1470c9ab35d8f62";
 
 // proves T18
 #[test]

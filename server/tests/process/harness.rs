@@ -200,7 +200,10 @@ fn note_secrets(answer: &Value) {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    /// In lower case.
     pub(crate) head: String,
+    /// As it came.
+    pub(crate) raw_head: String,
     pub(crate) body: Value,
 }
 
@@ -232,7 +235,8 @@ pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-    Answer { status, head: head.to_lowercase(), body: serde_json::from_str(body).unwrap_or(Value::Null) }
+    let (raw_head, head) = (head.to_owned(), head.to_lowercase());
+    Answer { status, head, raw_head, body: serde_json::from_str(body).unwrap_or(Value::Null) }
 }
 
 /// Waits for a state.

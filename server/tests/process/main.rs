@@ -17,9 +17,12 @@ mod operate;
 mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
+mod restart;
 mod restore;
 mod rooms;
+mod rotation;
 mod serve;
+mod setup;
 mod tls;
 mod watching;
 mod webhooks;

@@ -139,7 +139,7 @@ fn operators_work_over_http_and_apps_stay_walls() {
 fn credentials_are_taken_over_from_closed_files_or_standard_input() {
     let installation = Installation::new();
     let secret = installation.path("vendor.secret");
-    fs::write(&secret, "fa94dd0f974cf2e293728a526b028271\n").unwrap();
+    fs::write(&secret, "9b07e5d13c6a4f82b1e0d7395ac8624f\n").unwrap();
     let import = |file: &str, app_id: &str| {
         let mut command = roompass(["app", "import", "--name", "Vendor", "--app-id", app_id, "--json"]);
         command.args(["--server-secret-file", file, "--config"]).arg(installation.config());
@@ -155,10 +155,10 @@ fn credentials_are_taken_over_from_closed_files_or_standard_input() {
     let mut command = import(secret.to_str().unwrap(), "77");
     let output = command.arg("--out").arg(&out).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(!String::from_utf8(output.stdout).unwrap().contains("fa94dd0f"));
+    assert!(!String::from_utf8(output.stdout).unwrap().contains("9b07e5d1"));
     assert_eq!(fs::metadata(&out).unwrap().permissions().mode() & 0o777, 0o600);
     let made: Value = serde_json::from_slice(&fs::read(&out).unwrap()).unwrap();
-    assert_eq!(made["server_secret"], "fa94dd0f974cf2e293728a526b028271");
+    assert_eq!(made["server_secret"], "9b07e5d13c6a4f82b1e0d7395ac8624f");
     assert_eq!(made["warnings"].as_array().unwrap().len(), 1, "hexadecimal only");
     assert!(refusal(import(secret.to_str().unwrap(), "78").arg("--out").arg(&out)).contains("is there already"));
 
@@ -169,10 +169,19 @@ fn credentials_are_taken_over_from_closed_files_or_standard_input() {
         child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
         child.wait_with_output().unwrap()
     };
-    let taken = from_standard_input("78", "fa94dd0f974cf2e293728a526b028271\n");
+    let taken = from_standard_input("78", "9b07e5d13c6a4f82b1e0d7395ac8624f\n");
     let line = String::from_utf8(taken.stderr).unwrap();
     assert!(line.starts_with("roompass: server_secret: is in use already"), "{line}");
-    assert!(from_standard_input("78", "abcdefghijklmnopqrstuvwxyz012345\n").status.success());
+    for (placeholder, words) in [
+        ("fa94dd0f974cf2e293728a526b028271\n", "is printed in public samples"),
+        ("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\n", "repeats a shorter text"),
+        ("abcdefghijklmnopqrstuvwxyz012345\n", "only counts through"),
+    ] {
+        let line = String::from_utf8(from_standard_input("78", placeholder).stderr).unwrap();
+        assert!(line.starts_with(&format!("roompass: server_secret: {words}")), "{line}");
+        assert!(!line.contains(placeholder.trim()), "{line}");
+    }
+    assert!(from_standard_input("78", "Kq7ZrT2mXv9LbN4cWs8YhJ6dPf3GtA1e\n").status.success());
 }
 
 #[test]

@@ -23,7 +23,7 @@ async fn join(url: &str) -> RedisBus {
 }
 
 fn start(url: RedisUrl) -> RedisBus {
-    RedisBus::start(url, NodeId::new(rand::random())).unwrap()
+    RedisBus::start(url, NodeId::new(contract::random())).unwrap()
 }
 
 async fn until_away(bus: &RedisBus) {

@@ -51,6 +51,16 @@ fn secret() -> ServerSecret {
     ServerSecret::new("fa94dd0f974cf2e293728a526b028271").unwrap()
 }
 
+/// A token that is good for all of this, in another app whose secret is this one.
+fn of_app_8(secret: &ServerSecret) -> String {
+    let request = TokenRequest {
+        user_id: UserId::new("alice").unwrap(),
+        ttl: Duration::from_secs(100),
+        payload: Payload::Rights(Rights::builder(&RoomId::new("r1").unwrap()).allow_all(Privileges::ALL).build()),
+    };
+    Minter::new(AppId::new(8).unwrap(), secret).mint(&request, at(20), &mut SysRng).unwrap().token
+}
+
 impl Token {
     fn mint(&self, user_id: &str) -> String {
         let Self(issued_at, ttl, room_id, privileges, streams) = self;
@@ -342,9 +352,9 @@ fn one_session_has_only_so_many_streams() {
 
 #[test]
 fn every_row_of_the_renewal_table_holds_and_a_refusal_harms_nothing() {
-    // proves T54, W8
+    // proves T54, W8, T12 (renewal)
     let first = Token(10, 100, "r1", BOTH, &[]).mint("alice");
-    let rows: [(&str, String, &str); 13] = [
+    let rows: [(&str, String, &str); 15] = [
         ("same rights", Token(20, 100, "r1", BOTH, &[]).mint("alice"), "renewed 20 until 120"),
         (
             "login only",
@@ -367,6 +377,8 @@ fn every_row_of_the_renewal_table_holds_and_a_refusal_harms_nothing() {
         ("same token", first.clone(), "renewed 20 until 110"),
         ("other room", Token(20, 100, "r2", BOTH, &[]).mint("alice"), "error 20 login_denied (room)"),
         ("other user", Token(20, 100, "r1", BOTH, &[]).mint("bob"), "error 20 token_user_mismatch"),
+        ("another app's", of_app_8(&ServerSecret::generate(&mut SysRng).unwrap()), "error 20 token_invalid"),
+        ("another app's that shares the secret", of_app_8(&secret()), "error 20 token_invalid"),
         ("expired", Token(10, 10, "r1", BOTH, &[]).mint("alice"), "error 20 token_expired"),
         ("older", Token(9, 500, "r1", BOTH, &[]).mint("alice"), "error 20 token_invalid"),
         ("empty", String::new(), "error 20 token_missing"),

@@ -48,7 +48,7 @@ fn describe(routes: &[Route], mut operations: Vec<Operation>) -> Result<Value, U
     if let Some(left) = operations.first() {
         return Err(Undescribed(format!("{} {} is described, but not served", left.method, left.path)));
     }
-    Ok(json!({
+    let mut document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "Roompass",
@@ -61,7 +61,28 @@ fn describe(routes: &[Route], mut operations: Vec<Operation>) -> Result<Value, U
         "tags": TAGS.iter().map(|(name, about)| json!({ "name": name, "description": about })).collect::<Vec<_>>(),
         "paths": paths,
         "components": { "schemas": schemas, "headers": parts::headers(), "securitySchemes": parts::security_schemes() },
-    }))
+    });
+    correct_numbers(&mut document);
+    Ok(document)
+}
+
+/// Numbers as they are: ours of 32 bits have no sign, which `int32` says they have, and the numbers that name members
+/// are texts. A client made from the document could not hold an app's number otherwise.
+fn correct_numbers(value: &mut Value) {
+    match value {
+        Value::Object(members) => {
+            if members.get("format").is_some_and(|format| format == "int32") {
+                members.insert("format".to_owned(), json!("int64"));
+                members.entry("maximum").or_insert(json!(u32::MAX));
+            }
+            if members.get("propertyNames").is_some_and(|names| names["type"] == "integer") {
+                members.insert("propertyNames".to_owned(), json!({ "type": "string", "pattern": "^[1-9][0-9]{0,9}$" }));
+            }
+            members.values_mut().for_each(correct_numbers);
+        }
+        Value::Array(items) => items.iter_mut().for_each(correct_numbers),
+        _ => {}
+    }
 }
 
 const INTRODUCTION: &str = "\

@@ -152,7 +152,7 @@ impl Operation {
 
 /// A query parameter is there or not; it is never null.
 fn without_null(mut member: Value) -> Value {
-    if let Some(kinds) = member["type"].as_array_mut() {
+    if let Some(kinds) = member.get_mut("type").and_then(Value::as_array_mut) {
         kinds.retain(|kind| kind != "null");
         if let [only] = kinds.as_slice() {
             member["type"] = only.clone();

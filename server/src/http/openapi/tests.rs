@@ -66,6 +66,45 @@ fn the_document_is_whole() {
     assert_eq!(ids.len(), operations);
 }
 
+/// Wherever a schema says of which type something is.
+fn types<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
+    match value {
+        Value::Object(members) => {
+            // A property may be called so, too; then it has a schema.
+            found.extend(members.get("type").filter(|kind| !kind.is_object()));
+            members.values().for_each(|member| types(member, found));
+        }
+        Value::Array(items) => items.iter().for_each(|item| types(item, found)),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_schema_that_names_a_type_names_one_that_there_is() {
+    let document = document().unwrap();
+    let mut found = Vec::new();
+    types(&document["components"]["schemas"], &mut found);
+    for operation in document["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap().values())
+    {
+        types(&operation["parameters"], &mut found);
+    }
+    assert!(found.len() > 100);
+    let known = ["null", "boolean", "integer", "number", "string", "array", "object"];
+    for kind in found {
+        let one = |kind: &Value| kind.as_str().is_some_and(|kind| known.contains(&kind));
+        assert!(one(kind) || kind.as_array().is_some_and(|kinds| !kinds.is_empty() && kinds.iter().all(one)), "{kind}");
+    }
+}
+
+#[test]
+fn a_client_made_from_the_document_can_hold_every_number_of_an_app() {
+    let document = document().unwrap();
+    assert!(!document.to_string().contains("int32"));
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["App"]["properties"]["app_id"]["maximum"], u32::MAX);
+    assert_eq!(schemas["Roles"]["properties"]["apps"]["propertyNames"]["type"], "string");
+}
+
 #[test]
 fn bodies_are_closed_and_names_have_the_shape_that_is_checked() {
     let document = document().unwrap();

@@ -371,7 +371,7 @@ async fn what_happens_in_rooms_is_announced_in_order() {
     assert!(found.to_string().contains(&session_id));
 }
 
-// proves T20, T21 (operating on rooms)
+// proves T21 (operating on rooms)
 #[tokio::test]
 async fn operating_needs_its_right_and_keys_reach_their_rooms_only() {
     let world = World::new().await;
