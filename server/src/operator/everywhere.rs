@@ -96,7 +96,8 @@ impl<'a> Everywhere<'a> {
         found
     }
 
-    /// Up to `limit` streams by id, from the one after `after`, only in a room or of a user if that is asked for.
+    /// Up to `limit` streams by id, from the one after `after`, in whose id or publisher's id `search` is; only in a room or
+    /// of a user if that is asked for.
     pub(super) async fn streams(
         &mut self,
         (room_id, user_id): (Option<String>, Option<String>),
