@@ -28,7 +28,7 @@ use crate::{
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 /// A thousand tokens with everything that a token may carry.
 const MAX_ANSWER_BYTES: usize = 32 * 1024 * 1024;
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const JSON: &str = "application/json";
 
 /// The key that an app's backend shows to the server. It can mint tokens for every user of the app.
 #[derive(Clone)]
@@ -221,7 +221,7 @@ impl BackendClient {
         };
         request.headers_mut().insert(AUTHORIZATION, authorization);
         if let Some(body) = body {
-            request.headers_mut().insert(CONTENT_TYPE, JSON);
+            request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(JSON));
             *request.body_mut() = Some(body.to_vec().into());
         }
         let response = self.http.execute(request).await.map_err(|error| Error::http(error, TIME_LIMIT))?;
@@ -251,7 +251,7 @@ fn sign(
         host: &host(url),
         path: url.path(),
         query: url.query(),
-        content_type: body.map(|_| JSON.to_str().unwrap_or_default()),
+        content_type: body.map(|_| JSON),
         body: body.unwrap_or_default(),
     };
     let signature = signer.sign(&unsigned, now)?;
