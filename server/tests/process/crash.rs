@@ -139,7 +139,7 @@ fn change_app(address: SocketAddr, key: &str, done: &Mutex<Acknowledged>, serial
         let name = format!("n{}", serial.fetch_add(1, Ordering::Relaxed));
         let Some(app) = send(address, key, "GET", "", &Value::Null) else { continue };
         done.lock().unwrap().app.name_in_doubt = Some(name.clone());
-        let change = json!({"version": app["version"], "settings": {"name": name}});
+        let change = json!({"version": app["app"]["version"], "settings": {"name": name}});
         if send(address, key, "PATCH", "", &change).is_none() {
             // Whatever else is asked for now would hide what became of this.
             return;
@@ -192,7 +192,7 @@ fn check_app(address: SocketAddr, key: &str, app: &mut App) {
     app.rotation_in_doubt = false;
 
     let shown = send(address, key, "GET", "", &Value::Null).unwrap();
-    let name = shown["settings"]["name"].as_str().map(str::to_owned);
+    let name = shown["app"]["settings"]["name"].as_str().map(str::to_owned);
     assert!(app.name.is_none() || name == app.name || name == app.name_in_doubt, "{name:?}, not {:?}", app.name);
     (app.name, app.name_in_doubt) = (name, None);
 

@@ -160,6 +160,12 @@ fn without_null(mut member: Value) -> Value {
     }
     if let Some(members) = member.as_object_mut() {
         members.remove("description");
+        // A number of 64 bits without a sign, which `int64` says it has.
+        let is_unsigned = members.contains_key("minimum") && !members.contains_key("maximum");
+        if is_unsigned && members.get("format").is_some_and(|format| format == "int64") {
+            members.remove("format");
+            members.insert("maximum".to_owned(), u64::MAX.into());
+        }
     }
     member
 }
