@@ -7,7 +7,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{SinkExt, StreamExt};
 use roompass_wire::{
     ErrorCode,
-    gateway::{ClientMessage, CloseCode, ErrorMessage, Hello, SUBPROTOCOL, ServerMessage},
+    gateway::{ClientMessage, CloseCode, ErrorMessage, Hello, LoggedIn, SUBPROTOCOL, ServerMessage},
 };
 use serde::{Deserialize, de::IntoDeserializer};
 use tokio::net::TcpStream;
@@ -61,7 +61,14 @@ impl Connection {
         match self.socket.next().await {
             None => Err(Error::network(tungstenite::Error::ConnectionClosed)),
             Some(Ok(Message::Close(frame))) => Err(closed(frame)),
-            Some(Ok(Message::Text(text))) => read(&text),
+            Some(Ok(Message::Text(text))) => {
+                let message = read(&text)?;
+                if let Some(ServerMessage::LoggedIn(LoggedIn { challenge: Some(next), .. })) = &message {
+                    // The one before is used up.
+                    self.hello.challenge.clone_from(next);
+                }
+                Ok(message)
+            }
             Some(Ok(Message::Binary(_))) => Err(Error::Protocol { what: "it sent a binary message" }),
             Some(Ok(_)) => Ok(None),
             Some(Err(error)) => Err(failure(error)),

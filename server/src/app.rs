@@ -36,6 +36,7 @@ use crate::{
     media::MediaPlane,
     metrics::Metrics,
     nodes::Nodes,
+    operator::{self, Question},
     reload::Reloader,
     requests::Requests,
     revocations::Revocations,
@@ -192,6 +193,7 @@ impl Service {
         gateway_config.server_origins.extend(origins(&origin));
         let media = MediaPlane::start(&config.media).await?;
         let single_use = SingleUse::new(store.clone());
+        let limits = Limits::new(&config.limits, metrics.clone());
         let gateway = Gateway::new(
             directory.clone(),
             tokens.clone(),
@@ -207,7 +209,8 @@ impl Service {
                     .with_media(media.clone())
                     .counting_in(metrics.clone())
                     .announcing(webhooks.clone())
-                    .feeding(feed.clone()),
+                    .feeding(feed.clone())
+                    .under(limits.pressure().clone()),
             ),
             feed,
             nodes,
@@ -221,7 +224,7 @@ impl Service {
             admins,
             audit,
             audit_retention: config.audit.clone(),
-            limits: Limits::new(&config.limits, metrics.clone()),
+            limits,
             metrics,
             tokens,
             revocations,
@@ -362,7 +365,8 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
     let (stop, stopped) = watch::channel(false);
     let router = http::router(Arc::clone(&service));
     let limits = ConnectionLimits::new(service.limits.connections().clone(), service.metrics.clone());
-    tracing::info!(%address, origin = service.origin, dev = service.dev, "roompass serves on {address}");
+    let node = service.nodes.bus().node();
+    tracing::info!(%address, origin = service.origin, dev = service.dev, %node, "roompass serves on {address}");
     service.limits.warn_if_short(config.limits.connections);
     let watched = watching.map(|listener| watch_over(listener, &service)).transpose()?;
     if let Some(tls) = &tls {
@@ -374,6 +378,7 @@ pub async fn start(config: Config, clock: Arc<dyn Clock>) -> Result<Running, Sta
         chores: tokio::spawn(write_down_last_use(Arc::clone(&service), stopped.clone())),
         following: tokio::spawn(Arc::clone(&service.gateway).follow()),
         meeting: tokio::spawn(meet(Arc::clone(&service))),
+        watching: tokio::spawn(service.limits.pressure().clone().watch()),
         tidying: tokio::spawn(tidy(Arc::clone(&service), stopped.clone())),
         reserving: tokio::spawn(reserve_mints(Arc::clone(&service), stopped.clone())),
         delivering: tokio::spawn(deliverer.run(stopped.clone())),
@@ -456,9 +461,13 @@ async fn serve(
     }
 }
 
-/// Brings this node's rooms and the others' together, to the end.
-async fn meet(service: Arc<Service>) {
-    tokio::join!(service.nodes.listen(), service.nodes.speak());
+/// Brings this node's rooms and the others' together, and answers the others, to the end.
+pub(crate) async fn meet(service: Arc<Service>) {
+    let answer = |app_id, question: Question| {
+        let service = Arc::clone(&service);
+        async move { operator::answer(&service, app_id, &question).await }
+    };
+    tokio::join!(service.nodes.listen(), service.nodes.speak(), Arc::clone(&service.nodes).answer(answer));
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
@@ -524,6 +533,7 @@ pub struct Running {
     chores: JoinHandle<()>,
     following: JoinHandle<()>,
     meeting: JoinHandle<()>,
+    watching: JoinHandle<()>,
     tidying: JoinHandle<()>,
     reserving: JoinHandle<()>,
     delivering: JoinHandle<()>,
@@ -600,6 +610,7 @@ impl Running {
         self.service.media.shutdown().await;
         // Only now, so that the others hear of every stay that has ended.
         self.meeting.abort();
+        self.watching.abort();
         self.service.nodes.bus().close().await;
         self.service.audit.close().await;
         // Last, so that the end can be watched.

@@ -63,6 +63,9 @@ pub enum Error {
     /// What is named is not there.
     #[error("there is nothing by that name")]
     NotFound,
+    /// It is not here, and may be on a node that could not be asked.
+    #[error("it is not on this node, and not all other nodes could be asked")]
+    NodesUnreached,
     /// The same, of a thing that has a word for it.
     #[error("no such {0}")]
     Missing(&'static str),
@@ -173,6 +176,7 @@ impl Error {
             Self::Stale
             | Self::TimedOut
             | Self::Busy
+            | Self::NodesUnreached
             | Self::Randomness
             | Self::MasterKeyRotated
             | Self::NoMintsReserved

@@ -25,6 +25,8 @@ const TOLD: usize = 500;
 const WATCHED: Duration = Duration::from_secs(60);
 /// How many may wait at a time for something to happen. Others are answered at once.
 const MAX_WAITING: usize = 200;
+/// How many refusals are told in a second, of all apps together.
+const REFUSED_PER_SECOND: u32 = 50;
 
 /// The latest events of this node.
 #[derive(Debug)]
@@ -43,6 +45,18 @@ struct Kept {
     last: u64,
     /// Whoever has heard less than this has missed something.
     complete_after: u64,
+    /// How many refusals were told in which second.
+    refused: (UnixSeconds, u32),
+}
+
+impl Kept {
+    fn may_refuse(&mut self, now: UnixSeconds) -> bool {
+        if self.refused.0 != now {
+            self.refused = (now, 0);
+        }
+        self.refused.1 += 1;
+        self.refused.1 <= REFUSED_PER_SECOND
+    }
 }
 
 /// What came after a number.
@@ -61,7 +75,7 @@ impl Feed {
     pub fn new(start: UnixSeconds) -> Self {
         let last = start.get().unsigned_abs() << 20;
         Self {
-            kept: Mutex::new(Kept { events: VecDeque::new(), last, complete_after: last }),
+            kept: Mutex::new(Kept { events: VecDeque::new(), last, complete_after: last, refused: (start, 0) }),
             latest: watch::Sender::new(Some(last)),
             watched_until: AtomicI64::new(i64::MIN),
         }
@@ -77,6 +91,14 @@ impl Feed {
     /// Something else happened, if somebody wants to know.
     pub fn note(&self, app_id: AppId, now: UnixSeconds, event: impl FnOnce() -> FeedEvent) {
         if self.is_watched(now) {
+            self.push(app_id, vec![event()]);
+        }
+    }
+
+    /// The same of what anybody can make happen as often as they like: some of it a second is told, the rest is counted
+    /// elsewhere.
+    pub fn note_refused(&self, app_id: AppId, now: UnixSeconds, event: impl FnOnce() -> FeedEvent) {
+        if self.is_watched(now) && self.kept().may_refuse(now) {
             self.push(app_id, vec![event()]);
         }
     }
@@ -99,20 +121,21 @@ impl Feed {
         if is_over || !told.events.is_empty() || told.missed || after.is_none() {
             return told;
         }
+        // Nothing up to there was of interest: it is not looked at again with every event of other apps.
+        let mut seen = told.last;
         let wanted = async {
             // Ends with the server.
             while latest.changed().await.is_ok() && latest.borrow_and_update().is_some() {
-                let told = self.look(app_id, prefix, after);
+                let told = self.look(app_id, prefix, Some(seen));
                 if !told.events.is_empty() || told.missed {
                     return told;
                 }
+                seen = told.last;
             }
-            self.look(app_id, prefix, after)
+            self.look(app_id, prefix, Some(seen))
         };
-        match timeout(wait, wanted).await {
-            Ok(told) => told,
-            Err(_) => self.look(app_id, prefix, after),
-        }
+        let heard = timeout(wait, wanted).await;
+        heard.unwrap_or_else(|_| self.look(app_id, prefix, Some(seen)))
     }
 
     /// Nobody waits any more.

@@ -1,7 +1,7 @@
 // How soon the pages that watch can be used with a long audit trail and very many live users. No test: it is run by
 // hand, and says what it measured.
 //
-//   roompass dev --json --ephemeral --listen 127.0.0.1:0 | node tests/console/crowd.mjs 100000 5000
+//   roompass dev --json --setup --ephemeral --listen 127.0.0.1:0 | node tests/console/crowd.mjs 100000 5000
 
 import { createRequire } from "node:module";
 import { performance } from "node:perf_hooks";

@@ -56,7 +56,8 @@ impl Cluster {
         if !settings.is_empty() {
             cluster.operate(&[&["app", "update", "77"], settings].concat());
         }
-        let key = cluster.operate(&["key", "create", "--app-id", "77"]);
+        let rights = ["--right", "mint", "--right", "read", "--right", "operate"];
+        let key = cluster.operate(&[&["key", "create", "--app-id", "77"][..], &rights].concat());
         cluster.backend_key = key["backend_key"].as_str().expect("a string").to_owned();
         logs::note_secret(&cluster.backend_key);
         (0..nodes).for_each(|_| cluster.add_node());
@@ -71,6 +72,18 @@ impl Cluster {
         let mut command = Command::new(program("roompass"));
         let command = command.args(arguments).args(["--json", "--config"]).arg(self.config()).env_clear();
         let output = command.output().expect("it starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice(&output.stdout).expect("it is JSON")
+    }
+
+    /// `roompass room …`, asked of one node. What it printed as JSON.
+    pub(crate) fn room(&self, node: usize, arguments: &[&str]) -> Value {
+        let key_file = self.directory.path().join("backend.key");
+        fs::write(&key_file, &self.backend_key).expect("it can be written");
+        fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let mut command = Command::new(program("roompass"));
+        command.arg("room").args(arguments).args(["--json", "--app-id", "77", "--url", &self.nodes[node].url]);
+        let output = command.arg("--key-file").arg(key_file).env_clear().output().expect("it starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("it is JSON")
     }

@@ -56,6 +56,7 @@ class Client:
         self.socket = connect(gateway_url, subprotocols=["roompass.v1"], compression=None)
         self.hello = self._receive()
         self.hello_at = time.monotonic()
+        self.challenge = self.hello["challenge"]
         assert self.hello["type"] == "hello" and self.hello["protocol"] == "roompass.v1", self.hello["type"]
 
     def login(self, token=None, app_sign=None):
@@ -64,12 +65,7 @@ class Client:
         if token is not None:
             login["token"] = token
         if app_sign is not None:
-            timestamp = self.hello["server_time"] + int(time.monotonic() - self.hello_at)
-            challenge = base64.b64decode(self.hello["challenge"], validate=True)
-            proof = app_sign_proof(
-                app_sign, self.origin, self.app_id, self.user_id, self.room_id, challenge, timestamp
-            )
-            login["app_sign_proof"] = {"timestamp": timestamp, "proof": proof}
+            login["app_sign_proof"] = self._proof(app_sign, self.room_id)
         return self._in_room(self.request("login", **login))
 
     def resume(self, lost):
@@ -81,9 +77,21 @@ class Client:
             )
         )
 
-    def switch_room(self, room_id, token):
+    def switch_room(self, room_id, token=None, app_sign=None):
         """Leaves the room for another one, on this connection."""
-        return self._in_room(self.request("switch_room", from_room_id=self.room_id, room_id=room_id, token=token))
+        switch = {"from_room_id": self.room_id, "room_id": room_id}
+        if token is not None:
+            switch["token"] = token
+        if app_sign is not None:
+            switch["app_sign_proof"] = self._proof(app_sign, room_id)
+        return self._in_room(self.request("switch_room", **switch))
+
+    def _proof(self, app_sign, room_id):
+        """Shows that this client has the AppSign: good once, on this connection, for this user and room."""
+        timestamp = self.hello["server_time"] + int(time.monotonic() - self.hello_at)
+        challenge = base64.b64decode(self.challenge, validate=True)
+        proof = app_sign_proof(app_sign, self.origin, self.app_id, self.user_id, room_id, challenge, timestamp)
+        return {"timestamp": timestamp, "proof": proof}
 
     def _in_room(self, answer):
         """Keeps what it takes to come back."""
@@ -91,6 +99,8 @@ class Client:
         # Missed changes follow, unless the state is there instead.
         if answer["type"] == "logged_in" or "state" in answer:
             self.seq = answer["seq"]
+        # The one before is used up.
+        self.challenge = answer.get("challenge", self.challenge)
         return answer
 
     def vanish(self):

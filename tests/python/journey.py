@@ -89,6 +89,12 @@ def journey(server):
     while seen["users"][0]["user_id"] != "bob":
         seen = alice.event("room_users")
     expect(seen["change"], "add")
+    walker = client("walker", "hall1")
+    walker.login(app_sign=server["app_sign"])
+    for number in (2, 3):
+        # Each with the challenge that came last.
+        expect(walker.switch_room(f"hall{number}", app_sign=server["app_sign"])["auth"], "app_sign")
+    walker.request("logout")
     kept("login by proof of the AppSign")
 
     expect(alice.request("publish", stream_id="alice-camera")["type"], "ok")

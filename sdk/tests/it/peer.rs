@@ -38,6 +38,8 @@ pub(crate) const APP_ID: u32 = 1_234_567_890;
 /// What the peer's clock shows when a connection is made.
 pub(crate) const SERVER_TIME: i64 = 1_800_000_000;
 pub(crate) const CHALLENGE: [u8; 32] = [9; 32];
+/// What a login brings in its place.
+pub(crate) const NEXT_CHALLENGE: [u8; 32] = [8; 32];
 
 /// A token as far as a client can see: version, expiry, and sealed bytes that differ from one token to the next.
 pub(crate) fn token(expire_at: i64) -> String {
@@ -311,15 +313,20 @@ impl Talk {
     }
 }
 
-/// Whether `login` carries alice's proof of `app_sign` for the server at `url`.
+/// Whether `login` carries alice's proof of `app_sign` for the server at `url` and its hello.
 pub(crate) fn proves(app_sign: &AppSign, url: &str, login: &Login) -> bool {
+    proves_to(&CHALLENGE, app_sign, url, login)
+}
+
+/// The same for another challenge.
+pub(crate) fn proves_to(challenge: &[u8; 32], app_sign: &AppSign, url: &str, login: &Login) -> bool {
     let Some(shown) = &login.app_sign_proof else { return false };
     let proof = LoginProof {
         server_origin: url,
         app_id: AppId::new(APP_ID).unwrap(),
         user_id: "alice",
         room_id: &login.room_id,
-        challenge: &CHALLENGE,
+        challenge,
         timestamp: UnixSeconds::new(shown.timestamp),
     };
     assert_eq!(shown.timestamp, SERVER_TIME);
@@ -367,6 +374,7 @@ pub(crate) fn logged_in() -> LoggedIn {
         metadata: None,
         resume_key: None,
         resume_within_secs: 0,
+        challenge: None,
         server_time: SERVER_TIME,
         room_session_id: "1".to_owned(),
         seq: 1,

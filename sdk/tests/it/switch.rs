@@ -1,5 +1,6 @@
 //! From one room to another on the same connection.
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use roompass_sdk::{
     Admission, AppSign, Cause, ErrorCode, ErrorKind, Event, Events, FixedToken, RoomState, TokenAnswer, TokenRequest,
 };
@@ -47,7 +48,8 @@ async fn a_switch_asks_for_a_token_and_brings_the_other_room() {
     };
     let app_sign = AppSign::new(&"0f".repeat(32)).unwrap();
     let client = peer.client().app_sign(app_sign.clone()).token_provider(provider).build().unwrap();
-    let (room, mut talk) = peer.admit_as(&client, resumable()).await;
+    let challenge = Some(STANDARD.encode(NEXT_CHALLENGE));
+    let (room, mut talk) = peer.admit_as(&client, LoggedIn { challenge, ..resumable() }).await;
     let (done, ()) = tokio::join!(room.start_publishing_stream("s1"), async {
         let id = talk.expect_publish().await.id;
         talk.ok(id).await;
@@ -57,7 +59,7 @@ async fn a_switch_asks_for_a_token_and_brings_the_other_room() {
         let switch = talk.expect_switch().await;
         assert_eq!((&*switch.from_room_id, &*switch.room_id), ("lobby", "attic"));
         assert!(switch.token.is_some());
-        // The proof is for the new room, with this connection's challenge.
+        // The proof is for the new room, with the challenge that came with the login: the first is used up.
         let app_sign_proof = switch.app_sign_proof.clone();
         let shown = Login {
             id: 0,
@@ -69,8 +71,10 @@ async fn a_switch_asks_for_a_token_and_brings_the_other_room() {
             app_sign_proof,
             sdk: None,
         };
-        assert!(!proves(&app_sign, &peer.url, &Login { room_id: "lobby".into(), ..shown.clone() }));
-        assert!(proves(&app_sign, &peer.url, &shown));
+        let elsewhere = Login { room_id: "lobby".into(), ..shown.clone() };
+        assert!(!proves_to(&NEXT_CHALLENGE, &app_sign, &peer.url, &elsewhere));
+        assert!(!proves(&app_sign, &peer.url, &shown));
+        assert!(proves_to(&NEXT_CHALLENGE, &app_sign, &peer.url, &shown));
         talk.admit_as(attic(switch.id)).await;
     });
     switched.unwrap();

@@ -138,6 +138,8 @@ export class Connection {
       case "media_answer":
       case "media_servers":
       case "ok":
+        // The one before is used up.
+        if (message.type === "logged_in") this.hello.challenge = message.challenge ?? this.hello.challenge;
         this.#answer(message.id, (waiting) => {
           waiting.onAnswer?.(message);
           waiting.resolve(message);

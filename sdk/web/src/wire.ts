@@ -71,6 +71,7 @@ export interface LoggedIn {
   metadata?: string;
   resume_key?: string;
   resume_within_secs?: number;
+  challenge?: string;
   server_time: number;
   room_session_id?: string;
   seq: number;

@@ -480,9 +480,14 @@ test("a login proof is made by the page's backend, for exactly this login", asyn
   const login = await peer.take("login");
   assert.deepEqual(login["app_sign_proof"], { timestamp: START, proof: "cHJvb2Y=" });
   assert.deepEqual(asked, { origin: w.gateway.origin, appId: 7, userId: "alice", roomId: "room1", challenge: "AAEC", timestamp: START });
-  peer.welcome(login, { auth: "app_sign" });
+  peer.welcome(login, { auth: "app_sign", challenge: "BAUG" });
   await entering;
   await assert.rejects(w.client.renewToken(token(HOUR)), isCode("app_sign_session"));
+  const switching = w.client.switchRoom("room1", "room2");
+  const request = await peer.take("switch_room");
+  assert.deepEqual(asked, { origin: w.gateway.origin, appId: 7, userId: "alice", roomId: "room2", challenge: "BAUG", timestamp: START });
+  peer.welcome(request, { auth: "app_sign", room_id: "room2" });
+  await switching;
 });
 
 test("logging out says so, ends what waits, and leaves nothing running", async (t) => {

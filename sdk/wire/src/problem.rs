@@ -105,6 +105,7 @@ catalogue! {
     RoomFull = "room_full", 409, 1002034, true, "The room is full", "Try again when somebody has left.";
     RoomBusy = "room_busy", 429, 1002072, true, "Too many logins to this room at once", "Try again after a short, random wait.";
     Banned = "banned", 403, 1002066, false, "The user is banned", "Ask the operator.";
+    TooManySessions = "too_many_sessions", 503, 0, true, "There is no room for another session", "Try again later; operators raise `limits.sessions` or add nodes.";
     LoggedInElsewhere = "logged_in_elsewhere", 409, 1002086, false, "The user is logged in elsewhere", "Log out there first.";
     ResumeRefused = "resume_refused", 409, 0, false, "There is no such session to go on with", "Log in anew.";
     UserNotInRoom = "user_not_in_room", 404, 0, false, "A user named is not in the room", "Take the user ids from `logged_in` and `room_users`.";

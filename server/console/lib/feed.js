@@ -1,8 +1,9 @@
 // What happens in the rooms of an app, as it happens: the server is asked again and again, and answers when there is news.
 
-import { useEffect, useRef, useState } from "./view.js";
+import { useCallback, useEffect, useRef, useState } from "./view.js";
 import { get, url } from "../api.js";
 import { awake, isAwake } from "./awake.js";
+import { useEvery } from "./every.js";
 
 const WAIT_SECS = 8;
 const KEPT = 200;
@@ -11,13 +12,17 @@ const AT_MOST_EVERY_MS = 700;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 15_000;
 
+/** Where there are other nodes, of which nothing is told, it is looked at again so often. */
+const OTHERS_MS = 5000;
+
 /**
- * In a component: `events` (the latest first), `state` (`live`, `paused` or `away`) and `error`. `onNews` is called when
- * something has happened, or may have.
+ * In a component: `events` (the latest first), `state` (`live`, `paused` or `away`), and whether that is all, `isWhole`.
+ * `onNews` is called when something has happened, or may have.
  */
 export function useFeed(appId, onNews) {
   const [events, setEvents] = useState([]);
   const [state, setState] = useState("live");
+  const [isWhole, setWhole] = useState(true);
   const news = useRef(onNews);
   news.current = onNews;
   useEffect(() => {
@@ -25,10 +30,12 @@ export function useFeed(appId, onNews) {
       heard: (more) => setEvents((before) => [...more.toReversed(), ...before].slice(0, KEPT)),
       news: () => news.current(),
       state: setState,
+      whole: setWhole,
     });
     return () => follower.stop();
   }, [appId]);
-  return { events, state };
+  useEvery(OTHERS_MS, useCallback(() => news.current(), []), !isWhole);
+  return { events, state, isWhole };
 }
 
 /** In a component: loads `list` again whenever `turn` changes. */
@@ -47,14 +54,17 @@ function follow(appId, tell) {
         continue;
       }
       try {
+        const askedAt = Date.now();
         const answer = await get(url`/v1/apps/${appId}/feed`, { after: last, wait_secs: last === undefined ? undefined : WAIT_SECS }, { signal });
         tell.state("live");
+        tell.whole(answer.is_whole);
         retry = FIRST_RETRY_MS;
         if (answer.events.length) tell.heard(answer.events);
         // What is shown was asked for before the first number was known.
         if (last === undefined || answer.missed || answer.events.length) tell.news();
         last = answer.last;
-        if (answer.events.length) await pause(AT_MOST_EVERY_MS, signal);
+        // A server that is busy or stops answers at once, with nothing.
+        if (Date.now() - askedAt < AT_MOST_EVERY_MS || answer.events.length || answer.missed) await pause(AT_MOST_EVERY_MS, signal);
       } catch (error) {
         if (signal.aborted || error.status === 401) return;
         tell.state("away");

@@ -8,7 +8,7 @@ import { can } from "../session.js";
 import { Badge, Empty, PageHead, PagedTable, Search, Tabs, count, usePages } from "../ui/kit.js";
 import { Activity } from "./live/activity.js";
 import { Room } from "./live/room.js";
-import { Sessions } from "./live/sessions.js";
+import { Sessions, Unreached } from "./live/sessions.js";
 import { AllStreams } from "./live/streams.js";
 
 export const title = "Live";
@@ -20,14 +20,14 @@ const STATES = { live: ["good", "following"], paused: ["", "paused"], away: ["ba
 export default function Live({ params, query }) {
   const { appId } = params;
   const [turn, setTurn] = useState(0);
-  const { events, state } = useFeed(appId, () => setTurn((turn) => turn + 1));
+  const { events, state, isWhole } = useFeed(appId, () => setTurn((turn) => turn + 1));
   const room = query.get("room");
   const tab = query.get("show") ?? "rooms";
   const show = (room) => setQuery({ room });
   const mayAct = can("admin", appId);
   const [kind, word] = STATES[state];
   return html`
-    <${PageHead} title="Live" about="Rooms, users and streams on this node, as they come and go.">
+    <${PageHead} title="Live" about="Rooms, users and streams, as they come and go.">
       <span role="status" class="following"><${Badge} kind=${kind}><span class="pulse" aria-hidden="true"></span>${word}<//></span>
     <//>
     ${room
@@ -36,7 +36,7 @@ export default function Live({ params, query }) {
           ${tab === "rooms" && html`<${Rooms} appId=${appId} turn=${turn} />`}
           ${tab === "users" && html`<${Sessions} appId=${appId} turn=${turn} mayAct=${mayAct} />`}
           ${tab === "streams" && html`<${AllStreams} appId=${appId} turn=${turn} isLive=${state === "live"} mayAct=${mayAct} />`}
-          ${tab === "activity" && html`<${Activity} events=${events} onRoom=${show} />`}
+          ${tab === "activity" && html`<${Activity} events=${events} isWhole=${isWhole} onRoom=${show} />`}
         <//>`}`;
 }
 
@@ -49,13 +49,14 @@ const COLUMNS = [
 function Rooms({ appId, turn }) {
   const [search, setSearch] = useState("");
   const load = async (cursor) => {
-    const { rooms, cursor: next } = await get(url`/v1/apps/${appId}/rooms`, { limit: PAGE, cursor, search });
-    return { rows: rooms, cursor: next };
+    const { rooms, cursor: next, unreached } = await get(url`/v1/apps/${appId}/rooms`, { limit: PAGE, cursor, search });
+    return { rows: rooms, cursor: next, unreached };
   };
   const pages = usePages(load, [appId, search]);
   useAgain(pages, turn);
   const href = ({ room_id }) => `?${new URLSearchParams({ room: room_id })}`;
   return html`<div class="row"><${Search} label="Search by room id" value=${search} onValue=${setSearch} /></div>
+    <${Unreached} nodes=${pages.value?.unreached} />
     <${PagedTable} label="Rooms" pages=${pages} columns=${COLUMNS} keyOf=${({ room_id }) => room_id} href=${href}
       empty=${search
         ? html`<${Empty} icon="search" title="No room fits">Nobody is in a room with “${search}” in its id.<//>`

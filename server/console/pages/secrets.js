@@ -32,7 +32,7 @@ export default function Secrets({ app }) {
     <${Card} title="The ring">
       <${Table} label="Server secrets" rows=${secrets} keyOf=${({ secret_id }) => secret_id} columns=${[
         { label: "Fingerprint", cell: ({ fingerprint }) => html`<${Mono}>${fingerprint}<//>` },
-        { label: "Seals", cell: ({ purpose }) => PURPOSES[purpose] },
+        ...(purposes.length > 1 ? [{ label: "Seals", cell: ({ purpose }) => PURPOSES[purpose] }] : []),
         { label: "State", cell: (secret) => html`<${Badge} kind=${STATES[secret.state][0]}>${secret.retired_at ? "retired" : STATES[secret.state][1]}<//>` },
         { label: "Opens until", cell: ({ valid_until }) => (valid_until ? html`<${Moment} at=${valid_until} />` : "its rotation") },
         { label: "Last used", cell: ({ last_used_at }) => html`<${When} at=${last_used_at} />` },

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use token_gen::{AppId, Cipher, Format, MAX_LIFETIME, Privileges, UnixSeconds};
+use token_gen::{AppId, Cipher, Format, MAX_LIFETIME, Privileges, Rights, UnixSeconds};
 
 use super::names;
 use crate::config::parse_origin;
@@ -50,9 +50,13 @@ pub struct AppSettings {
     /// What a login by AppSign alone may do. Default login and publish.
     #[serde(with = "names::privileges")]
     pub app_sign_privileges: Privileges,
+    /// Whether a login by AppSign alone may play. Default yes.
+    pub app_sign_play: bool,
     /// What an identity token (empty payload) may do. Default login and publish.
     #[serde(with = "names::privileges")]
     pub identity_privileges: Privileges,
+    /// Whether an identity token lets its user play. Default yes.
+    pub identity_play: bool,
     /// Whether identity tokens are refused.
     pub require_privilege_token: bool,
     /// What an empty stream list in a token means.
@@ -93,7 +97,9 @@ impl AppSettings {
             app_sign_enabled: true,
             app_sign_min_sdk: None,
             app_sign_privileges: Privileges::ALL,
+            app_sign_play: true,
             identity_privileges: Privileges::ALL,
+            identity_play: true,
             require_privilege_token: false,
             empty_stream_list: EmptyStreamList::None,
             duplicate_login: DuplicateLogin::NewestWins,
@@ -103,6 +109,16 @@ impl AppSettings {
             heartbeat_timeout_secs: 90,
             empty_room_ttl_secs: 0,
         }
+    }
+
+    /// What a login by AppSign alone may do, in any room.
+    pub fn app_sign_rights(&self) -> Rights {
+        in_any_room(self.app_sign_privileges, self.app_sign_play)
+    }
+
+    /// What an identity token lets its user do, in any room.
+    pub fn identity_rights(&self) -> Rights {
+        in_any_room(self.identity_privileges, self.identity_play)
     }
 
     /// Reads stored JSON. A setting that is not in it, because it is newer, gets its default; one that we do not know,
@@ -295,6 +311,11 @@ impl From<SdkVersion> for String {
     fn from(SdkVersion([major, minor, patch]): SdkVersion) -> Self {
         format!("{major}.{minor}.{patch}")
     }
+}
+
+fn in_any_room(privileges: Privileges, play: bool) -> Rights {
+    let rights = Rights::builder_any_room().allow_all(privileges);
+    if play { rights.build() } else { rights.deny_play().build() }
 }
 
 /// How an app's clients authenticate.

@@ -28,7 +28,7 @@ use tokio::{task::JoinHandle, time::timeout};
 
 pub use event::{Action, Actor, Event, Origin, Outcome, RequestId};
 pub use reasons::{Meaning, meaning};
-pub use search::{count_refusals, export, filter, find, shown};
+pub use search::{count_refusals, export, filter, find, shown, to_the_end};
 pub use verify::{End, Walked, walk};
 
 use crate::{clock::Clock, error::Error, store::Store};

@@ -11,7 +11,7 @@ use super::{reasons, verify};
 use crate::{
     error::Error,
     limits::Places,
-    store::{AuditFilter, AuditRecord, AuditWalk, RefusalCounts, RefusalSpans, Store, StoreError},
+    store::{AuditFilter, AuditRecord, AuditWalk, RefusalCounts, RefusalSpans, Store},
 };
 
 /// How many records of an export are read at once.
@@ -159,16 +159,20 @@ async fn search(
     to_the_end(place, async move { store.audit_records(filter, walk, limit).await }).await
 }
 
-async fn to_the_end<T: Send + 'static>(
+/// Searches, and keeps `place` until the store has done so, even if nobody waits for it any more.
+///
+/// # Errors
+/// Those of the search.
+pub async fn to_the_end<T: Send + 'static, E: Into<Error> + Send + 'static>(
     place: OwnedSemaphorePermit,
-    search: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    search: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> Result<T, Error> {
     let searching = tokio::spawn(async move {
         let found = search.await;
         drop(place);
         found
     });
-    Ok(searching.await.map_err(|_| Error::Internal("a search panicked"))??)
+    searching.await.map_err(|_| Error::Internal("a search panicked"))?.map_err(Into::into)
 }
 
 /// A record as it is shown.

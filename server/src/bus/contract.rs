@@ -42,6 +42,7 @@ pub(crate) async fn run<M: Meeting>(mut meeting: impl FnMut() -> M) {
     apps_are_separate_worlds(&meeting()).await;
     what_a_dead_node_held_is_free(&meeting()).await;
     nodes_know_of_each_other_while_they_live(&meeting()).await;
+    every_other_node_is_asked_and_whoever_is_silent_is_named(&meeting()).await;
 }
 
 const TERMS: Terms = Terms { since: 1, rank: 1, newest_wins: true, limit: 0, again: false };
@@ -317,4 +318,56 @@ async fn nodes_know_of_each_other_while_they_live<M: Meeting>(meeting: &M) {
     assert_eq!(known().await, BTreeSet::from(cards.clone()));
     two.close().await;
     assert_eq!(known().await, BTreeSet::from([cards[0].clone()]));
+}
+
+async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(meeting: &M) {
+    let app_id = AppId::new(7).unwrap();
+    let here = meeting.join().await;
+    // Nobody else is there.
+    let everybody = BTreeSet::new();
+    let alone = here.ask(app_id, "anybody?", &everybody, DEADLINE).await.unwrap();
+    same((alone.given, alone.silent), Default::default());
+    let (there, third) = (meeting.join().await, meeting.join().await);
+    let answer = async |bus: &M::Bus, says: &str| {
+        let question = timeout(DEADLINE, bus.question()).await.expect("the question comes");
+        same((question.from.clone(), question.app_id), (here.node().clone(), app_id));
+        same(&*question.text, "how many?\n and who");
+        bus.answer(&question, says).await.unwrap();
+    };
+    let ask = here.ask(app_id, "how many?\n and who", &everybody, DEADLINE);
+    let (answers, (), ()) = tokio::join!(ask, answer(&there, "two, ü\nand more"), answer(&third, ""));
+    let mut answers = answers.unwrap();
+    let mut expected =
+        vec![(there.node().clone(), "two, ü\nand more".to_owned()), (third.node().clone(), String::new())];
+    answers.given.sort();
+    expected.sort();
+    same((answers.given, answers.silent), (expected, Vec::new()));
+
+    // One says nothing. Two questions at a time each hear their own answers.
+    let patience = Duration::from_millis(500);
+    let answer_late = async {
+        let [first, second] = [(); 2].map(|()| timeout(DEADLINE, there.question()));
+        let (first, second) = (first.await.unwrap(), second.await.unwrap());
+        there.answer(&second, &second.text).await.unwrap();
+        there.answer(&first, &first.text).await.unwrap();
+    };
+    let (first, second, ()) = tokio::join!(
+        here.ask(app_id, "1", &everybody, patience),
+        here.ask(app_id, "2", &everybody, patience),
+        answer_late
+    );
+    for (answers, text) in [(first, "1"), (second, "2")] {
+        let given = vec![(there.node().clone(), text.to_owned())];
+        let answers = answers.unwrap();
+        same((answers.given, answers.silent), (given, vec![third.node().clone()]));
+    }
+    let hopeless = BTreeSet::from([third.node().clone()]);
+    let ask = here.ask(app_id, "how many?\n and who", &hopeless, DEADLINE);
+    let answers = tokio::join!(ask, answer(&there, "one")).0.unwrap();
+    same((answers.given.len(), answers.silent), (1, Vec::new()));
+
+    // Whoever has gone is not waited for.
+    third.close().await;
+    let answers = tokio::join!(here.ask(app_id, "how many?\n and who", &everybody, DEADLINE), answer(&there, "one")).0;
+    same(answers.unwrap().silent, Vec::new());
 }

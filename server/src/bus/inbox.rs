@@ -26,16 +26,24 @@ struct State {
 }
 
 impl Inbox {
-    /// Appends a piece of news. Never waits.
-    pub(super) fn push(&self, news: News) {
+    /// Appends a piece of news. Never waits. Says how many were thrown away for it.
+    pub(super) fn push(&self, news: News) -> usize {
         let mut state = self.lock();
+        let mut dropped = 0;
         if state.news.len() >= MAX_NEWS {
+            dropped = state.news.len();
             state.news.clear();
             state.missed = true;
         }
         state.news.push_back(news);
         drop(state);
         self.filled.notify_one();
+        dropped
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().news.len()
     }
 
     /// Says that anything may have happened unheard.
@@ -84,7 +92,8 @@ mod tests {
         assert_eq!(inbox.next().now_or_never(), Some(text(1)));
         assert_eq!(inbox.next().now_or_never(), Some(text(2)));
         assert_eq!(inbox.next().now_or_never(), None);
-        (0..=MAX_NEWS).for_each(|number| inbox.push(text(number)));
+        let dropped: usize = (0..=MAX_NEWS).map(|number| inbox.push(text(number))).sum();
+        assert_eq!((dropped, inbox.len()), (MAX_NEWS, 1));
         assert_eq!(inbox.next().now_or_never(), Some(News::Missed));
         assert_eq!(inbox.next().now_or_never(), Some(text(MAX_NEWS)));
         assert_eq!(inbox.next().now_or_never(), None);

@@ -1,16 +1,17 @@
 //! The bus of nodes within one process. For a single node it costs nothing: there is nobody to tell.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use token_gen::AppId;
 
 use super::{
-    Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, News, NodeId, Posted, Record, Terms, Topic,
-    inbox::Inbox,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, News, NodeId, Posted, Question, Record,
+    Tally, Terms, Topic, desk::Desk, inbox::Inbox,
 };
 
 /// Where the nodes of one process meet.
@@ -23,6 +24,7 @@ pub struct LocalBus {
     node: NodeId,
     hub: LocalHub,
     inbox: Arc<Inbox>,
+    desk: Arc<Desk>,
     /// Whether no other node can come.
     is_alone: bool,
 }
@@ -30,6 +32,7 @@ pub struct LocalBus {
 #[derive(Debug, Default)]
 struct State {
     nodes: HashMap<NodeId, Arc<Inbox>>,
+    desks: HashMap<NodeId, Arc<Desk>>,
     followers: HashMap<Topic, HashSet<NodeId>>,
     boards: HashMap<Topic, Standing>,
     names: HashMap<(AppId, String), Claim>,
@@ -57,9 +60,11 @@ struct Claim {
 impl LocalHub {
     /// A new node.
     pub fn join(&self, node: NodeId) -> LocalBus {
-        let inbox = Arc::<Inbox>::default();
-        self.lock().nodes.insert(node.clone(), Arc::clone(&inbox));
-        LocalBus { node, hub: self.clone(), inbox, is_alone: false }
+        let (inbox, desk) = (Arc::<Inbox>::default(), Arc::<Desk>::default());
+        let mut state = self.lock();
+        state.nodes.insert(node.clone(), Arc::clone(&inbox));
+        state.desks.insert(node.clone(), Arc::clone(&desk));
+        LocalBus { node, hub: self.clone(), inbox, desk, is_alone: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -274,12 +279,52 @@ impl Bus for LocalBus {
         self.inbox.next().await
     }
 
+    async fn ask(
+        &self,
+        app_id: AppId,
+        text: &str,
+        hopeless: &BTreeSet<NodeId>,
+        patience: Duration,
+    ) -> Result<Answers, BusError> {
+        let asking = self.desk.ask();
+        let question = Question { from: self.node.clone(), id: asking.id, app_id, text: text.to_owned() };
+        let others: Vec<_> = {
+            let state = self.hub.lock();
+            let others = state.desks.iter().filter(|(node, _)| **node != self.node);
+            others.map(|(node, desk)| (node.clone(), Arc::clone(desk))).collect()
+        };
+        for (_, desk) in &others {
+            desk.put(question.clone());
+        }
+        let others = others.into_iter().map(|(node, _)| node).filter(|node| !hopeless.contains(node));
+        Ok(asking.gather(others.collect(), patience).await)
+    }
+
+    async fn question(&self) -> Question {
+        self.desk.next().await
+    }
+
+    async fn answer(&self, question: &Question, text: &str) -> Result<(), BusError> {
+        if let Some(desk) = self.hub.lock().desks.get(&question.from) {
+            desk.answered(question.id, self.node.clone(), text.to_owned());
+        }
+        Ok(())
+    }
+
+    fn tally(&self) -> Tally {
+        // Within a process nothing is sent, and nothing is lost.
+        Tally { waiting: self.inbox.len() + self.desk.len(), ..Tally::default() }
+    }
+
     async fn close(&self) {
         let mut state = self.hub.lock();
         state.nodes.remove(&self.node);
         state.cards.remove(&self.node);
+        state.desks.remove(&self.node);
         state.followers.values_mut().for_each(|followers| followers.retain(|node| *node != self.node));
-        state.nodes.values().for_each(|inbox| inbox.push(News::NodeGone(self.node.clone())));
+        for inbox in state.nodes.values() {
+            inbox.push(News::NodeGone(self.node.clone()));
+        }
     }
 }
 

@@ -2,22 +2,25 @@
 //! claimed once.
 //!
 //! A [`Topic`] has a board of entries, each put there by the node that holds it, and followers who hear of every change
-//! by its number. A node lives as long as it renews its lease; what a dead node held is free for others. Knows nothing
-//! of what the texts mean. [`BusUrl`] chooses between [`LocalBus`], for nodes within one process, and [`RedisBus`].
+//! by its number. A node lives as long as it renews its lease; what a dead node held is free for others. A node may ask
+//! all others something, and hears what each of them answers. Knows nothing of what the texts mean. [`BusUrl`] chooses between [`LocalBus`], for nodes within one process, and [`RedisBus`].
 
 #[cfg(test)]
 pub(crate) mod contract;
+mod counts;
+mod desk;
 mod inbox;
 mod local;
 mod redis;
 mod url;
 
-use std::{cmp::Ordering, fmt, sync::Arc, time::Duration};
+use std::{cmp::Ordering, collections::BTreeSet, fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use token_gen::AppId;
 
 pub use self::{
+    counts::Tally,
     local::{LocalBus, LocalHub},
     redis::RedisBus,
     url::{BusUrl, RedisUrl},
@@ -206,6 +209,30 @@ pub enum BoardChange {
     Told(String),
 }
 
+/// What another node wants to know, or wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    /// Who asks.
+    pub from: NodeId,
+    /// Which of its questions this is.
+    pub id: u64,
+    /// Which app it is about.
+    pub app_id: AppId,
+    /// What it says.
+    pub text: String,
+}
+
+/// What the other nodes said.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// Which of our questions this was.
+    pub id: u64,
+    /// The answers, in no order.
+    pub given: Vec<(NodeId, String)>,
+    /// Nodes that live and have not answered in time, by id.
+    pub silent: Vec<NodeId>,
+}
+
 /// Why the bus did not do it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BusError {
@@ -269,6 +296,25 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// The next piece of news; for one task. Dropping the future loses nothing.
     async fn next(&self) -> News;
+
+    /// Asks every other node that lives, and waits for their answers, `patience` at most.
+    /// Nodes in `hopeless` are asked, but not waited for.
+    async fn ask(
+        &self,
+        app_id: AppId,
+        text: &str,
+        hopeless: &BTreeSet<NodeId>,
+        patience: Duration,
+    ) -> Result<Answers, BusError>;
+
+    /// The next question of another node; for one task. Dropping the future loses nothing.
+    async fn question(&self) -> Question;
+
+    /// Answers a question.
+    async fn answer(&self, question: &Question, text: &str) -> Result<(), BusError>;
+
+    /// What has passed over it.
+    fn tally(&self) -> Tally;
 
     /// Ends this node: others need not wait for its lease to lapse.
     async fn close(&self);

@@ -169,6 +169,9 @@ async fn all(remote: &Remote, path: &str, member: &str) -> Result<Value, Failure
         if let Some(entries) = answer[member].as_array_mut() {
             found.append(entries);
         }
+        if let Some(missing) = missing(&answer) {
+            eprintln!("{missing}");
+        }
         cursor = answer["cursor"].as_str().map(str::to_owned);
         if cursor.is_none() {
             return Ok(found.into());
@@ -186,12 +189,24 @@ fn add<const N: usize>(body: &mut Value, members: [(&str, Value); N]) {
 fn kicked(remote: &Remote, answer: Value) {
     remote.print(&answer, || {
         let count = answer["session_ids"].as_array().map_or(0, Vec::len);
-        format!("{count} sessions ended, {} tokens revoked", answer["revoked_tokens"])
+        let missing = missing(&answer).map(|missing| format!("; {missing}")).unwrap_or_default();
+        format!("{count} sessions ended, {} tokens revoked{missing}", answer["revoked_tokens"])
     });
 }
 
 fn reached(remote: &Remote, answer: Value) {
-    remote.print(&answer, || format!("reached {} sessions", answer["session_count"]));
+    let missing = missing(&answer).map(|missing| format!("; {missing}")).unwrap_or_default();
+    remote.print(&answer, || format!("reached {} sessions{missing}", answer["session_count"]));
+}
+
+/// Which nodes an answer lacks, if any.
+fn missing(answer: &Value) -> Option<String> {
+    let unreached = answer.get("unreached")?;
+    if unreached["bus_away"] == true {
+        return Some("other nodes cannot be reached just now".to_owned());
+    }
+    let nodes: Vec<&str> = unreached["silent_nodes"].as_array()?.iter().filter_map(Value::as_str).collect();
+    Some(format!("no answer from {}", nodes.join(", ")))
 }
 
 fn session_line(session: &Value) -> String {

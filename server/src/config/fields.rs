@@ -123,6 +123,10 @@ sections! {
         concurrent_requests: u32 = "1024",
         /// Connections open at a time; further ones wait to be accepted.
         connections: u32 = "20000",
+        /// Sessions at a time; further logins are refused with `too_many_sessions`.
+        sessions: u32 = "100000",
+        /// The same in one app. A user has one session in an app.
+        sessions_per_app: u32 = "50000",
         /// The addresses or networks of proxies whose `X-Forwarded-For` is believed, such as `["10.0.0.0/8"]`.
         trusted_proxies: Vec<String> = "[]",
     }

@@ -220,6 +220,8 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         gateway: GatewayConfig {
             // What is left is for those who are told to leave at the end.
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
+            max_stays: sections.limits.sessions as usize,
+            max_stays_per_app: sections.limits.sessions_per_app as usize,
             ..GatewayConfig::default()
         },
         media: media::judge(&sections.media)?,
@@ -293,6 +295,8 @@ fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {
         ("limits.guesses_per_minute", limits.guesses_per_minute),
         ("limits.concurrent_requests", limits.concurrent_requests),
         ("limits.connections", limits.connections),
+        ("limits.sessions", limits.sessions),
+        ("limits.sessions_per_app", limits.sessions_per_app),
     ];
     if let Some((field, _)) = counts.iter().find(|(_, count)| !(1..=10_000_000).contains(count)) {
         return Err(ConfigError::new(*field, "must be 1 to 10000000"));
@@ -542,6 +546,7 @@ mod tests {
             (file("[server]\ndrain_secs = 301"), &[key], "server.drain_secs: must be 0 to 300"),
             (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
+            (file("[limits]\nsessions_per_app = 0"), &[key], "limits.sessions_per_app: must be 1 to"),
             (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
             (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
             (file("[media]\nlisten = \"0.0.0.0:7881\""), &[key], "media.public_addresses: is needed"),

@@ -35,8 +35,9 @@ impl Gateway {
         now: UnixSeconds,
     ) {
         let Ok(app_id) = AppId::new(app_id) else { return };
-        if let Some(feed) = &self.feed {
-            feed.note(app_id, now, || refused(operation, refusal, about, now));
+        // Of an app that is not there nobody watches anything.
+        if let Some(feed) = self.feed.as_ref().filter(|_| self.directory.holds(app_id)) {
+            feed.note_refused(app_id, now, || refused(operation, refusal, about, now));
         }
         let Some(webhooks) = &self.webhooks else { return };
         webhooks.announce_refused(

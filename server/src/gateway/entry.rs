@@ -26,6 +26,7 @@ use crate::{
     apps::App,
     login::{self, Admission, Presented, ProofContext, Refusal, SessionToken},
     media::StayMedia,
+    metrics::Limit,
     rooms::{Newcomer, Outbox, SessionId},
     single_use::Claim,
     telemetry::traces::TARGET,
@@ -143,6 +144,11 @@ async fn judge_and_enter(
     }
     let presented = present(gateway, &app, login, edge.challenge, edge.visitor.address, now);
     let admission = login::decide(app.settings(), presented)?;
+    let token_id = admission.grant.token().map(|token| token.token_id);
+    if token_id.is_some_and(|token_id| gateway.condemned.holds(app.app_id(), token_id, now)) {
+        // Revoked in a moment, and told so on another node perhaps already.
+        return Err(Refusal { code: ErrorCode::TokenRevoked, reason: None, exact: "condemned" });
+    }
     let single_use = admission.grant.token().filter(|token| token.rights.terms().single_use);
     let claim = single_use.map(|token| {
         let claim = Claim { app_id: app.app_id(), token_id: token.token_id, session_id: edge.session_id };
@@ -184,7 +190,12 @@ async fn enter_room(
         app_sign_privileges: grant.rights().privileges(),
         standing: Standing::default(),
     };
-    let line = gateway.roll.enter(app.app_id(), session_id, entry);
+    let limits = (gateway.config.max_stays, gateway.config.max_stays_per_app);
+    let replaces = gateway.rooms().stay_of(app.app_id(), user_id).is_some();
+    let Some(line) = gateway.roll.enter_within(limits, replaces, (app.app_id(), session_id), entry) else {
+        gateway.metrics.limited(Limit::Sessions);
+        return Err(Refusal::of(ErrorCode::TooManySessions));
+    };
     if let Some(code) = line.shut_out(gateway.lists(), now) {
         return Err(Refusal::of(code));
     }
@@ -220,6 +231,8 @@ async fn enter_room(
         metadata,
         resume_key: (resume_within_secs > 0).then(|| resume_key.expose()),
         resume_within_secs,
+        // Whoever holds the connection gives it.
+        challenge: None,
         server_time: now.get(),
         room_session_id: snapshot.room_session_id.to_string(),
         seq: snapshot.seq,

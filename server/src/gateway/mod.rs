@@ -1,6 +1,6 @@
 //! The WebSocket edge: who may open a socket, and the limits every socket lives under.
 //!
-//! A login takes four hops: this file (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
+//! A login takes four hops: `upgrade.rs` (upgrade) → `socket.rs` (frame → message) → `session.rs` (rules) →
 //! [`crate::rooms`] (who is where). `entry.rs` is the way in: names, app, credentials, room.
 
 mod announce;
@@ -18,27 +18,15 @@ mod stay;
 #[cfg(test)]
 mod tests;
 mod trail;
+mod upgrade;
 mod waiting;
 mod wheel;
 mod whip;
 
-use std::{
-    net::{IpAddr, Ipv4Addr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
-use axum::{
-    Extension, Router,
-    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
-    routing::get,
-};
-use roompass_wire::{
-    ErrorCode, Problem,
-    gateway::{GATEWAY_PATH, SUBPROTOCOL},
-};
+use axum::{Router, routing::get};
+use roompass_wire::gateway::GATEWAY_PATH;
 use tokio::sync::{broadcast::error::RecvError, watch};
 
 use crate::{
@@ -46,31 +34,24 @@ use crate::{
     audit::Audit,
     clock::Clock,
     feed::Feed,
-    limits::{ClientAddress, ConnectionPlace},
+    limits::Pressure,
     media::MediaPlane,
-    metrics::{Limit, Metrics},
+    metrics::Metrics,
     nodes::Nodes,
     rooms::{Happening, OutboxLimits, RoomEvent},
     single_use::SingleUse,
     tokens::Tokens,
     webhooks::Webhooks,
 };
-pub use operate::{SessionView, TokenView};
+use operate::Condemned;
 use origin::Comer;
 use roll::{Lists, Roll};
 use seats::Seats;
 pub use session::{StreamLimits, TextLimits};
 use token_gen::{AppId, UnixSeconds};
+use upgrade::{refusal, upgrade};
 use waiting::WaitingRoom;
 use wheel::Wheel;
-
-/// The read buffer of a socket. Allocated for as long as it lives, so it decides what an idle one costs; a longer
-/// message grows it for the moment.
-const READ_BUFFER_BYTES: usize = 1024;
-
-/// The write buffer never holds more than one message beyond what the kernel takes. This only has to be larger than
-/// the longest message, the `logged_in` of a very full room.
-const MAX_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 
 /// Every knob of the gateway. The defaults are good for production, but for `server_origins`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +86,10 @@ pub struct GatewayConfig {
     pub max_sessions: usize,
     /// The same in one app. Default 50,000.
     pub max_sessions_per_app: usize,
+    /// The most sessions. Default 100,000.
+    pub max_stays: usize,
+    /// The same in one app. A user has one in an app, whatever the app says of duplicate logins. Default 50,000.
+    pub max_stays_per_app: usize,
     /// What may wait to be written to one connection.
     pub outbox: OutboxLimits,
     /// The most streams of one session.
@@ -132,6 +117,8 @@ impl Default for GatewayConfig {
             max_waiting_per_source: 50,
             max_sessions: 100_000,
             max_sessions_per_app: 50_000,
+            max_stays: 100_000,
+            max_stays_per_app: 50_000,
             outbox: OutboxLimits::default(),
             streams: StreamLimits::default(),
             texts: TextLimits::default(),
@@ -173,8 +160,10 @@ pub struct Gateway {
     whip: Arc<whip::Resources>,
     roll: Arc<Roll>,
     seats: Arc<Seats>,
+    condemned: Condemned,
     wheel: Arc<Wheel>,
     waiting: Arc<WaitingRoom>,
+    pressure: Pressure,
     metrics: Arc<Metrics>,
     /// Told of refused logins, if anybody is.
     webhooks: Option<Arc<Webhooks>>,
@@ -209,7 +198,9 @@ impl Gateway {
             whip: Arc::default(),
             roll: Arc::default(),
             seats: Arc::default(),
+            condemned: Condemned::default(),
             waiting,
+            pressure: Pressure::default(),
             metrics: Arc::default(),
             webhooks: None,
             feed: None,
@@ -230,6 +221,12 @@ impl Gateway {
         self
     }
 
+    /// Takes in nobody while `pressure` is too high.
+    #[must_use]
+    pub fn under(self, pressure: Pressure) -> Self {
+        Self { pressure, ..self }
+    }
+
     /// Who is here.
     pub fn occupancy(&self) -> Occupancy {
         let (rooms, streams) = self.nodes.rooms().count();
@@ -248,8 +245,8 @@ impl Gateway {
         Self { feed: Some(feed), ..self }
     }
 
-    /// The route of the gateway. Requests carry a [`ClientAddress`]: the limit on connections without a login is kept by
-    /// source, and all that lack one share one. A [`ConnectionPlace`] is kept for as long as the socket. Set
+    /// The route of the gateway. Requests carry a [`crate::limits::ClientAddress`]: the limit on connections without a login is kept by
+    /// source, and all that lack one share one. A [`crate::limits::ConnectionPlace`] is kept for as long as the socket. Set
     /// `TCP_NODELAY` on the listener's streams: an answer followed by an announcement waits for the client's acknowledgement otherwise.
     pub fn router(self: Arc<Self>) -> Router {
         let whip = whip::routes(&self);
@@ -302,12 +299,6 @@ impl Gateway {
         Lists { directory: &self.directory, revocations: self.tokens.revocations(), bans: self.tokens.bans() }
     }
 
-    /// Says no before the upgrade.
-    fn refuse(&self, code: ErrorCode, detail: &str) -> Response {
-        self.metrics.gateway.upgrade_refused(code);
-        refusal(code, detail)
-    }
-
     /// Ends the rooms that have been empty for as long as their app keeps them.
     pub fn sweep(&self, now: UnixSeconds) {
         self.nodes.rooms().sweep(now);
@@ -319,52 +310,6 @@ impl Gateway {
         self.draining.send_replace(Some(self.clock.now().saturating_add(self.config.drain_spread)));
         self.draining.closed().await;
     }
-}
-
-async fn upgrade(
-    State(gateway): State<Arc<Gateway>>,
-    client: Option<Extension<ClientAddress>>,
-    place: Option<Extension<ConnectionPlace>>,
-    uri: Uri,
-    headers: HeaderMap,
-    ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
-) -> Response {
-    let config = &gateway.config;
-    // Subscribed first, so that a drain either is seen here or reaches the socket.
-    let draining = gateway.draining.subscribe();
-    if draining.borrow().is_some() {
-        return gateway.refuse(ErrorCode::Unavailable, "the server is stopping");
-    }
-    let allowed = config.server_origins.iter().chain(&config.allowed_origins);
-    let Some(comer) = origin::comer(&headers, allowed, |origin| gateway.directory.takes_pages_of(origin)) else {
-        return gateway.refuse(ErrorCode::Forbidden, "pages of this origin may not open sockets here");
-    };
-    if uri.query().is_some() {
-        // A token in an address would end up in somebody's log: nobody shall get used to it.
-        return gateway
-            .refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
-    }
-    let Ok(ws) = ws else {
-        return gateway.refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
-    };
-    let ws = ws.protocols([SUBPROTOCOL]);
-    if ws.selected_protocol().is_none() {
-        return gateway.refuse(ErrorCode::BadRequest, "offer the subprotocol roompass.v1");
-    }
-    let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
-    let Some(waiting) = gateway.waiting.enter(address) else {
-        gateway.metrics.limited(Limit::Sockets);
-        return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
-    };
-    ws.read_buffer_size(READ_BUFFER_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-        .max_message_size(config.max_message_bytes)
-        .max_frame_size(config.max_message_bytes)
-        .on_upgrade(async move |ws| {
-            let _place = place;
-            socket::run(gateway, ws, Visitor { address, comer }, draining, waiting).await;
-        })
 }
 
 /// Whom failures of a client's unauthenticated tokens are counted against: its address, or its network of IPv6, in
@@ -389,16 +334,4 @@ pub(crate) fn log_event(app_id: AppId, event: &RoomEvent) {
         }
         _ => {}
     }
-}
-
-fn refusal(code: ErrorCode, detail: &str) -> Response {
-    let problem = Problem { detail: Some(detail.to_owned()), ..Problem::new(code) };
-    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let mut response = (status, axum::Json(problem)).into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(Problem::MEDIA_TYPE));
-    if code.row().retryable {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static("5"));
-    }
-    response
 }

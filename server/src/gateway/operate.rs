@@ -3,20 +3,57 @@
 //! A command goes to the lines of the roll it means. What only the rules of a session can do becomes an [`Order`], which
 //! the session takes before it looks at anything else; its outbox wakes it.
 
-use std::net::IpAddr;
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use roompass_wire::{
     ErrorCode,
     gateway::{AuthKind, OperatorMessage, ServerMessage},
-    http::WithheldPrivilege,
+    http::{AuthName, FeedEvent, FeedKind, LiveSession, WithheldPrivilege},
 };
-use token_gen::{AppId, Privileges, StreamId, TokenId, UnixSeconds};
+use token_gen::{AppId, StreamId, TokenId, UnixSeconds};
 
 use super::{Gateway, roll::Entry};
 use crate::{
-    operator::{self, Act, Command, Who},
+    apps::names::privileges,
+    feed,
+    operator::{Act, Who},
+    revocations::Revocation,
     rooms::{Rooms, SessionId},
 };
+
+/// How long nobody is let in by a token that is about to be revoked. By then it is, and all nodes know.
+const CONDEMNED_FOR: Duration = Duration::from_secs(30);
+
+/// Tokens that are about to be revoked, and until when they are only that.
+#[derive(Debug, Default)]
+pub(super) struct Condemned(Mutex<HashMap<(AppId, TokenId), UnixSeconds>>);
+
+impl Condemned {
+    fn put(&self, app_id: AppId, token_ids: &HashSet<String>, now: UnixSeconds) {
+        let mut tokens = self.lock();
+        tokens.retain(|_, until| now < *until);
+        let token_ids = token_ids.iter().filter_map(|token_id| TokenId::parse(token_id));
+        tokens.extend(token_ids.map(|token_id| ((app_id, token_id), now.saturating_add(CONDEMNED_FOR))));
+    }
+
+    fn remove(&self, app_id: AppId, token_ids: &HashSet<String>) {
+        self.lock().retain(|(of, token_id), _| *of != app_id || !token_ids.contains(token_id.as_str()));
+    }
+
+    /// Whether this one is.
+    pub(super) fn holds(&self, app_id: AppId, token_id: TokenId, now: UnixSeconds) -> bool {
+        self.lock().get(&(app_id, token_id)).is_some_and(|until| now < *until)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<(AppId, TokenId), UnixSeconds>> {
+        // No change in here can stop half-way, so a poisoned state is still a good one.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// What a session has to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,38 +93,6 @@ impl Entry {
     }
 }
 
-/// A live session as operators see it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SessionView {
-    /// Names it.
-    pub session_id: String,
-    /// The user.
-    pub user_id: String,
-    /// The room.
-    pub room_id: String,
-    /// How well the user id is proven.
-    pub auth: AuthKind,
-    /// When it logged in.
-    pub since: UnixSeconds,
-    /// Where it comes from.
-    pub address: IpAddr,
-    /// What its present credential allows.
-    pub privileges: Privileges,
-    /// What is withheld of it.
-    pub withheld: Vec<WithheldPrivilege>,
-    /// Its present token; none in an AppSign session.
-    pub token: Option<TokenView>,
-}
-
-/// A token as operators see it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TokenView {
-    /// Its name.
-    pub token_id: TokenId,
-    /// When it expires.
-    pub expire_at: UnixSeconds,
-}
-
 impl Gateway {
     /// The rooms of this node.
     pub fn rooms(&self) -> &Rooms {
@@ -95,22 +100,40 @@ impl Gateway {
     }
 
     /// The sessions of this node that `who` means, in no order.
-    pub fn sessions(&self, app_id: AppId, who: &Who) -> Vec<SessionView> {
+    pub fn sessions(&self, app_id: AppId, who: &Who) -> Vec<LiveSession> {
         let mut found = Vec::new();
         self.roll.with(app_id, who, |session_id, entry| found.push(view(session_id, entry)));
         found
     }
 
-    /// Does what an operator wants to the sessions of this node; says how many it reached.
-    pub fn obey(&self, command: &Command, now: UnixSeconds) -> usize {
-        let Some(app_id) = operator::app_of(command) else { return 0 };
-        let mut reached = 0;
-        let who = match &command.act {
-            Act::Condemn { who, .. } | Act::Pardon { who } | Act::Kick { who } => who,
-            Act::Withhold { who, .. } | Act::StopStream { who, .. } | Act::Say { who, .. } => who,
-        };
-        self.roll.with(app_id, who, |_, entry| reached += usize::from(obey(entry, &command.act, now)));
+    /// Does what an operator wants to the sessions of this node; says which it reached.
+    pub fn obey(&self, app_id: AppId, act: &Act, now: UnixSeconds) -> Vec<SessionId> {
+        match act {
+            Act::Condemn { token_ids, .. } => self.condemned.put(app_id, token_ids, now),
+            Act::Pardon { token_ids, .. } => self.condemned.remove(app_id, token_ids),
+            _ => {}
+        }
+        let mut reached = Vec::new();
+        self.roll.with(app_id, act.who(), |session_id, entry| {
+            if obey(entry, act, now) {
+                reached.push(session_id);
+                if let (Act::Withhold { .. }, Some(feed)) = (act, &self.feed) {
+                    let changed = || FeedEvent {
+                        user_id: Some(entry.user_id.clone()),
+                        room_id: Some(entry.room_id.clone()),
+                        session_id: Some(session_id.to_string()),
+                        ..feed::event(FeedKind::PrivilegesChanged, now)
+                    };
+                    feed.note(app_id, now, changed);
+                }
+            }
+        });
         reached
+    }
+
+    /// Takes in revocations before the news of them comes by: from now on their tokens let nobody in here.
+    pub fn shut_out(&self, revocations: impl IntoIterator<Item = Revocation>) {
+        revocations.into_iter().for_each(|revocation| self.tokens.revocations().put(revocation));
     }
 }
 
@@ -150,16 +173,21 @@ fn obey(entry: &mut Entry, act: &Act, now: UnixSeconds) -> bool {
     true
 }
 
-fn view(session_id: SessionId, entry: &Entry) -> SessionView {
-    SessionView {
+fn view(session_id: SessionId, entry: &Entry) -> LiveSession {
+    LiveSession {
         session_id: session_id.to_string(),
         user_id: entry.user_id.clone(),
         room_id: entry.room_id.clone(),
-        auth: entry.auth,
-        since: entry.since,
-        address: entry.address,
-        privileges: entry.privileges(),
+        auth: match entry.auth {
+            AuthKind::AppSign => AuthName::AppSign,
+            AuthKind::Token | AuthKind::Unknown => AuthName::Token,
+        },
+        since: entry.since.get(),
+        source: entry.address.to_string(),
+        privileges: entry.privileges().iter().map(privileges::name).collect(),
         withheld: entry.standing.withheld.clone(),
-        token: entry.token.as_ref().map(|token| token.view()),
+        token_id: entry.token.as_ref().map(|token| token.token_id().as_str().to_owned()),
+        expire_at: entry.token.as_ref().map(|token| token.expire_at().get()),
+        media: None,
     }
 }

@@ -11,7 +11,7 @@ use std::{
 use roompass_wire::{ErrorCode, gateway::AuthKind};
 use token_gen::{AppId, Privileges, TokenId, UnixSeconds};
 
-use super::operate::{Order, Standing, TokenView};
+use super::operate::{Order, Standing};
 use crate::{
     apps::{App, Directory},
     bans::{Ban, Bans, Visitor},
@@ -53,9 +53,12 @@ pub(super) struct PresentToken {
 }
 
 impl PresentToken {
-    /// As operators see it.
-    pub(super) fn view(&self) -> TokenView {
-        TokenView { token_id: self.token_id, expire_at: self.expire_at }
+    pub(super) fn token_id(&self) -> TokenId {
+        self.token_id
+    }
+
+    pub(super) fn expire_at(&self) -> UnixSeconds {
+        self.expire_at
     }
 }
 
@@ -155,6 +158,24 @@ impl Roll {
         Line { roll: Arc::clone(self), app_id, session_id }
     }
 
+    /// Adds a line, if there are fewer than `max` in all and fewer than `max_per_app` in its app. One more is let in where
+    /// it `replaces` another.
+    pub(super) fn enter_within(
+        self: &Arc<Self>,
+        (max, max_per_app): (usize, usize),
+        replaces: bool,
+        (app_id, session_id): (AppId, SessionId),
+        entry: Entry,
+    ) -> Option<Line> {
+        let mut apps = self.lock();
+        let (all, in_app) = (apps.values().map(HashMap::len).sum::<usize>(), apps.get(&app_id).map_or(0, HashMap::len));
+        if !replaces && (all >= max || in_app >= max_per_app) {
+            return None;
+        }
+        apps.entry(app_id).or_default().insert(session_id, entry);
+        Some(Line { roll: Arc::clone(self), app_id, session_id })
+    }
+
     /// Shows out whoever `revocation` ends.
     pub(super) fn revoke(&self, revocation: &Revocation) {
         self.end(revocation.app_id, ErrorCode::TokenRevoked, |entry| entry.is_revoked_by(revocation));
@@ -195,7 +216,7 @@ impl Roll {
         let mut apps = self.lock();
         let entries = apps.get_mut(&app_id).into_iter().flatten();
         let means = |session_id: &SessionId, entry: &Entry| match who {
-            Who::Session { session_id: only } => session_id.to_string() == *only,
+            Who::Session { .. } | Who::Sessions { .. } => who.means(&session_id.to_string(), "", ""),
             _ => who.means("", &entry.user_id, &entry.room_id),
         };
         for (&session_id, entry) in entries.filter(|(session_id, entry)| means(session_id, entry)) {

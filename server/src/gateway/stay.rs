@@ -141,10 +141,12 @@ impl Stay {
         }
     }
 
-    /// Does what an operator has ordered and the session has not heard yet.
-    pub(super) fn obey(&mut self, now: UnixSeconds) -> Vec<Effect> {
+    /// Does what an operator has ordered and the session has not heard yet, if anything.
+    pub(super) fn obey(&mut self, now: UnixSeconds) -> Option<Vec<Effect>> {
         let orders = self.line.take_orders();
-        orders.into_iter().flat_map(|order| self.session.obey(self.app.settings(), order, now)).collect()
+        let is_ordered = !orders.is_empty();
+        let obeyed = orders.into_iter().flat_map(|order| self.session.obey(self.app.settings(), order, now));
+        is_ordered.then(|| obeyed.collect())
     }
 
     /// Ends the stay from outside; where an operator does, with the operator's word.
@@ -218,7 +220,7 @@ pub(super) async fn wait_for_client(
                     break code;
                 }
                 Delivery::Ordered => {
-                    let effects = stay.obey(now);
+                    let effects = stay.obey(now).unwrap_or_default();
                     let (messages, _) = stay.perform(effects, now);
                     messages.iter().for_each(|message| keep(&stay.outbox, message));
                 }

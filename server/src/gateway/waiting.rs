@@ -29,22 +29,37 @@ pub(super) struct Waiting {
     source: Source,
 }
 
+/// Why nobody more may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Full {
+    /// Too many come from one source.
+    Source,
+    /// Too many come.
+    Everybody,
+}
+
 impl WaitingRoom {
     pub(super) fn new(max: usize, max_per_source: usize) -> Self {
         Self { max, max_per_source, counts: Mutex::default() }
     }
 
-    /// Counts one more from `address`, or refuses it.
-    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Waiting> {
+    /// Counts one more from `address`.
+    ///
+    /// # Errors
+    /// What is full.
+    pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Result<Waiting, Full> {
         let source = Source::of(address);
         let mut counts = self.lock();
         let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
-        if counts.total >= self.max || from_source >= self.max_per_source {
-            return None;
+        if from_source >= self.max_per_source {
+            return Err(Full::Source);
+        }
+        if counts.total >= self.max {
+            return Err(Full::Everybody);
         }
         counts.total += 1;
         counts.by_source.insert(source, from_source + 1);
-        Some(Waiting { room: Arc::clone(self), source })
+        Ok(Waiting { room: Arc::clone(self), source })
     }
 
     /// How many there are.
@@ -80,21 +95,21 @@ mod tests {
         let [a, b, c]: [IpAddr; 3] = ["10.0.0.1", "10.0.0.2", "10.0.0.3"].map(|text| text.parse().unwrap());
         let first = room.enter(a).unwrap();
         let _second = room.enter(a).unwrap();
-        assert!(room.enter(a).is_none());
+        assert_eq!(room.enter(a).err(), Some(Full::Source));
         let _third = room.enter(b).unwrap();
-        assert!(room.enter(c).is_none());
+        assert_eq!(room.enter(c).err(), Some(Full::Everybody));
         drop(first);
-        assert!(room.enter(c).is_some());
-        assert!(room.enter(a).is_some());
+        assert!(room.enter(c).is_ok());
+        assert!(room.enter(a).is_ok());
     }
 
     #[test]
     fn an_ipv6_customer_is_one_source() {
         let room = Arc::new(WaitingRoom::new(9, 1));
         let _one = room.enter("2001:db8:1:2:3::4".parse().unwrap()).unwrap();
-        assert!(room.enter("2001:db8:1:2:ffff::1".parse().unwrap()).is_none());
-        assert!(room.enter("2001:db8:1:3::1".parse().unwrap()).is_some());
+        assert!(room.enter("2001:db8:1:2:ffff::1".parse().unwrap()).is_err());
+        assert!(room.enter("2001:db8:1:3::1".parse().unwrap()).is_ok());
         let _mapped = room.enter("::ffff:10.0.0.1".parse().unwrap()).unwrap();
-        assert!(room.enter("10.0.0.1".parse().unwrap()).is_none());
+        assert!(room.enter("10.0.0.1".parse().unwrap()).is_err());
     }
 }

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     app::Service,
-    bans,
+    audit, bans,
     entry_id::EntryId,
     error::Error,
     keys::Caller,
@@ -64,6 +64,19 @@ fn reads_every_room(caller: &Caller) -> Result<(), Error> {
     Err(Error::NotAllowed("this key is bound to rooms, and the lists tell of all"))
 }
 
+/// A list from the store. Looking for a text goes through all there is, so there are few places for that.
+async fn listed<T: Send + 'static>(
+    service: &Service,
+    is_search: bool,
+    list: impl Future<Output = Result<Vec<T>, Error>> + Send + 'static,
+) -> Result<Vec<T>, Error> {
+    if !is_search {
+        return list.await;
+    }
+    let place = service.limits.searches().try_take().map_err(|_| Error::Busy)?;
+    audit::to_the_end(place, list).await
+}
+
 /// Lists live revocations.
 pub(super) async fn revocations(
     State(service): State<Arc<Service>>,
@@ -73,7 +86,10 @@ pub(super) async fn revocations(
     reads_every_room(&caller)?;
     let (query, search) = query.split();
     let (page, search) = (Page::of(&query, EntryId::parse)?, searched(search)?);
-    let mut found = service.lifecycle.revocations(caller.app_id, page.after, &search, page.limit + 1).await?;
+    let (asked, app_id, after, limit) = (Arc::clone(&service), caller.app_id, page.after, page.limit + 1);
+    let is_search = !search.is_empty();
+    let list = async move { asked.lifecycle.revocations(app_id, after, &search, limit).await };
+    let mut found = listed(&service, is_search, list).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.target.entry_id().to_string());
     let revocations = found.into_iter().map(revocation).collect();
@@ -104,7 +120,10 @@ pub(super) async fn bans(
     reads_every_room(&caller)?;
     let (query, search) = query.split();
     let (page, search) = (Page::of(&query, EntryId::parse)?, searched(search)?);
-    let mut found = service.lifecycle.bans(caller.app_id, page.after, &search, page.limit + 1).await?;
+    let (asked, app_id, after, limit) = (Arc::clone(&service), caller.app_id, page.after, page.limit + 1);
+    let is_search = !search.is_empty();
+    let list = async move { asked.lifecycle.bans(app_id, after, &search, limit).await };
+    let mut found = listed(&service, is_search, list).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.target.entry_id().to_string());
     let bans = found.iter().map(ban).collect();

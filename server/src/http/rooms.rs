@@ -3,13 +3,10 @@
 use std::sync::Arc;
 
 use axum::{Json as Answer, extract::State};
-use roompass_wire::{
-    gateway::AuthKind,
-    http::{
-        AuthName, CloseRoomRequest, KickRequest, KickResponse, ListQuery, LiveSession, LiveSessionsQuery,
-        LiveSessionsResponse, ReachedResponse, RoomMessageRequest, RoomQuery, RoomResponse, RoomStream, RoomSummary,
-        RoomUser, RoomsResponse, SearchQuery, StopStreamRequest, WithholdRequest,
-    },
+use roompass_wire::http::{
+    CloseRoomRequest, KickRequest, KickResponse, ListQuery, LiveSessionsQuery, LiveSessionsResponse, ReachedResponse,
+    RoomMessageRequest, RoomQuery, RoomResponse, RoomSummary, RoomsResponse, SearchQuery, StopStreamRequest, Unreached,
+    WithholdRequest,
 };
 use token_gen::RoomId;
 
@@ -17,18 +14,14 @@ use super::{
     auth::AppCaller,
     extract::{Json, Page, Query, searched},
     origin::Asking,
-    streams,
 };
 use crate::{
     app::Service,
-    apps::names::privileges,
     error::Error,
-    gateway::SessionView,
     keys::Caller,
-    lifecycle,
-    media::Look,
-    operator::{self, Kick, Kicked, Who},
-    rooms::SessionId,
+    lifecycle, nodes,
+    operator::{self, Kick, Kicked, Reached, RoomNow, Who},
+    rooms::{Overview, SessionId},
 };
 
 /// Lists rooms.
@@ -41,17 +34,17 @@ pub(super) async fn list(
     let (page, search) = (Page::of(&query, |cursor| RoomId::new(cursor).ok())?, searched(search)?);
     let after = page.after.as_ref().map_or("", RoomId::as_str);
     let limit = page.limit as usize + 1;
-    let is_wanted = |room_id: &str| room_id.starts_with(&caller.scope.room_prefix) && room_id.contains(&search);
-    let mut found = service.gateway.rooms().overview(caller.app_id, is_wanted, after, limit);
+    let Reached { what: mut found, unreached } = operator::rooms(&service, &caller, &search, after, limit).await;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.room_id.clone());
-    let summary = |room: crate::rooms::Overview| RoomSummary {
+    let summary = |room: Overview| RoomSummary {
         room_id: room.room_id,
         user_count: room.user_count as u64,
         stream_count: room.stream_count as u64,
     };
     let rooms = found.into_iter().map(summary).collect();
-    Ok(Answer(RoomsResponse { rooms, cursor, server_time: service.clock.now().get() }))
+    let server_time = service.clock.now().get();
+    Ok(Answer(RoomsResponse { rooms, cursor, unreached: missing(&unreached), server_time }))
 }
 
 /// Shows a room.
@@ -61,16 +54,9 @@ pub(super) async fn show(
     Query(query): Query<RoomQuery>,
 ) -> Result<Answer<RoomResponse>, Error> {
     let room_id = reached(&caller, query.room_id)?;
-    let found = service.gateway.rooms().snapshot(caller.app_id, &room_id).ok_or(Error::Missing("room"))?;
-    let user = |user: roompass_wire::gateway::User| RoomUser { user_id: user.user_id, user_name: user.user_name };
-    let stream =
-        |stream: roompass_wire::gateway::Stream| RoomStream { stream_id: stream.stream_id, user_id: stream.user_id };
-    Ok(Answer(RoomResponse {
-        room_id,
-        users: found.users.into_iter().map(user).collect(),
-        streams: found.streams.into_iter().map(stream).collect(),
-        server_time: service.clock.now().get(),
-    }))
+    let Reached { what: RoomNow { users, streams }, unreached } = operator::room(&service, &caller, &room_id).await?;
+    let server_time = service.clock.now().get();
+    Ok(Answer(RoomResponse { room_id, users, streams, unreached: missing(&unreached), server_time }))
 }
 
 /// Lists live sessions.
@@ -87,14 +73,13 @@ pub(super) async fn sessions(
         (None, Some(room_id)) => Who::Room { room_id },
         (None, None) => Who::All,
     };
-    let mut found = operator::sessions(&service, &caller, &who);
-    let is_on_page = |session: &SessionView| page.after.as_ref().is_none_or(|after| session.session_id > *after);
-    found.retain(|session| session.user_id.contains(&search) && is_on_page(session));
-    let more = page.cut(&mut found);
-    let cursor = found.last().filter(|_| more).map(|last| last.session_id.clone());
-    let look = service.media.look(caller.app_id).await;
-    let sessions = found.into_iter().map(|view| session(view, &look)).collect();
-    Ok(Answer(LiveSessionsResponse { sessions, cursor, server_time: service.clock.now().get() }))
+    let (after, limit) = (page.after.as_deref().unwrap_or_default(), page.limit as usize + 1);
+    let Reached { what: mut sessions, unreached } =
+        operator::sessions(&service, &caller, &who, &search, after, limit).await;
+    let more = page.cut(&mut sessions);
+    let cursor = sessions.last().filter(|_| more).map(|last| last.session_id.clone());
+    let server_time = service.clock.now().get();
+    Ok(Answer(LiveSessionsResponse { sessions, cursor, unreached: missing(&unreached), server_time }))
 }
 
 /// Removes users from rooms.
@@ -122,7 +107,7 @@ pub(super) async fn kick(
                 .map_err(|_| Error::field("ban_secs", "must be at least 1, and no more than a hundred years"))?,
         },
     };
-    let kicked = operator::kick(&service, &caller, origin, kick).await?;
+    let kicked = operator::kick(Arc::clone(&service), (*caller).clone(), origin, kick).await?;
     Ok(Answer(response(kicked, &service)))
 }
 
@@ -136,7 +121,7 @@ pub(super) async fn close(
     let CloseRoomRequest { room_id, reason, keep_tokens } = request;
     let who = Who::Room { room_id: reached(&caller, room_id)? };
     let kick = Kick { who, reason: lifecycle::reason(reason.as_deref())?, keep_tokens, ban_until: None };
-    let kicked = operator::kick(&service, &caller, origin, kick).await?;
+    let kicked = operator::kick(Arc::clone(&service), (*caller).clone(), origin, kick).await?;
     Ok(Answer(response(kicked, &service)))
 }
 
@@ -147,8 +132,10 @@ pub(super) async fn withhold(
     Asking(origin): Asking,
     Json(request): Json<WithholdRequest>,
 ) -> Result<Answer<ReachedResponse>, Error> {
-    let count = operator::withhold(&service, &caller, origin, request.session_id, request.withhold)?;
-    Ok(Answer(done(count, &service)))
+    let reached =
+        operator::withhold(Arc::clone(&service), (*caller).clone(), origin, request.session_id, request.withhold)
+            .await?;
+    Ok(Answer(done(&reached, &service)))
 }
 
 /// Stops a stream.
@@ -158,8 +145,8 @@ pub(super) async fn stop_stream(
     Asking(origin): Asking,
     Json(request): Json<StopStreamRequest>,
 ) -> Result<Answer<ReachedResponse>, Error> {
-    let count = operator::stop_stream(&service, &caller, origin, request.stream_id)?;
-    Ok(Answer(done(count, &service)))
+    let reached = operator::stop_stream(Arc::clone(&service), (*caller).clone(), origin, request.stream_id).await?;
+    Ok(Answer(done(&reached, &service)))
 }
 
 /// Says something to a room or to a user in it.
@@ -174,8 +161,8 @@ pub(super) async fn message(
         Some(user_id) => Who::User { user_id, room_id: Some(room_id) },
         None => Who::Room { room_id },
     };
-    let count = operator::say(&service, &caller, origin, who, text)?;
-    Ok(Answer(done(count, &service)))
+    let reached = operator::say(Arc::clone(&service), (*caller).clone(), origin, who, text).await?;
+    Ok(Answer(done(&reached, &service)))
 }
 
 /// A room that the caller's key reaches.
@@ -189,31 +176,24 @@ fn is_session_id(text: &str) -> bool {
 
 fn response(kicked: Kicked, service: &Service) -> KickResponse {
     KickResponse {
-        session_ids: kicked.sessions.into_iter().map(|session| session.session_id).collect(),
-        revoked_tokens: kicked.revoked.len() as u64,
+        session_ids: kicked.session_ids,
+        revoked_tokens: kicked.revoked as u64,
+        unreached: missing(&kicked.unreached),
         server_time: service.clock.now().get(),
     }
 }
 
-fn done(count: usize, service: &Service) -> ReachedResponse {
-    ReachedResponse { session_count: count as u64, server_time: service.clock.now().get() }
+fn done(reached: &Reached<usize>, service: &Service) -> ReachedResponse {
+    ReachedResponse {
+        session_count: reached.what as u64,
+        unreached: missing(&reached.unreached),
+        server_time: service.clock.now().get(),
+    }
 }
 
-fn session(view: SessionView, look: &Look) -> LiveSession {
-    LiveSession {
-        media: look.session(&view.room_id, &view.user_id).map(streams::of_session),
-        session_id: view.session_id,
-        user_id: view.user_id,
-        room_id: view.room_id,
-        auth: match view.auth {
-            AuthKind::AppSign => AuthName::AppSign,
-            _ => AuthName::Token,
-        },
-        since: view.since.get(),
-        source: view.address.to_string(),
-        privileges: view.privileges.iter().map(privileges::name).collect(),
-        withheld: view.withheld,
-        token_id: view.token.map(|token| token.token_id.into()),
-        expire_at: view.token.map(|token| token.expire_at.get()),
-    }
+/// Whom an answer lacks, if anybody.
+pub(super) fn missing(nodes::Unreached { silent, bus_away }: &nodes::Unreached) -> Option<Unreached> {
+    let is_whole = silent.is_empty() && !bus_away;
+    let silent_nodes = silent.iter().map(ToString::to_string).collect();
+    (!is_whole).then_some(Unreached { silent_nodes, bus_away: *bus_away })
 }

@@ -28,6 +28,7 @@ pub(super) async fn mint(
     Asking(origin): Asking,
     Json(request): Json<MintRequest>,
 ) -> Result<Answer<MintResponse>, Error> {
+    service.limits.mint()?;
     let now = service.clock.now();
     let (minted, to_note) = mint_one(&service, &caller, origin, request, now)?;
     if let Some(issued) = to_note {
@@ -43,6 +44,7 @@ pub(super) async fn mint_batch(
     Asking(origin): Asking,
     Json(request): Json<MintBatchRequest, MAX_BATCH_BODY_BYTES>,
 ) -> Result<Answer<MintBatchResponse>, Error> {
+    service.limits.mint()?;
     let max = MintBatchRequest::MAX_ITEMS;
     if !(1..=max).contains(&request.items.len()) {
         return Err(Error::field("items", format!("must be 1 to {max} items")));

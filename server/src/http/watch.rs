@@ -51,7 +51,8 @@ pub(super) async fn feed(
     let (prefix, wait) = (&caller.scope.room_prefix, Duration::from_secs(wait_secs.into()));
     let told = service.feed.after(caller.app_id, prefix, query.after, wait, service.clock.now()).await;
     let Told { events, missed, last } = told;
-    Ok(Answer(FeedResponse { events, missed, last, server_time: service.clock.now().get() }))
+    let is_whole = service.nodes.bus().is_alone();
+    Ok(Answer(FeedResponse { events, missed, is_whole, last, server_time: service.clock.now().get() }))
 }
 
 /// Says what this node has done, and how long that took.

@@ -73,7 +73,7 @@ async fn the_feed_tells_of_the_rooms_a_key_reaches() {
     }
     let after = first.last;
     let told: FeedResponse = as_admin(&server, &viewer, &format!("/v1/apps/7/feed?after={after}&wait_secs=8")).await;
-    assert_eq!((told.events.len(), told.missed, told.last), (2, false, after + 2));
+    assert_eq!((told.events.len(), told.missed, told.is_whole, told.last), (2, false, true, after + 2));
     let request = Request::get(format!("/v1/apps/7/feed?after={after}")).header(AUTHORIZATION, bound);
     let told: FeedResponse = json(server.send(request, "").await).await;
     assert_eq!(told.events.iter().map(|event| event.room_id.as_deref()).collect::<Vec<_>>(), [Some("b")]);

@@ -5,6 +5,7 @@
 mod buckets;
 mod descriptors;
 mod places;
+mod pressure;
 mod source;
 
 use std::{net::IpAddr, sync::Arc};
@@ -15,6 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 pub use buckets::{Buckets, Quota, Verdict};
 pub use places::Places;
+pub use pressure::{Pressure, Work};
 pub use source::{ClientAddress, Source, TrustedProxies};
 
 use crate::{
@@ -74,6 +76,7 @@ pub struct Limits {
     requests: Places,
     connections: Places,
     searches: Places,
+    pressure: Pressure,
     proxies: ArcSwap<TrustedProxies>,
     metrics: Arc<Metrics>,
 }
@@ -97,6 +100,7 @@ impl Limits {
             requests: Places::new(settings.concurrent_requests),
             connections: Places::new(descriptors::connections(settings.connections)),
             searches: Places::new(MAX_SEARCHES),
+            pressure: Pressure::default(),
             proxies: ArcSwap::from_pointee(settings.proxies.clone()),
             metrics,
         }
@@ -132,6 +136,23 @@ impl Limits {
     /// The requests that may be under way at a time.
     pub fn requests(&self) -> &Places {
         &self.requests
+    }
+
+    /// How late everything is.
+    pub fn pressure(&self) -> &Pressure {
+        &self.pressure
+    }
+
+    /// Whether there is time to mint.
+    ///
+    /// # Errors
+    /// [`Error::Busy`].
+    pub fn mint(&self) -> Result<(), Error> {
+        if self.pressure.has_time_for(Work::Mint) {
+            return Ok(());
+        }
+        self.metrics.limited(Limit::Pressure);
+        Err(Error::Busy)
     }
 
     /// The searches of the audit trail that may be under way at a time.

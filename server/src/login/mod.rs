@@ -12,7 +12,7 @@ use roompass_wire::{
     ErrorCode,
     gateway::{AppSignProof, AuthKind},
 };
-use token_gen::{CHALLENGE_LEN, Denied, LoginProof, Privilege, Privileges, Rights, TokenId, UnixSeconds};
+use token_gen::{CHALLENGE_LEN, Denied, LoginProof, Privilege, Rights, TokenId, UnixSeconds};
 
 use crate::{
     apps::{App, AppSettings, AuthMode, BothCredentials},
@@ -195,11 +195,11 @@ pub enum Grant {
 }
 
 impl Grant {
-    fn app_sign(privileges: Privileges) -> Result<Self, Refusal> {
-        if !privileges.contains(Privilege::Login) {
+    fn app_sign(settings: &AppSettings) -> Result<Self, Refusal> {
+        if !settings.app_sign_privileges.contains(Privilege::Login) {
             return Err(login_denied(Denied::Privilege(Privilege::Login)));
         }
-        Ok(Self::AppSign(Rights::builder_any_room().allow_all(privileges).build()))
+        Ok(Self::AppSign(settings.app_sign_rights()))
     }
 
     /// Which credential it rests on.
@@ -242,9 +242,7 @@ pub struct Admission {
 /// The refusal of the credential that the mode asks for.
 pub fn decide(settings: &AppSettings, presented: Presented) -> Result<Admission, Refusal> {
     let by_token = |token, other_credential| Ok(Admission { grant: Grant::Token(token), other_credential });
-    let by_app_sign = |other_credential| {
-        Grant::app_sign(settings.app_sign_privileges).map(|grant| Admission { grant, other_credential })
-    };
+    let by_app_sign = |other_credential| Grant::app_sign(settings).map(|grant| Admission { grant, other_credential });
     let Presented { token, app_sign } = presented;
     match settings.mode {
         AuthMode::AppSign => match (app_sign, token) {

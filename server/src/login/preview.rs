@@ -1,7 +1,7 @@
 //! Who would be refused in another mode: what the audit trail says of logins, judged as that mode would.
 //!
-//! Pure. A record tells which credentials a login showed and what became of them ([`Shown::told_by`]); whether it would
-//! come in is the mode table of [`decide`](super::decide), read from the other side.
+//! Pure. A record tells which credentials a login showed and what became of them; whether it would come in is the mode
+//! table of [`decide`](super::decide), read from the other side.
 
 use std::collections::{BTreeMap, HashSet};
 

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
-use token_gen::{AppId, AppSign, Format, Minter, Payload, RoomId, ServerSecret, TokenRequest, UserId};
+use token_gen::{AppId, AppSign, Format, Minter, Payload, Privileges, RoomId, ServerSecret, TokenRequest, UserId};
 
 use super::*;
 use crate::apps::{EmptyStreamList, FormatName, RingSecret};

@@ -1,23 +1,48 @@
 //! Looking at the media of one app from outside, for operators.
 
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
 use roompass_media::{PlayedTrack, PublishedTrack, SessionStats};
 use token_gen::AppId;
+use tokio::{sync::Mutex, time::Instant};
 
 use super::{MediaPlane, room_name};
+
+/// How old what is shown may be. To measure, the media plane leaves off forwarding for a moment: however many ask, it
+/// does so once in this time.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// The sessions by the media plane's name of their room.
+type ByRoom = HashMap<String, Vec<SessionStats>>;
+
+/// What was measured last, and when.
+#[derive(Debug, Default)]
+pub(super) struct Seen(Mutex<Option<(Instant, Arc<ByRoom>)>>);
 
 /// What was measured of the sessions of one app.
 #[derive(Debug)]
 pub struct Look {
     app_id: AppId,
-    sessions: Vec<SessionStats>,
+    sessions: Arc<ByRoom>,
 }
 
 impl MediaPlane {
     /// What has been measured in the rooms of `app_id`, on this node.
     pub async fn look(&self, app_id: AppId) -> Look {
-        let mut sessions = self.snapshot().await.sessions;
-        let prefix = room_name(app_id, "");
-        sessions.retain(|session| session.room.starts_with(&prefix));
+        // Held while measuring: who asks meanwhile gets the same.
+        let mut seen = self.seen.0.lock().await;
+        let sessions = match &*seen {
+            Some((at, sessions)) if at.elapsed() < FRESH => Arc::clone(sessions),
+            _ => {
+                let mut by_room = ByRoom::new();
+                for session in self.snapshot().await.sessions {
+                    by_room.entry(session.room.to_string()).or_default().push(session);
+                }
+                let sessions = Arc::new(by_room);
+                *seen = Some((Instant::now(), Arc::clone(&sessions)));
+                sessions
+            }
+        };
         Look { app_id, sessions }
     }
 }
@@ -44,7 +69,6 @@ impl Look {
     }
 
     fn in_room(&self, room_id: &str) -> impl Iterator<Item = &SessionStats> {
-        let name = room_name(self.app_id, room_id);
-        self.sessions.iter().filter(move |session| *session.room == *name)
+        self.sessions.get(&room_name(self.app_id, room_id)).into_iter().flatten()
     }
 }

@@ -44,6 +44,7 @@ pub struct MediaPlane {
     media: Option<Media>,
     ice: Arc<IceServers>,
     max_publish_bps: Option<u64>,
+    seen: Arc<look::Seen>,
 }
 
 impl MediaPlane {
@@ -66,7 +67,8 @@ impl MediaPlane {
                 Some(Media::start(config).await.map_err(|error| at_fault(&error))?)
             }
         };
-        Ok(Self { media, ice: Arc::new(settings.ice.clone()), max_publish_bps: settings.max_publish_bps })
+        let ice = Arc::new(settings.ice.clone());
+        Ok(Self { media, ice, max_publish_bps: settings.max_publish_bps, seen: Arc::default() })
     }
 
     /// What has been counted, if media is forwarded at all.

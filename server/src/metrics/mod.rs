@@ -72,10 +72,23 @@ pub enum Limit {
     Sockets,
     /// Of messages on one socket.
     Messages,
+    /// Of sessions.
+    Sessions,
+    /// Of how late everything is.
+    Pressure,
 }
 
 impl Limit {
-    const ALL: [Self; 6] = [Self::Key, Self::Source, Self::Guesses, Self::Concurrency, Self::Sockets, Self::Messages];
+    const ALL: [Self; 8] = [
+        Self::Key,
+        Self::Source,
+        Self::Guesses,
+        Self::Concurrency,
+        Self::Sockets,
+        Self::Messages,
+        Self::Sessions,
+        Self::Pressure,
+    ];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -85,6 +98,8 @@ impl Limit {
             Self::Concurrency => "concurrency",
             Self::Sockets => "sockets",
             Self::Messages => "messages",
+            Self::Sessions => "sessions",
+            Self::Pressure => "pressure",
         }
     }
 }

@@ -9,7 +9,10 @@ use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
 use tokio::time::timeout;
 
 use super::{media::MediaMetrics, process::Look, register::Register};
-use crate::app::Service;
+use crate::{
+    app::Service,
+    bus::{Bus, Tally},
+};
 
 /// A store that takes longer than this is not up.
 const STORE_LIMIT: Duration = Duration::from_secs(2);
@@ -28,6 +31,8 @@ pub(super) struct State {
     sessions: Gauge,
     rooms: Gauge,
     streams: Gauge,
+    late: Gauge<f64, AtomicU64>,
+    bus: BusState,
     media: MediaMetrics,
     store_up: Gauge,
     follower_lag: Gauge,
@@ -38,6 +43,55 @@ pub(super) struct State {
     resident_bytes: Gauge,
     open_fds: Gauge,
     max_fds: Gauge,
+}
+
+/// The same for the bus.
+#[derive(Debug)]
+struct BusState {
+    up: Gauge,
+    sent: Counter,
+    failed: Counter,
+    heard: Counter,
+    dropped: Counter,
+    reconnects: Counter,
+    waiting: Gauge,
+    round_trip: Gauge<f64, AtomicU64>,
+}
+
+impl BusState {
+    fn register(all: &mut Register) -> Self {
+        Self {
+            up: all.gauge("bus_up", "Whether the other nodes can be reached; always 1 on a single node"),
+            sent: all.counter("bus_sent", "Commands sent to the bus"),
+            failed: all.counter("bus_failures", "Commands that the bus did not answer"),
+            heard: all.counter("bus_heard", "What was heard from the bus, of this node and of others"),
+            dropped: all.counter("bus_dropped", "Of that, what was thrown away because too much waited"),
+            reconnects: all.counter("bus_reconnects", "Times that the connection to the bus was made again"),
+            waiting: all.gauge("bus_waiting", "What was heard and waits to be taken in"),
+            round_trip: all.metric(
+                "bus_round_trip_seconds",
+                "How long the last sign of life took to the bus and back",
+                &[],
+                Gauge::default(),
+            ),
+        }
+    }
+
+    fn look(&self, bus: &dyn Bus) {
+        let Tally { sent, failed, heard, dropped, reconnects, waiting, round_trip } = bus.tally();
+        self.up.set(bus.is_up().into());
+        for (counter, count) in [
+            (&self.sent, sent),
+            (&self.failed, failed),
+            (&self.heard, heard),
+            (&self.dropped, dropped),
+            (&self.reconnects, reconnects),
+        ] {
+            counter.inner().store(count, Ordering::Relaxed);
+        }
+        set(&self.waiting, waiting);
+        self.round_trip.set(round_trip.as_secs_f64());
+    }
 }
 
 impl State {
@@ -54,6 +108,8 @@ impl State {
             sessions: all.gauge("gateway_sessions", "Stays in rooms"),
             rooms: all.gauge("gateway_rooms", "Rooms with somebody in them"),
             streams: all.gauge("gateway_streams", "Streams being published"),
+            late: all.metric("late_seconds", "How long what was due had to wait lately", &[], Gauge::default()),
+            bus: BusState::register(all),
             media: MediaMetrics::register(all),
             store_up: all.gauge("store_up", "Whether the store answered just now"),
             follower_lag: all.gauge(
@@ -85,6 +141,8 @@ impl State {
         set(&self.sessions, gateway.sessions);
         set(&self.rooms, gateway.rooms);
         set(&self.streams, gateway.streams);
+        self.late.set(service.limits.pressure().late().as_secs_f64());
+        self.bus.look(&**service.nodes.bus());
         self.media.show(&service.media.snapshot().await);
         let is_up = timeout(STORE_LIMIT, service.store.ping()).await.is_ok_and(|answer| answer.is_ok());
         self.store_up.set(is_up.into());

@@ -5,6 +5,7 @@
 //! knows; when it is back, all is told again, and of two claims to one user id the later login stays. A single node
 //! does none of this. Knows neither sockets nor tokens.
 
+mod ask;
 mod listen;
 mod outlet;
 mod resume;
@@ -32,6 +33,7 @@ use crate::{
     sealing::Sealer,
 };
 
+pub use ask::Unreached;
 use outlet::{Departed, Outgoing, Outlet};
 pub use resume::Lost;
 

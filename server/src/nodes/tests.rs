@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use rand::rngs::SysRng;
 use roompass_wire::gateway::ServerMessage;
 use token_gen::{UnixSeconds, UserId, UserName};
 use tokio::{task::JoinHandle, time::timeout};
@@ -41,8 +42,12 @@ struct Guest {
 
 impl Node {
     async fn join(meeting: &impl Meeting) -> Self {
+        Self::join_with(meeting, sealer()).await
+    }
+
+    async fn join_with(meeting: &impl Meeting, sealer: Sealer) -> Self {
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(1_800_000_000)));
-        let nodes = Arc::new(Nodes::new(Arc::new(meeting.join().await), sealer(), clock.clone(), Arc::new(|_, _| ())));
+        let nodes = Arc::new(Nodes::new(Arc::new(meeting.join().await), sealer, clock.clone(), Arc::new(|_, _| ())));
         let (listener, speaker) = (Arc::clone(&nodes), Arc::clone(&nodes));
         let listening = tokio::spawn(async move { listener.listen().await });
         let speaking = tokio::spawn(async move { speaker.speak().await });
@@ -198,6 +203,7 @@ on_both!(
     apps_do_not_meet,
     a_room_that_is_left_is_forgotten_and_found_again,
     what_is_said_and_set_is_heard_on_all_nodes_once,
+    what_is_asked_is_answered_by_all_who_can_read_it,
 );
 
 async fn a_room_is_one_room_on_all_nodes(meeting: &impl Meeting) {
@@ -424,4 +430,42 @@ async fn what_is_said_and_set_is_heard_on_all_nodes_once(meeting: &impl Meeting)
     assert_eq!(alice_here.extra.as_deref(), Some("hand"));
     alice.hears(&["+carol"]).await;
     drop(place);
+}
+
+async fn what_is_asked_is_answered_by_all_who_can_read_it(meeting: &impl Meeting) {
+    let here = Node::join(meeting).await;
+    let app_id = settings().app_id;
+    let ask = async |from: &Node, unreached: &mut Unreached| -> Vec<(crate::bus::NodeId, String)> {
+        from.nodes.ask(app_id, &"who is there", unreached).await
+    };
+    let mut unreached = Unreached::default();
+    assert_eq!(ask(&here, &mut unreached).await, []);
+    assert!(unreached.is_nobody());
+
+    let there = Node::join(meeting).await;
+    let answering = Arc::clone(&there.nodes);
+    let answering = tokio::spawn(async move {
+        let answer = |app_id: AppId, asked: String| async move { format!("{asked} in {app_id}? I am") };
+        answering.answer(answer).await;
+    });
+    let said = vec![(there.nodes.bus.node().clone(), "who is there in 1? I am".to_owned())];
+    assert_eq!(ask(&here, &mut unreached).await, said);
+    assert!(unreached.is_nobody());
+
+    // One with another master key, and one that says nothing: both are named, and then not waited for.
+    let stranger = Node::join_with(meeting, Sealer::new(&MasterKey::generate(&mut SysRng).unwrap())).await;
+    let answering_too = Arc::clone(&stranger.nodes);
+    let answering_too = tokio::spawn(async move { answering_too.answer(|_, asked: String| async { asked }).await });
+    let silent = [stranger.nodes.bus.node().clone()];
+    for _ in 0..2 {
+        assert_eq!(ask(&here, &mut unreached).await, said);
+        assert_eq!(unreached, Unreached { silent: silent.clone().into(), bus_away: false });
+    }
+
+    // What was asked too long ago is not answered.
+    here.clock.advance(Duration::from_secs(61));
+    assert_eq!(ask(&here, &mut unreached).await, []);
+    assert_eq!(unreached.silent.len(), 2);
+    answering.abort();
+    answering_too.abort();
 }

@@ -1,179 +1,150 @@
 //! The operator's hand in live rooms: looking, removing, stopping, withholding, speaking.
 //!
-//! What is to be done to live sessions is a [`Command`], plain data, which the gateway of the node that holds the sessions
-//! obeys ([`crate::gateway::Gateway::obey`]). What must outlive them, revocations and bans, goes through
-//! [`crate::lifecycle`] first. Knows no HTTP and no sockets.
+//! Rooms span nodes, so whatever is looked for or done is a [`Question`], plain data, to every node: each answers for the
+//! sessions it holds ([`answer`]), and answers say which nodes could not be reached. What must outlive the sessions,
+//! revocations and bans, goes through [`crate::lifecycle`] first; what is done is in the audit trail before it is. Knows no
+//! HTTP and no sockets.
 
 mod command;
+mod everywhere;
+mod kick;
+mod question;
+mod streams;
 #[cfg(test)]
 mod tests;
 
-use roompass_wire::http::{FeedEvent, FeedKind, WithheldPrivilege};
-use token_gen::{AppId, TokenId, UnixSeconds};
+use std::sync::Arc;
 
-pub use command::{Act, Command, Who};
+use roompass_wire::http::{LiveSession, LiveStream, WithheldPrivilege};
+
+pub use command::{Act, Who};
+pub use kick::{Kick, Kicked, kick};
+pub use question::{Answer, Ended, Part, Question, RoomNow, answer};
 
 use crate::{
     app::Service,
-    audit::{Action, Event, Origin},
-    bans,
+    audit::{Action, Event, Origin, Recorder},
     error::Error,
-    feed,
-    gateway::SessionView,
     keys::Caller,
-    lifecycle::{self, Ending},
-    revocations::Target,
+    nodes::Unreached,
+    rooms::Overview,
 };
+use everywhere::Everywhere;
 
 /// The longest text an operator says.
 const MAX_TEXT: usize = 4096;
 
-/// Whom to remove, and how thoroughly.
+/// What was found, or how many sessions were reached, and where there may be more.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kick {
-    /// Whom.
-    pub who: Who,
-    /// Why: the user is told.
-    pub reason: Option<String>,
-    /// Whether the tokens they go by are left good.
-    pub keep_tokens: bool,
-    /// Until when they are kept out of the room they were in, whatever they show.
-    pub ban_until: Option<UnixSeconds>,
+pub struct Reached<T> {
+    /// It.
+    pub what: T,
+    /// Where there may be more.
+    pub unreached: Unreached,
 }
 
-/// Who was removed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Kicked {
-    /// The sessions.
-    pub sessions: Vec<SessionView>,
-    /// The tokens that were revoked.
-    pub revoked: Vec<TokenId>,
-}
-
-/// The live sessions that `who` means, as far as the caller's key reaches, by id.
-pub fn sessions(service: &Service, caller: &Caller, who: &Who) -> Vec<SessionView> {
-    let mut found = service.gateway.sessions(caller.app_id, who);
-    found.retain(|session| session.room_id.starts_with(&caller.scope.room_prefix));
-    found.sort_by(|a, b| a.session_id.cmp(&b.session_id));
-    found
-}
-
-/// Removes sessions. Their tokens are revoked, and their users banned if that is asked for, before they are told: whoever
-/// tries to come back at once finds the door shut.
-///
-/// # Errors
-/// As [`crate::lifecycle::Lifecycle::revoke`] and `ban`: those whose tokens were revoked by then are out, the others stay.
-pub async fn kick(service: &Service, caller: &Caller, origin: Origin, kick: Kick) -> Result<Kicked, Error> {
-    let now = service.clock.now();
-    let action = if matches!(kick.who, Who::Room { .. }) { Action::CloseRoom } else { Action::Kick };
-    let mut told = kick.who.event(action, caller.app_id);
-    if let Some(reason) = &kick.reason {
-        told = told.saying(reason.clone());
-    }
-    service.audit.note(origin.clone(), told)?;
-    let found = sessions(service, caller, &kick.who);
-    let do_to_all = |act: &dyn Fn(Who) -> Act| {
-        for session in &found {
-            let who = Who::Session { session_id: session.session_id.clone() };
-            service.gateway.obey(&Command { app_id: caller.app_id.get(), act: act(who) }, now);
-        }
-    };
-    // First, so that the news of the revocation ends nobody with another word.
-    do_to_all(&|who| Act::Condemn { who, reason: kick.reason.clone() });
-    match shut_out(service, caller, &origin, &kick, &found, now).await {
-        Ok(revoked) => {
-            do_to_all(&|who| Act::Kick { who });
-            tracing::info!(app_id = %caller.app_id, key_id = caller.key_id, sessions = found.len(), "kicked");
-            Ok(Kicked { sessions: found, revoked })
-        }
-        Err(error) => {
-            do_to_all(&|who| Act::Pardon { who });
-            Err(error)
-        }
-    }
-}
-
-/// Revokes and bans, once each. Returns the tokens that were revoked.
-async fn shut_out(
+/// Up to `limit` live sessions that `who` means, as far as the caller's key reaches, by id, from the one after `after`.
+pub async fn sessions(
     service: &Service,
     caller: &Caller,
-    origin: &Origin,
-    kick: &Kick,
-    found: &[SessionView],
-    now: UnixSeconds,
-) -> Result<Vec<TokenId>, Error> {
-    let lifecycle = service.lifecycle.by(origin.clone());
-    let mut revoked = Vec::new();
-    for session in found {
-        if let Some(ban_until) = kick.ban_until {
-            let (user_id, room_id) = (session.user_id.clone(), session.room_id.clone());
-            let target = bans::Target::UserInRoom { user_id, room_id };
-            lifecycle.ban(caller, target, Some(ban_until), kick.reason.clone(), now).await?;
-        }
-        let Some(token) =
-            session.token.as_ref().filter(|token| !kick.keep_tokens && !revoked.contains(&token.token_id))
-        else {
-            continue;
-        };
-        let target = Target::Token(token.token_id);
-        let issued_before = lifecycle::issued_before(&target, None, now)?;
-        let ending = Ending { target, issued_before, expire_at: Some(token.expire_at), reason: kick.reason.clone() };
-        lifecycle.revoke(caller, ending, now).await?;
-        revoked.push(token.token_id);
-    }
-    Ok(revoked)
+    who: &Who,
+    search: &str,
+    after: &str,
+    limit: usize,
+) -> Reached<Vec<LiveSession>> {
+    let mut everywhere = Everywhere::new(service, caller);
+    let what = everywhere.sessions(who, search, after, limit).await;
+    Reached { what, unreached: everywhere.unreached }
+}
+
+/// Up to `limit` rooms that somebody is in, as far as the caller's key reaches, by id, from the one after `after`.
+pub async fn rooms(
+    service: &Service,
+    caller: &Caller,
+    search: &str,
+    after: &str,
+    limit: usize,
+) -> Reached<Vec<Overview>> {
+    let mut everywhere = Everywhere::new(service, caller);
+    let what = everywhere.rooms(search, after, limit).await;
+    Reached { what, unreached: everywhere.unreached }
+}
+
+/// Up to `limit` streams, as far as the caller's key reaches, by id, from the one after `after`; only in a room or of a user
+/// if that is asked for.
+pub async fn streams(
+    service: &Service,
+    caller: &Caller,
+    only: (Option<String>, Option<String>),
+    search: &str,
+    after: &str,
+    limit: usize,
+) -> Reached<Vec<LiveStream>> {
+    let mut everywhere = Everywhere::new(service, caller);
+    let what = everywhere.streams(only, search, after, limit).await;
+    Reached { what, unreached: everywhere.unreached }
+}
+
+/// A room with everybody in it.
+///
+/// # Errors
+/// [`Error::NotFound`] if nobody is in it, [`Error::NodesUnreached`] if that is not known.
+pub async fn room(service: &Service, caller: &Caller, room_id: &str) -> Result<Reached<RoomNow>, Error> {
+    let mut everywhere = Everywhere::new(service, caller);
+    let what = everywhere.room(room_id).await?;
+    Ok(Reached { what, unreached: everywhere.unreached })
 }
 
 /// Withholds privileges from a live session, and gives back what is no longer withheld.
 ///
 /// # Errors
-/// [`Error::NotFound`] without the session.
-pub fn withhold(
-    service: &Service,
-    caller: &Caller,
+/// [`Error::NotFound`] without the session, [`Error::NodesUnreached`] if that is not known.
+pub async fn withhold(
+    service: Arc<Service>,
+    caller: Caller,
     origin: Origin,
     session_id: String,
     mut privileges: Vec<WithheldPrivilege>,
-) -> Result<usize, Error> {
+) -> Result<Reached<usize>, Error> {
     privileges.sort_unstable();
     privileges.dedup();
     let who = Who::Session { session_id };
-    let session = sessions(service, caller, &who).pop().ok_or(Error::NotFound)?;
+    let mut everywhere = Everywhere::new(&service, &caller);
+    let found = everywhere.sessions(&who, "", "", 1).await.pop();
+    let session = everywhere.found(found)?;
     let words = serde_json::to_string(&privileges).map_err(|_| Error::Internal("words are JSON"))?;
     let event = who.event(Action::Withhold, caller.app_id);
-    let (user_id, room_id) = (Some(session.user_id), Some(session.room_id));
-    let told = Event { user_id: user_id.clone(), room_id: room_id.clone(), ..event }.saying(words);
-    service.audit.note(origin, told)?;
-    let command = Command { app_id: caller.app_id.get(), act: Act::Withhold { who, privileges } };
-    let now = service.clock.now();
-    let reached = service.gateway.obey(&command, now);
-    let session_id = Some(session.session_id);
-    let changed = || FeedEvent { user_id, room_id, session_id, ..feed::event(FeedKind::PrivilegesChanged, now) };
-    service.feed.note(caller.app_id, now, changed);
-    Ok(reached)
+    let event = Event { user_id: Some(session.user_id), room_id: Some(session.room_id), ..event }.saying(words);
+    do_recorded(service, caller, origin, event, Act::Withhold { who, privileges }).await
 }
 
 /// Stops a stream.
 ///
 /// # Errors
-/// [`Error::NotFound`] if nobody publishes it.
-pub fn stop_stream(service: &Service, caller: &Caller, origin: Origin, stream_id: String) -> Result<usize, Error> {
-    let found = service.gateway.rooms().find_stream(caller.app_id, &stream_id).ok_or(Error::NotFound)?;
-    if !found.room_id.starts_with(&caller.scope.room_prefix) {
-        return Err(Error::NotFound);
-    }
+/// [`Error::NotFound`] if nobody publishes it, [`Error::NodesUnreached`] if that is not known.
+pub async fn stop_stream(
+    service: Arc<Service>,
+    caller: Caller,
+    origin: Origin,
+    stream_id: String,
+) -> Result<Reached<usize>, Error> {
+    let found = Everywhere::new(&service, &caller).stream(&stream_id).await?;
     let who = Who::User { user_id: found.user_id, room_id: Some(found.room_id) };
     let event = Event { stream_ids: Some(vec![stream_id.clone()]), ..who.event(Action::StopStream, caller.app_id) };
-    service.audit.note(origin, event)?;
-    let command = Command { app_id: caller.app_id.get(), act: Act::StopStream { who, stream_id } };
-    Ok(service.gateway.obey(&command, service.clock.now()))
+    do_recorded(service, caller, origin, event, Act::StopStream { who, stream_id }).await
 }
 
 /// Says something to a room, or to one user in it. Returns how many sessions it reached.
 ///
 /// # Errors
 /// [`Error::Field`].
-pub fn say(service: &Service, caller: &Caller, origin: Origin, who: Who, text: String) -> Result<usize, Error> {
+pub async fn say(
+    service: Arc<Service>,
+    caller: Caller,
+    origin: Origin,
+    who: Who,
+    text: String,
+) -> Result<Reached<usize>, Error> {
     if text.is_empty() || text.len() > MAX_TEXT {
         return Err(Error::field("text", format!("must be 1 to {MAX_TEXT} bytes")));
     }
@@ -181,12 +152,38 @@ pub fn say(service: &Service, caller: &Caller, origin: Origin, who: Who, text: S
         return Err(Error::field("room_id", format!("must begin with `{}` for this key", caller.scope.room_prefix)));
     };
     let event = Event { room_id: Some(room_id.to_owned()), ..who.event(Action::Say, caller.app_id) };
-    service.audit.note(origin, event)?;
-    let command = Command { app_id: caller.app_id.get(), act: Act::Say { who, text } };
-    Ok(service.gateway.obey(&command, service.clock.now()))
+    do_recorded(service, caller, origin, event, Act::Say { who, text }).await
 }
 
-/// The app of a command.
-pub(crate) fn app_of(command: &Command) -> Option<AppId> {
-    AppId::new(command.app_id).ok()
+/// Does something on every node, once its record is durable. Says how many sessions it reached.
+async fn do_recorded(
+    service: Arc<Service>,
+    caller: Caller,
+    origin: Origin,
+    event: Event,
+    act: Act,
+) -> Result<Reached<usize>, Error> {
+    recorded(service, origin, event, async move |service| {
+        let mut everywhere = Everywhere::new(&service, &caller);
+        let done = everywhere.act(act).await;
+        Ok(Reached { what: done.iter().map(|(_, ids)| ids.len()).sum(), unreached: everywhere.unreached })
+    })
+    .await
+}
+
+/// Does something once its record is durable, and then to the end: whoever asked for it may hang up, and what was begun
+/// is neither left half done nor done without its record.
+async fn recorded<T, F>(
+    service: Arc<Service>,
+    origin: Origin,
+    event: Event,
+    act: impl FnOnce(Arc<Service>) -> F + Send + 'static,
+) -> Result<T, Error>
+where
+    T: Send + 'static,
+    F: Future<Output = Result<T, Error>> + Send + 'static,
+{
+    let recorder = Recorder::new(Arc::clone(&service.audit)).by(origin);
+    let acting = tokio::spawn(async move { recorder.change(event, act(service)).await });
+    acting.await.unwrap_or(Err(Error::Internal("an operator's act has failed half-way")))
 }

@@ -1,11 +1,12 @@
 //! Looking at rooms from outside, for operators.
 
-use token_gen::AppId;
+use serde::{Deserialize, Serialize};
+use token_gen::{AppId, RoomId};
 
 use super::{Rooms, Snapshot, lock};
 
 /// A room in few words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Overview {
     /// The room.
     pub room_id: String,
@@ -16,7 +17,7 @@ pub struct Overview {
 }
 
 /// Where a stream is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Found {
     /// The room.
     pub room_id: String,
@@ -33,7 +34,7 @@ impl Rooms {
         after: &str,
         limit: usize,
     ) -> Vec<Overview> {
-        let world = self.world(app_id);
+        let Some(world) = self.known(app_id) else { return Vec::new() };
         let world = lock(&world);
         let is_wanted = |room_id: &str| room_id > after && is_wanted(room_id);
         // An app may keep empty rooms for a while.
@@ -51,17 +52,17 @@ impl Rooms {
         wanted.iter().take(limit).map(overview).collect()
     }
 
-    /// One room as it is now, if anybody is in it.
-    pub fn snapshot(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
-        let world = self.world(app_id);
+    /// One room as it is now, with everybody in it, if anybody here is in it.
+    pub fn snapshot_of_here(&self, app_id: AppId, room_id: &str) -> Option<Snapshot> {
+        let world = self.known(app_id)?;
         let world = lock(&world);
-        let (_, room) = world.rooms.iter().find(|(known, _)| known.as_str() == room_id)?;
-        Some(room.snapshot())
+        let room = world.rooms.get(&RoomId::new(room_id).ok()?)?;
+        (room.locals > 0).then(|| room.snapshot())
     }
 
     /// The streams of the app's rooms that begin with `prefix`, with where they are, in no order.
     pub fn streams(&self, app_id: AppId, prefix: &str) -> Vec<(String, Found)> {
-        let world = self.world(app_id);
+        let Some(world) = self.known(app_id) else { return Vec::new() };
         let world = lock(&world);
         let rooms = world.rooms.iter().filter(|(room_id, _)| room_id.as_str().starts_with(prefix));
         let streams = rooms.flat_map(|(room_id, room)| {
@@ -75,7 +76,7 @@ impl Rooms {
 
     /// Where a stream is, if anybody publishes it.
     pub fn find_stream(&self, app_id: AppId, stream_id: &str) -> Option<Found> {
-        let world = self.world(app_id);
+        let world = self.known(app_id)?;
         let world = lock(&world);
         world.rooms.iter().find_map(|(room_id, room)| {
             let stream = room.snapshot().streams.into_iter().find(|stream| stream.stream_id == stream_id)?;

@@ -159,9 +159,13 @@ impl Rooms {
         counts.fold((0, 0), |(rooms, streams), (more_rooms, more_streams)| (rooms + more_rooms, streams + more_streams))
     }
 
+    /// The world of an app in which something has happened. Whoever only looks makes none.
+    fn known(&self, app_id: AppId) -> Option<Arc<Mutex<World>>> {
+        self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned()
+    }
+
     fn world(&self, app_id: AppId) -> Arc<Mutex<World>> {
-        let found = self.worlds.read().unwrap_or_else(PoisonError::into_inner).get(&app_id).cloned();
-        found.unwrap_or_else(|| {
+        self.known(app_id).unwrap_or_else(|| {
             let mut worlds = self.worlds.write().unwrap_or_else(PoisonError::into_inner);
             let new = || Arc::new(Mutex::new(World::new(app_id, Arc::clone(&self.sink))));
             Arc::clone(worlds.entry(app_id).or_insert_with(new))

@@ -206,7 +206,7 @@ impl Tokens {
         let rights = match own_rights {
             Ok(Some(rights)) => rights,
             Ok(None) if settings.require_privilege_token => return refuse(Fault::PrivilegeTokenRequired),
-            Ok(None) => Rights::builder_any_room().allow_all(settings.identity_privileges).build(),
+            Ok(None) => settings.identity_rights(),
             Err(error) => return refuse(Fault::Payload(error)),
         };
         let format = opened.verified.format;
@@ -217,7 +217,7 @@ impl Tokens {
     pub fn open_revoked(&self, app: &App, token: &str, now: UnixSeconds) -> Option<Checked> {
         let VerifiedBy { verified, secret_id } = app.verify(token, now).ok()?;
         let (claims, format) = (verified.claims, verified.format);
-        let identity = || Rights::builder_any_room().allow_all(app.settings().identity_privileges).build();
+        let identity = || app.settings().identity_rights();
         let rights = claims.rights().ok()?.unwrap_or_else(identity);
         Some(Checked { token_id: TokenId::of(token), secret_id, format, claims, rights, is_authentic: true })
     }

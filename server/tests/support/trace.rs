@@ -5,7 +5,6 @@ use std::sync::{Mutex, Once};
 use tracing_subscriber::{
     Layer, Registry, fmt,
     layer::{Filter, SubscriberExt},
-    util::SubscriberInitExt,
 };
 
 use super::kept;
@@ -16,6 +15,7 @@ pub(crate) fn keep(filter: impl Filter<Registry> + Send + Sync + 'static) {
     KEPT.call_once(|| {
         let Some(file) = kept::log() else { return };
         let lines = fmt::layer().with_ansi(false).with_writer(Mutex::new(file)).with_filter(filter);
-        tracing_subscriber::registry().with(lines).init();
+        // Not of what is logged by other means: some tests look at all that comes to a subscriber of theirs.
+        tracing::subscriber::set_global_default(tracing_subscriber::registry().with(lines)).expect("it is the first");
     });
 }

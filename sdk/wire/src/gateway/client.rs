@@ -107,7 +107,7 @@ pub struct SwitchRoom {
     /// The user's token for the new room.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// As at login, for the new room, with the challenge of this connection.
+    /// As at login, for the new room, with the latest challenge of this connection.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_sign_proof: Option<AppSignProof>,
 }

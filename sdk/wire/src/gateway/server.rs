@@ -102,6 +102,9 @@ pub struct LoggedIn {
     /// How long a lost session waits for its client, in seconds.
     #[serde(default)]
     pub resume_within_secs: u64,
+    /// What the next AppSign proof on this connection is for, in place of the one that came before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub challenge: Option<String>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
     /// Names this life of the room: another one, once everybody has left, has another number.

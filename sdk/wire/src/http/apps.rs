@@ -206,9 +206,15 @@ pub struct AppSettings {
     /// What a login by AppSign alone may do. Default both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub app_sign_privileges: Option<Vec<PrivilegeName>>,
+    /// Whether a login by AppSign alone may play. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app_sign_play: Option<bool>,
     /// What an identity token may do. Default both.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity_privileges: Option<Vec<PrivilegeName>>,
+    /// Whether an identity token lets its user play. Default true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity_play: Option<bool>,
     /// Whether identity tokens are refused. Default false.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub require_privilege_token: Option<bool>,

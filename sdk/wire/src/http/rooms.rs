@@ -21,6 +21,19 @@ pub const CLOSE_ROOM_PATH: &str = "/v1/apps/{app_id}/rooms/close";
 /// `POST`: says something to a room, or to one user in it.
 pub const ROOM_MESSAGE_PATH: &str = "/v1/apps/{app_id}/rooms/message";
 
+/// Whom an answer about live rooms lacks. Without it, every node has answered.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Unreached {
+    /// Nodes that have not answered in time, as their logs name them: what they hold is missing, and nothing was done
+    /// there for sure.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub silent_nodes: Vec<String>,
+    /// Nodes cannot reach each other just now: the answer is of one node alone.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub bus_away: bool,
+}
+
 /// A room, in a list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -42,6 +55,9 @@ pub struct RoomsResponse {
     /// Where to go on; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<Unreached>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }
@@ -85,6 +101,9 @@ pub struct RoomResponse {
     pub users: Vec<RoomUser>,
     /// Every stream, in starting order.
     pub streams: Vec<RoomStream>,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<Unreached>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }
@@ -162,7 +181,7 @@ pub struct LiveSession {
     /// When that expires, in Unix seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expire_at: Option<i64>,
-    /// Its media connection, if it has one to the node that is asked.
+    /// Its media connection, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub media: Option<super::SessionMedia>,
 }
@@ -176,6 +195,9 @@ pub struct LiveSessionsResponse {
     /// Where to go on; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<Unreached>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }
@@ -231,6 +253,9 @@ pub struct KickResponse {
     pub session_ids: Vec<String>,
     /// How many tokens were revoked. An AppSign session has none: only a ban keeps its user out.
     pub revoked_tokens: u64,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<Unreached>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }
@@ -277,6 +302,9 @@ pub struct RoomMessageRequest {
 pub struct ReachedResponse {
     /// How many sessions it reached.
     pub session_count: u64,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<Unreached>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }

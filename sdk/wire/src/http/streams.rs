@@ -40,11 +40,14 @@ pub struct StreamsResponse {
     /// Where to go on; absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<super::Unreached>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }
 
-/// A stream being published. Both lists are empty if its media does not go through the node that is asked.
+/// A stream being published. Both lists are empty if its media goes through no node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveStream {

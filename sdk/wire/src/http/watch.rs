@@ -99,6 +99,8 @@ pub struct FeedResponse {
     pub events: Vec<FeedEvent>,
     /// Whether something may be missing before them: look at everything again.
     pub missed: bool,
+    /// Whether it tells of all there is: `false` where there may be other nodes, of which it tells nothing.
+    pub is_whole: bool,
     /// The number to go on from.
     pub last: u64,
     /// The server's clock when it answered, in Unix seconds.

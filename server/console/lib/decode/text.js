@@ -6,6 +6,7 @@ export const finding = (code, problem, remedy) => ({ code, problem, remedy });
 /** The characters of the shortest token there can be. */
 export const shortest = 58;
 
+const utf8 = (text) => new TextEncoder().encode(text);
 const SPACE = "[\\s\\ufeff\\u200b]";
 const QUOTE = "[\"'`\\u201c\\u201d\\u2018\\u2019]";
 const AROUND = (what) => new RegExp(`^${what}+|${what}+$`, "gu");
@@ -88,7 +89,7 @@ export function versionOf(text, findings) {
 }
 
 function whatElse(text) {
-  if (text.length < 2) return finding("empty", "There is no token.", "Ask your backend for a token before logging in, and check that its answer was read from the right member.");
+  if (utf8(text).length < 2) return finding("empty", "There is no token.", "Ask your backend for a token before logging in, and check that its answer was read from the right member.");
   // No token can have these forms: a token's base64 has a length that is a multiple of four.
   if (/^[0-9a-f]{64}$/i.test(text)) return finding("app_sign_given", "This is an AppSign (64 hexadecimal characters), not a token.", "Mint a token on your backend with the server secret and pass that. The AppSign belongs in the client's configuration.");
   // A token cut to 32 characters would look the same, but for its expiry, which begins with zeros.
@@ -122,7 +123,7 @@ export function decodeBase64(encoded) {
     }
   }
   // Bytes of UTF-8 are counted, as everywhere else.
-  const offset = bad < 0 ? 0 : new TextEncoder().encode(characters.slice(0, bad).join("")).length;
+  const offset = bad < 0 ? 0 : utf8(characters.slice(0, bad).join("")).length;
   return { bytes, foreign: bad < 0 ? undefined : { at: offset, character: characters[bad] } };
 }
 

@@ -16,7 +16,11 @@ const WORDS = {
   privileges_changed: ["Privileges changed", "warn"],
 };
 
-export function Activity({ events, onRoom }) {
+export function Activity({ events, isWhole, onRoom }) {
+  return html`${!isWhole && html`<p class="soft">What happens on the node that answers. Other nodes tell theirs.</p>`}<${Events} events=${events} onRoom=${onRoom} />`;
+}
+
+function Events({ events, onRoom }) {
   if (!events.length) return html`<${Empty} icon="live" title="Nothing yet">What happens from now on appears here: people and streams that come and go, logins that are refused.<//>`;
   return html`<ol class="activity" aria-label="What happened, the latest first">${events.map((event) => html`<${Line} key=${event.number} event=${event} onRoom=${onRoom} />`)}</ol>`;
 }

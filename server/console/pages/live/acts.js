@@ -17,6 +17,9 @@ function ask({ fields, values, act, ...question }) {
   return confirm({ ...question, body: html`<${Body} />`, act: () => act(present) });
 }
 
+/** Says so if not every node was reached. */
+const warn = (unreached) => unreached && toast("Not every node was reached: look again whether it is done.", { bad: true });
+
 const reasonField = (state, set) => html`<${Text} label="Reason" optional hint="The user is told." maxlength="255" value=${state.reason} onValue=${(reason) => set({ reason })} />`;
 
 /** Removes one session. */
@@ -33,8 +36,9 @@ export function kick(appId, { session_id, user_id, room_id, auth }) {
         : html`<p class="soft">This user came by AppSign, without a token: only a ban keeps them out.</p>`}
       <${Length} label="Ban from this room for" optional seconds=${state.secs} onValue=${(secs) => set({ secs })} hint="Whatever token they show." />`,
     act: async ({ reason, keep, secs }) => {
-      const { session_ids, revoked_tokens } = await post(url`/v1/apps/${appId}/sessions/kick`, { session_id, reason: reason || undefined, keep_token: keep || undefined, ban_secs: secs });
+      const { session_ids, revoked_tokens, unreached } = await post(url`/v1/apps/${appId}/sessions/kick`, { session_id, reason: reason || undefined, keep_token: keep || undefined, ban_secs: secs });
       toast(session_ids.length ? `${user_id} is out${revoked_tokens ? ", the token is revoked" : ""}.` : `${user_id} was gone already.`);
+      warn(unreached);
     },
   });
 }
@@ -113,8 +117,9 @@ export function closeRoom(appId, room_id, users) {
       ${reasonField(state, set)}
       <${Check} label="Leave the tokens good" hint="Then they may come back with them at once." checked=${state.keep} onValue=${(keep) => set({ keep })} />`,
     act: async ({ reason, keep }) => {
-      const { session_ids } = await post(url`/v1/apps/${appId}/rooms/close`, { room_id, reason: reason || undefined, keep_tokens: keep || undefined });
+      const { session_ids, unreached } = await post(url`/v1/apps/${appId}/rooms/close`, { room_id, reason: reason || undefined, keep_tokens: keep || undefined });
       toast(`${room_id} is closed: ${count(session_ids.length)} removed.`);
+      warn(unreached);
     },
   });
 }

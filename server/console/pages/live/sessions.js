@@ -4,7 +4,7 @@ import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
 import { useAgain } from "../../lib/feed.js";
 import { duration, useNow } from "../../lib/time.js";
-import { Badge, Button, Empty, Mono, PagedTable, Search, When, usePages } from "../../ui/kit.js";
+import { Badge, Button, Empty, Mono, Note, PagedTable, Search, When, usePages } from "../../ui/kit.js";
 import { ban, changeRights, kick, say } from "./acts.js";
 import { Flow } from "./media.js";
 
@@ -22,14 +22,20 @@ export function Sessions({ appId, turn, mayAct }) {
 /** Everybody in one room, or in any. */
 export function People({ appId, roomId, search, turn, mayAct }) {
   const load = async (cursor) => {
-    const { sessions, cursor: next } = await get(url`/v1/apps/${appId}/sessions`, { room_id: roomId, search, limit: PAGE, cursor });
-    return { rows: sessions, cursor: next };
+    const { sessions, cursor: next, unreached } = await get(url`/v1/apps/${appId}/sessions`, { room_id: roomId, search, limit: PAGE, cursor });
+    return { rows: sessions, cursor: next, unreached };
   };
   const pages = usePages(load, [appId, roomId, search]);
   useAgain(pages, turn);
   const moment = useNow(1000);
-  return html`<${PagedTable} label="Users" pages=${pages} columns=${columns({ appId, roomId, moment, mayAct, hasMedia: pages.rows?.some(({ media }) => media) })} keyOf=${({ session_id }) => session_id}
+  return html`<${Unreached} nodes=${pages.value?.unreached} /><${PagedTable} label="Users" pages=${pages} columns=${columns({ appId, roomId, moment, mayAct, hasMedia: pages.rows?.some(({ media }) => media) })} keyOf=${({ session_id }) => session_id}
     empty=${search ? html`<${Empty} icon="search" title="No user fits">Nobody with “${search}” in the id is here.<//>` : html`<${Empty} icon="live" title="Nobody is here">Users appear as soon as they log in to a room.<//>`} />`;
+}
+
+/** That some nodes did not answer, if so. */
+export function Unreached({ nodes }) {
+  if (!nodes) return null;
+  return html`<${Note} kind="warn" title="Some may be missing">${nodes.bus_away ? "The bus is away: only this node could be asked." : `Not every node answered: ${(nodes.silent_nodes ?? []).join(", ")}.`}<//>`;
 }
 
 function columns({ appId, roomId, moment, mayAct, hasMedia }) {

@@ -1,8 +1,8 @@
 // Streams, with what is measured of them on this node.
 
-import { html, useEffect, useState } from "../../lib/view.js";
+import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
-import { isAwake } from "../../lib/awake.js";
+import { useEvery } from "../../lib/every.js";
 import { useAgain } from "../../lib/feed.js";
 import { Button, Dialog, Empty, Mono, PagedTable, Search, Table, usePages } from "../../ui/kit.js";
 import { stopStream } from "./acts.js";
@@ -29,11 +29,7 @@ export function Streams({ appId, roomId, search, turn, isLive, mayAct }) {
   const pages = usePages(load, [appId, roomId, search]);
   useAgain(pages, turn);
   const isMeasured = isLive && pages.rows?.some(({ published }) => published.length > 0);
-  useEffect(() => {
-    if (!isMeasured) return undefined;
-    const timer = setInterval(() => isAwake() && pages.reload(), AGAIN_MS);
-    return () => clearInterval(timer);
-  }, [isMeasured, pages.reload]);
+  useEvery(AGAIN_MS, pages.reload, Boolean(isMeasured));
   const opened = open && pages.rows?.find(({ stream_id }) => stream_id === open);
   const empty = search ? html`<${Empty} icon="search" title="No stream fits">None has “${search}” in its id, or in that of its user.<//>` : html`<${Empty} icon="live" title="Nobody sends anything">Streams appear as soon as somebody publishes one.<//>`;
   return html`<${PagedTable} label="Streams" pages=${pages} columns=${columns(appId, roomId, mayAct, setOpen)} keyOf=${({ stream_id }) => stream_id} empty=${empty} />

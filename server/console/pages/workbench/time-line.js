@@ -1,7 +1,8 @@
 // The life of a token: issued, warned of, expired, and where now is in it.
 
 import { html, classes } from "../../lib/view.js";
-import { duration, exactMoment } from "../../lib/time.js";
+import { Stamp } from "../../ui/kit.js";
+import { duration } from "../../lib/time.js";
 
 /** `lead` is how long before its end its user is warned; a short-lived token is warned of in the middle of its life. */
 export function TimeLine({ issuedAt, expireAt, lead, moment }) {
@@ -22,6 +23,6 @@ export function TimeLine({ issuedAt, expireAt, lead, moment }) {
       ${steps.map(([name, at]) => html`<span class="tick" key=${name} style=${place(at)}></span>`)}
       <span class=${classes("present", state)} style=${place(moment)}></span>
     </div>
-    <dl>${[...steps, ["Now", moment]].sort((a, b) => a[1] - b[1]).map(([name, at]) => html`<div key=${name} class=${name === "Now" && "is-now"}><dt>${name}</dt><dd>${exactMoment(at)}</dd></div>`)}</dl>
+    <dl>${[...steps, ["Now", moment]].sort((a, b) => a[1] - b[1]).map(([name, at]) => html`<div key=${name} class=${name === "Now" && "is-now"}><dt>${name}</dt><dd><${Stamp} at=${at} /></dd></div>`)}</dl>
   </section>`;
 }

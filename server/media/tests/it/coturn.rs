@@ -21,8 +21,9 @@ impl Coturn {
     }
 
     fn try_start(secrets: &[&str]) -> Option<Self> {
-        let directory = tempfile::tempdir().unwrap();
-        let port = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let directory = tempfile::tempdir().expect("there is room for a directory");
+        let port =
+            UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("there is a free port").port();
         let mut process = Command::new("turnserver")
             .args("-n --no-cli --no-tls --no-dtls --listening-ip=127.0.0.1 --relay-ip=127.0.0.1".split(' '))
             .args(
@@ -37,7 +38,7 @@ impl Coturn {
             .stderr(Stdio::null())
             .spawn()
             .expect("coturn is installed: run `.ci/setup test`");
-        let mut log = BufReader::new(process.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let mut log = BufReader::new(process.stdout.take().expect("it is piped")).lines().map_while(Result::ok);
         let up = log.any(|line| line.contains("UDP listener opened on"));
         // What it says later has to go somewhere.
         std::thread::spawn(move || log.for_each(drop));

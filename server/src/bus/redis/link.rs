@@ -13,10 +13,10 @@ use tokio::{
     net::{TcpStream, UnixStream},
     sync::{mpsc, oneshot},
     task::JoinSet,
-    time::{MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
 
-use super::{ANSWER_LIMIT, LEASE, News, NodeId, Request, Shared, channel, notices, read, read_news, read_notice};
+use super::{ANSWER_LIMIT, LEASE, News, NodeId, QUESTIONS, Request, Shared, channel, notices, read};
 use crate::bus::url::Address;
 
 const CONNECT_LIMIT: Duration = Duration::from_secs(3);
@@ -88,7 +88,8 @@ async fn serve(
     let connection = timeout(CONNECT_LIMIT, commands(shared, &mut driver)).await.map_err(|_| Fault::Late)??;
     let (sink, mut stream) = timeout(CONNECT_LIMIT, news(shared)).await.map_err(|_| Fault::Late)??.split();
     let topics: Vec<String> = shared.topics().iter().map(channel).collect();
-    for channel in topics.into_iter().chain([notices(&shared.node)]) {
+    // Before the first beat: whoever is known to live can be asked.
+    for channel in topics.into_iter().chain([notices(&shared.node), QUESTIONS.to_owned()]) {
         subscribe(sink.clone(), channel).await?;
     }
     // Where leases are missing, it may be that nobody could renew them.
@@ -97,6 +98,7 @@ async fn serve(
     shared.connection.send_replace(Some(connection.clone()));
     if was_up.is_some() {
         tracing::info!(url = ?shared.url, "the bus is back");
+        shared.counts.reconnects.add(1);
         shared.inbox.miss();
     }
     (*was_up, *retry) = (Some(true), FIRST_RETRY);
@@ -109,13 +111,8 @@ async fn serve(
         tokio::select! {
             message = stream.next() => {
                 let message = message.ok_or(Fault::Closed)?;
-                let line = String::from_utf8_lossy(message.get_payload_bytes()).into_owned();
-                if let Some(news) = read_news(message.get_channel_name(), &line) {
-                    shared.saw(&news.node);
-                    shared.inbox.push(News::Board(news));
-                } else if let Some(notice) = read_notice(&line) {
-                    shared.inbox.push(notice);
-                }
+                let line = String::from_utf8_lossy(message.get_payload_bytes());
+                shared.hear(message.get_channel_name(), &line);
             }
             request = asked.recv() => match request {
                 None => return Ok(()),
@@ -166,7 +163,9 @@ async fn beat(shared: &Shared, mut connection: MultiplexedConnection) -> Result<
     beat.arg(include_str!("scripts/beat.lua")).arg(0).arg(shared.node.as_str());
     beat.arg(LEASE.as_millis().to_string()).arg(REMEMBER_DEAD.as_millis().to_string());
     beat.arg(watched.iter().map(NodeId::as_str).collect::<Vec<_>>());
+    let begun = Instant::now();
     let dead: Value = beat.query_async(&mut connection).await?;
+    shared.counts.took(begun.elapsed());
     let dead: Vec<String> = read(dead)?;
 
     let mut nodes = shared.nodes();

@@ -11,7 +11,7 @@ pub(super) mod server;
 mod tests;
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,8 +25,8 @@ use tokio::{
 };
 
 use super::{
-    Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, News, NodeId, Posted, Record, RedisUrl, Terms, Topic,
-    inbox::Inbox,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, News, NodeId, Posted, Question, Record,
+    RedisUrl, Tally, Terms, Topic, counts::Counts, desk::Desk, inbox::Inbox,
 };
 use crate::trust::Trust;
 
@@ -34,6 +34,8 @@ use crate::trust::Trust;
 const LIFETIME: Duration = Duration::from_secs(15 * 60);
 /// How long a node lives after its last sign.
 pub(super) const LEASE: Duration = Duration::from_secs(6);
+/// Where nodes ask each other.
+const QUESTIONS: &str = "roompass:questions";
 /// What no answer may take.
 const ANSWER_LIMIT: Duration = Duration::from_secs(2);
 
@@ -56,6 +58,8 @@ struct Shared {
     url: RedisUrl,
     trust: Trust,
     inbox: Inbox,
+    desk: Arc<Desk>,
+    counts: Counts,
     /// Where commands go while Redis is there.
     connection: watch::Sender<Option<MultiplexedConnection>>,
     topics: Mutex<HashSet<Topic>>,
@@ -93,6 +97,8 @@ impl RedisBus {
             url,
             trust,
             inbox: Inbox::default(),
+            desk: Arc::default(),
+            counts: Counts::default(),
             connection: watch::Sender::new(None),
             topics: Mutex::default(),
             nodes: Mutex::default(),
@@ -115,7 +121,9 @@ impl Shared {
     async fn query(&self, command: &redis::Cmd) -> Result<Value, BusError> {
         let connection = self.connection.borrow().clone();
         let Some(mut connection) = connection else { return Err(BusError::Away("not connected".to_owned())) };
+        self.counts.sent.add(1);
         command.query_async(&mut connection).await.map_err(|error: RedisError| {
+            self.counts.failed.add(1);
             // The receiver is gone only when the link has ended, and then nobody needs to know.
             let _ = self.requests.send(Request::Suspect);
             BusError::Away(error.to_string())
@@ -128,6 +136,28 @@ impl Shared {
 
     fn nodes(&self) -> MutexGuard<'_, HashMap<NodeId, i32>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a line that came on a channel.
+    fn hear(&self, channel: &str, line: &str) {
+        self.counts.heard.add(1);
+        let dropped = if channel == QUESTIONS {
+            let question = read_question(line).filter(|question| question.from != self.node);
+            usize::from(question.is_some_and(|question| !self.desk.put(question)))
+        } else if let Some(news) = read_news(channel, line) {
+            self.saw(&news.node);
+            self.inbox.push(News::Board(news))
+        } else {
+            match read_notice(line) {
+                Some(Notice::Ousted(news)) => self.inbox.push(news),
+                Some(Notice::Answer { id, node, text }) => {
+                    self.desk.answered(id, node, text);
+                    0
+                }
+                None => 0,
+            }
+        };
+        self.counts.dropped.add(dropped);
     }
 
     /// A node was heard of: from now on its lease is watched.
@@ -163,10 +193,29 @@ fn read_news(channel: &str, line: &str) -> Option<BoardNews> {
     Some(BoardNews { topic, rev, node, change })
 }
 
-/// What a line for this node alone says: which entry of ours was taken off.
-fn read_notice(line: &str) -> Option<News> {
+/// What a line for this node alone says.
+enum Notice {
+    /// Which entry of ours was taken off.
+    Ousted(News),
+    /// What another node answers to a question of ours.
+    Answer { id: u64, node: NodeId, text: String },
+}
+
+fn read_notice(line: &str) -> Option<Notice> {
+    if let Some(answer) = line.strip_prefix("= ") {
+        let mut words = answer.splitn(3, ' ');
+        let (id, node) = (words.next()?.parse().ok()?, NodeId::from(words.next()?));
+        return Some(Notice::Answer { id, node, text: words.next()?.to_owned() });
+    }
     let (app_id, key) = line.strip_prefix("! ")?.split_once(' ')?;
-    Some(News::Ousted { app_id: app_id.parse().ok()?, key: key.into() })
+    Some(Notice::Ousted(News::Ousted { app_id: app_id.parse().ok()?, key: key.into() }))
+}
+
+/// A question, as the script `ask` writes it.
+fn read_question(line: &str) -> Option<Question> {
+    let mut words = line.splitn(4, ' ');
+    let (id, app_id, from) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?, NodeId::from(words.next()?));
+    Some(Question { from, id, app_id, text: words.next()?.to_owned() })
 }
 
 fn read<T: redis::FromRedisValue>(value: Value) -> Result<T, BusError> {
@@ -291,6 +340,33 @@ impl Bus for RedisBus {
 
     async fn next(&self) -> News {
         self.shared.inbox.next().await
+    }
+
+    async fn ask(
+        &self,
+        app_id: AppId,
+        text: &str,
+        hopeless: &BTreeSet<NodeId>,
+        patience: Duration,
+    ) -> Result<Answers, BusError> {
+        let asking = self.shared.desk.ask();
+        let others: Vec<String> = read(self.run(script!("ask"), app_id, [&asking.id.to_string(), text]).await?)?;
+        let others = others.iter().map(|node| NodeId::from(node.as_str())).filter(|node| !hopeless.contains(node));
+        Ok(asking.gather(others.collect(), patience).await)
+    }
+
+    async fn question(&self) -> Question {
+        self.shared.desk.next().await
+    }
+
+    async fn answer(&self, question: &Question, text: &str) -> Result<(), BusError> {
+        let line = format!("= {} {} {text}", question.id, self.shared.node);
+        let mut publish = redis::cmd("PUBLISH");
+        self.shared.query(publish.arg(notices(&question.from)).arg(line)).await.map(drop)
+    }
+
+    fn tally(&self) -> Tally {
+        self.shared.counts.tally(self.shared.inbox.len() + self.shared.desk.len())
     }
 
     async fn close(&self) {

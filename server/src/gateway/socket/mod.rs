@@ -5,7 +5,7 @@
 mod frames;
 mod media;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::extract::ws::WebSocket;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -83,7 +83,7 @@ struct Socket {
     gateway: Arc<Gateway>,
     ws: WebSocket,
     visitor: Visitor,
-    /// What was sent with the hello.
+    /// What the next AppSign proof is for: sent with the hello, and a new one after every login.
     challenge: [u8; CHALLENGE_LEN],
     draining: watch::Receiver<Option<UnixSeconds>>,
     /// When it is closed because the server stops.
@@ -129,7 +129,7 @@ impl Socket {
         let mut may_resume = true;
         loop {
             match self.next(Some(login_by), None).await? {
-                // One login a connection: a refused one ends it, so the challenge is never used twice.
+                // One try a connection: a refused one ends it.
                 Event::Heard(ClientMessage::Login(login)) => return Box::pin(self.login(&login)).await,
                 // One try, so that keys cannot be guessed any faster than connections are opened.
                 Event::Heard(ClientMessage::Resume(resume)) if may_resume => {
@@ -150,16 +150,18 @@ impl Socket {
     }
 
     async fn login(&mut self, login: &Login) -> Result<Box<Stay>, Closing> {
+        // Used now, whatever comes of it: the next proof on this connection is for the next one.
+        let challenge = std::mem::replace(&mut self.challenge, random()?);
         let edge = Edge {
             visitor: &self.visitor,
-            challenge: &self.challenge,
+            challenge: &challenge,
             session_id: SessionId::new(random()?),
             // 53 bits, so that every language can hold it as a number.
             room_session_id: (u64::from_be_bytes(random()?) >> 11).max(1),
             resume_key: ResumeKey::new(random()?),
         };
         let now = self.gateway.clock.now();
-        let (stay, answer) = match entry::enter(&self.gateway, login, edge, now).await {
+        let (stay, mut answer) = match entry::enter(&self.gateway, login, edge, now).await {
             Ok(entered) => entered,
             Err(refusal) => {
                 let message = ErrorMessage::new(Some(login.id), refusal.code);
@@ -169,6 +171,7 @@ impl Socket {
             }
         };
         self.waiting = None;
+        answer.challenge = Some(STANDARD.encode(self.challenge));
         match self.send(&ServerMessage::LoggedIn(answer)).await {
             Ok(()) => Ok(Box::new(stay)),
             Err(closing) => {
@@ -182,7 +185,7 @@ impl Socket {
     /// Goes on with a session, or tells the client why not.
     async fn resume(&mut self, resume: &Resume) -> Result<Option<Box<Stay>>, Closing> {
         let key = ResumeKey::new(random()?);
-        let (mut stay, adopted) = match find(&self.gateway, resume, &key, self.visitor.address).await {
+        let (mut stay, adopted) = match find(&self.gateway, resume, &key, &self.visitor).await {
             Ok(found) => found,
             Err(code) => {
                 tracing::info!(app_id = resume.app_id, %code, "resume refused");
@@ -313,9 +316,11 @@ impl Socket {
     /// Waits for what happens next and deals with it.
     async fn step(&mut self, stay: &mut Stay) -> Result<Option<Departure>, End> {
         let effects = stay.session.pass_time(stay.app.settings(), self.gateway.clock.now());
-        let due = self.perform(stay, effects).await?;
-        if due.is_some() {
-            return Ok(due);
+        // Mostly nothing is due: performing that has its cost, and there are moments when it is asked of everybody.
+        if !effects.is_empty()
+            && let Some(due) = self.perform(stay, effects).await?
+        {
+            return Ok(Some(due));
         }
         let deadline = stay.session.deadline(stay.app.settings());
         let event = self.next(deadline, Some(&stay.outbox)).await?;
@@ -326,8 +331,9 @@ impl Socket {
         };
         stay.app = app;
         // Before anything else is looked at: what an operator takes away is gone for what comes next.
-        let effects = stay.obey(self.gateway.clock.now());
-        if let Some(departure) = self.perform(stay, effects).await? {
+        if let Some(effects) = stay.obey(self.gateway.clock.now())
+            && let Some(departure) = self.perform(stay, effects).await?
+        {
             return Ok(Some(departure));
         }
         let effects = match event {
@@ -490,8 +496,13 @@ async fn find(
     gateway: &Gateway,
     resume: &Resume,
     key: &ResumeKey,
-    address: IpAddr,
+    visitor: &Visitor,
 ) -> Result<(Box<Stay>, Option<Returned>), ErrorCode> {
+    let app = AppId::new(resume.app_id).ok().and_then(|app_id| gateway.directory.app(app_id));
+    if app.is_some_and(|app| !visitor.comer.may_enter(app.settings())) {
+        // Before the key is looked at, which is good once: a page of elsewhere cannot spend it.
+        return Err(ErrorCode::Forbidden);
+    }
     match called(gateway, resume).await {
         Ok(stay) => return Ok((stay, None)),
         Err(ErrorCode::ResumeRefused) if !gateway.nodes.bus().is_alone() => {}
@@ -504,7 +515,7 @@ async fn find(
     let app = gateway.directory.app(app_id).ok_or(refused)?;
     let patience = Duration::from_secs(app.settings().heartbeat_timeout_secs);
     let lost = gateway.nodes.lost(app_id, session_id, patience).await.ok_or(refused)?;
-    let adopted = kept::adopt(gateway, (session_id, &shown), lost, key, address).await?;
+    let adopted = kept::adopt(gateway, (session_id, &shown), lost, key, visitor.address).await?;
     Ok((adopted.0, Some(adopted.1)))
 }
 

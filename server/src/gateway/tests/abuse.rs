@@ -8,7 +8,7 @@ use roompass_wire::gateway::SUBPROTOCOL;
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
 };
 
 use super::harness::{APP_ID, PATIENCE, TestGateway, settings};
@@ -57,7 +57,10 @@ pub(super) struct RawClient(TcpStream);
 impl RawClient {
     /// Connects and takes the hello.
     pub(super) async fn connect(address: SocketAddr) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        Self::greet(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    async fn greet(mut stream: TcpStream) -> Self {
         let head = upgrade(&mut stream, "GET /v1/gateway", &[]).await;
         assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
         let mut client = Self(stream);
@@ -66,10 +69,36 @@ impl RawClient {
         client
     }
 
+    /// The same, from a client whose kernel keeps little for it.
+    pub(super) async fn connect_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        Self::greet(socket.connect(address).await.unwrap()).await
+    }
+
+    /// Begins a message that never ends, or sends one more byte of it.
+    pub(super) async fn drip(&mut self, begins: bool) {
+        let head = only_head(60_000);
+        self.write(if begins { &head } else { b"x" }).await;
+    }
+
+    /// Waits for a ping and answers it; returns when that has been heard, since what comes next is answered.
+    pub(super) async fn answer_ping(&mut self) {
+        self.wait_for_ping().await;
+        self.write(&frame(FIN | PONG, b"")).await;
+        self.write(&text(r#"{"type":"stop_play","id":7,"stream_id":"s"}"#)).await;
+        assert_eq!(self.next().await, "not_playing 7");
+    }
+
     pub(super) async fn login(&mut self, test: &TestGateway, user_id: &str) {
-        let token = test.token(user_id, 600);
-        let login =
-            json!({ "type": "login", "id": 1, "app_id": APP_ID, "user_id": user_id, "room_id": "r1", "token": token });
+        self.login_to(test, user_id, "r1").await;
+    }
+
+    pub(super) async fn login_to(&mut self, test: &TestGateway, user_id: &str, room_id: &str) {
+        let token = test.token_with(user_id, room_id, &token_gen::Privilege::ALL, 600);
+        let login = json!({
+            "type": "login", "id": 1, "app_id": APP_ID, "user_id": user_id, "room_id": room_id, "token": token
+        });
         self.write(&frame(FIN | TEXT, login.to_string().as_bytes())).await;
         let (_, answer) = self.read_frame().await.unwrap();
         assert!(String::from_utf8(answer).unwrap().contains("logged_in"));

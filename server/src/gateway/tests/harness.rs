@@ -8,7 +8,7 @@ use std::{
 
 use axum::{Extension, serve::ListenerExt};
 use base64::{Engine, engine::general_purpose::STANDARD};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use rand::rngs::SysRng;
 use roompass_wire::gateway::SUBPROTOCOL;
 use serde_json::{Value, json};
@@ -29,7 +29,7 @@ use crate::{
     bus::{LocalBus, NodeId},
     clock::{Clock, ManualClock},
     gateway::{Gateway, GatewayConfig, log_event},
-    limits::ClientAddress,
+    limits::{ClientAddress, Pressure},
     media::{IceServers, MediaPlane, MediaSettings},
     nodes::Nodes,
     revocations::Revocations,
@@ -51,6 +51,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 pub(super) struct TestGateway {
     pub(super) address: SocketAddr,
     pub(super) gateway: Arc<Gateway>,
+    pub(super) pressure: Pressure,
     clock: Arc<ManualClock>,
     directory: Arc<Directory>,
     pub(super) revocations: Arc<Revocations>,
@@ -109,7 +110,8 @@ impl TestGateway {
             trail,
             config,
         );
-        let gateway = Arc::new(gateway.with_media(media));
+        let pressure = Pressure::default();
+        let gateway = Arc::new(gateway.with_media(media).under(pressure.clone()));
         tokio::spawn(Arc::clone(&gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -117,7 +119,7 @@ impl TestGateway {
         let client = ClientAddress(Ipv4Addr::LOCALHOST.into());
         let router = Arc::clone(&gateway).router().layer(Extension(client));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let test = Self { address, gateway, clock, directory, revocations, bans, store, audit };
+        let test = Self { address, gateway, pressure, clock, directory, revocations, bans, store, audit };
         test.configure(settings);
         test
     }
@@ -208,8 +210,9 @@ impl TestGateway {
             Err(tungstenite::Error::Http(response)) => return Err(response.status().as_u16()),
             Err(error) => panic!("{error}"),
         };
-        let mut client = TestClient { ws, hello: Value::Null, next_id: 0 };
+        let mut client = TestClient { ws, hello: Value::Null, challenge: Value::Null, next_id: 0 };
         client.hello = client.hear().await;
+        client.challenge = client.hello["challenge"].clone();
         Ok(client)
     }
 
@@ -227,6 +230,7 @@ impl TestGateway {
 pub(super) struct TestClient {
     ws: WebSocketStream<TcpStream>,
     pub(super) hello: Value,
+    challenge: Value,
     next_id: u64,
 }
 
@@ -268,7 +272,17 @@ impl TestClient {
         let mut message = json!({ "type": kind, "id": self.next_id });
         message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
         self.say(message).await;
-        self.hear().await
+        let answer = self.hear().await;
+        if let Some(challenge) = answer.get("challenge") {
+            self.challenge.clone_from(challenge);
+        }
+        answer
+    }
+
+    /// What has come already, if anything has.
+    pub(super) async fn heard_already(&mut self) -> Option<Value> {
+        let frame = self.ws.next().now_or_never()?.expect("closed").unwrap();
+        frame.into_text().ok().and_then(|text| serde_json::from_str(&text).ok())
     }
 
     pub(super) async fn login(&mut self, user_id: &str, room_id: &str, credentials: Value) -> Value {
@@ -285,10 +299,10 @@ impl TestClient {
         self.ask("renew_token", json!({ "token": token })).await
     }
 
-    /// The AppSign proof for a login on this connection.
+    /// The AppSign proof for the next login on this connection.
     pub(super) fn proof(&self, user_id: &str, room_id: &str) -> Value {
         let timestamp = self.hello["server_time"].as_i64().unwrap();
-        let challenge = STANDARD.decode(self.hello["challenge"].as_str().unwrap()).unwrap();
+        let challenge = STANDARD.decode(self.challenge.as_str().unwrap()).unwrap();
         let proof = LoginProof {
             server_origin: ORIGIN,
             app_id: AppId::new(APP_ID).unwrap(),

@@ -1,6 +1,8 @@
 //! The rules as scripts, and the gateway over real sockets.
 
 mod abuse;
+mod crowd;
+mod forged;
 mod harness;
 mod journey;
 mod log;

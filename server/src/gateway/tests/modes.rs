@@ -89,6 +89,20 @@ async fn what_is_said_beside_the_table_holds_too() {
     let answer = unproven.login("bob", "r1", json!({ "app_sign_proof": proof })).await;
     assert_eq!(part(&answer, &["auth", "privileges", "rights"]), json!(["app_sign", ["login", "play"], {}]));
     assert_eq!(part(&unproven.publish("s1").await, &["code", "reason"]), json!(["publish_denied", "publish"]));
+    // An app may let them play as little, and whoever comes by an identity token.
+    test.configure(AppSettings { app_sign_play: false, identity_play: false, ..settings() });
+    let mut deaf = test.connect().await;
+    let proof = deaf.proof("dave", "r2");
+    let answer = deaf.login("dave", "r2", json!({ "app_sign_proof": proof })).await;
+    assert_eq!(part(&answer, &["auth", "privileges"]), json!(["app_sign", ["login", "publish"]]));
+    let mut identified = test.connect().await;
+    let answer = identified.login("erin", "r2", json!({ "token": test.identity_token("erin", 600) })).await;
+    assert_eq!(part(&answer, &["auth", "privileges"]), json!(["token", ["login", "publish"]]));
+    deaf.hear().await;
+    for client in [&mut deaf, &mut identified] {
+        let refused = client.ask("play", json!({ "stream_id": "s1" })).await;
+        assert_eq!(part(&refused, &["code", "reason"]), json!(["play_denied", "play"]));
+    }
     assert_eq!(unproven.renew(&test.token("bob", 600)).await["code"], "app_sign_session");
 
     // It gives way to a proven user id, and after a change of mode it goes on, but does not come in again.

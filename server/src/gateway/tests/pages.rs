@@ -40,6 +40,25 @@ async fn a_page_logs_in_to_the_apps_that_take_its_origin_and_no_others() {
     assert_eq!(own.login("eve", "r1", json!({ "token": test.token("eve", 600) })).await["type"], "logged_in");
 }
 
+// proves T49 (resuming)
+#[tokio::test]
+async fn a_page_of_elsewhere_does_not_go_on_with_a_session_and_does_not_spend_its_key() {
+    let test = TestGateway::start(taking(&[PAGE])).await;
+    let mut page = test.connect_with(&[("origin", PAGE)]).await.unwrap();
+    let ticket = page.login("alice", "r1", json!({ "token": test.token("alice", 600) })).await;
+    drop(page);
+    let resume = json!({
+        "app_id": super::harness::APP_ID, "session_id": ticket["session_id"], "resume_key": ticket["resume_key"],
+        "seq": ticket["seq"]
+    });
+    // It opened while the app took its origin.
+    let mut late = test.connect_with(&[("origin", PAGE)]).await.unwrap();
+    test.configure(taking(&["https://other.example.com"]));
+    assert_eq!(late.ask("resume", resume.clone()).await["code"], "forbidden");
+    let mut other = test.connect_with(&[("origin", "https://other.example.com")]).await.unwrap();
+    assert_eq!(other.ask("resume", resume).await["type"], "resumed");
+}
+
 #[tokio::test]
 async fn an_app_that_is_off_opens_no_socket_to_its_pages() {
     let test = TestGateway::start(taking(&[PAGE])).await;

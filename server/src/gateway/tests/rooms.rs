@@ -139,7 +139,44 @@ async fn a_session_by_app_sign_switches_with_a_proof_for_the_new_room() {
     let bare = json!({ "from_room_id": "r1", "room_id": "r2" });
     assert_eq!(alice.ask("switch_room", bare).await["code"], "app_sign_missing");
     let proof = alice.proof("alice", "r2");
-    assert_eq!(alice.ask("switch_room", switch(proof)).await["type"], "logged_in");
+    let switched = alice.ask("switch_room", switch(proof)).await;
+    assert_eq!(switched["type"], "logged_in");
+    assert_eq!(
+        alice.ask("switch_room", json!({ "from_room_id": "r2", "room_id": "r2" })).await["code"],
+        "already_in_room"
+    );
+    let proof = alice.proof("alice", "r3");
+    let on = json!({ "from_room_id": "r2", "room_id": "r3", "app_sign_proof": proof });
+    assert_eq!(alice.ask("switch_room", on).await["room_id"], "r3");
+}
+
+// proves T46, C12
+#[tokio::test]
+async fn a_challenge_is_good_for_one_proof() {
+    let test = TestGateway::start(settings()).await;
+    for used in ["of the hello", "of the login"] {
+        let mut alice = test.connect().await;
+        let hello = alice.proof("alice", "r2");
+        let proof = alice.proof("alice", "r1");
+        let first = alice.login("alice", "r1", json!({ "app_sign_proof": proof })).await;
+        assert_ne!(first["challenge"], json!(null));
+        let second = alice.proof("alice", "r2");
+        let mut from = "r1";
+        let shown = if used == "of the hello" {
+            hello
+        } else {
+            // For the way back: by the challenge that this one uses up.
+            let back = alice.proof("alice", "r1");
+            let switch = json!({ "from_room_id": "r1", "room_id": "r2", "app_sign_proof": second });
+            let answer = alice.ask("switch_room", switch).await;
+            assert_ne!(answer["challenge"], first["challenge"]);
+            from = "r2";
+            back
+        };
+        let to = if from == "r1" { "r2" } else { "r1" };
+        let again = json!({ "from_room_id": from, "room_id": to, "app_sign_proof": shown });
+        assert_eq!(alice.ask("switch_room", again).await["code"], "app_sign_wrong", "{used}");
+    }
 }
 
 #[tokio::test]

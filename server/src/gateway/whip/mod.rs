@@ -246,7 +246,7 @@ async fn hold(
                 // Nobody has the key to call for it, so it is over.
                 let effects = match order {
                     Delivery::Ended(code) => stay.end(code),
-                    Delivery::Ordered => stay.obey(now),
+                    Delivery::Ordered => stay.obey(now).unwrap_or_default(),
                     _ => break (GoneReason::Disconnected, "called"),
                 };
                 stay.perform(effects, gateway.clock.now());

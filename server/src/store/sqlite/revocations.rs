@@ -41,7 +41,9 @@ impl RevocationStore for SqliteStore {
         limit: u32,
     ) -> Result<Vec<Revocation>, StoreError> {
         let search = search.to_owned();
-        self.reader
+        // What goes through all there is keeps nobody else waiting.
+        let reader = if search.is_empty() { &self.reader } else { &self.searcher };
+        reader
             .read(move |connection| {
                 let query = format!(
                     "SELECT {REVOCATION_COLUMNS} FROM revocations
@@ -90,7 +92,9 @@ impl RevocationStore for SqliteStore {
 
     async fn bans(&self, app_id: AppId, after: After, search: &str, limit: u32) -> Result<Vec<Ban>, StoreError> {
         let search = search.to_owned();
-        self.reader
+        // What goes through all there is keeps nobody else waiting.
+        let reader = if search.is_empty() { &self.reader } else { &self.searcher };
+        reader
             .read(move |connection| {
                 let query = format!(
                     "SELECT {BAN_COLUMNS} FROM bans

@@ -32,6 +32,7 @@ fn looking() -> Vec<Operation> {
         room_id: "room1".to_owned(),
         users: vec![RoomUser { user_id: "alice".to_owned(), user_name: "Alice".to_owned() }],
         streams: vec![RoomStream { stream_id: "alice-camera".to_owned(), user_id: "alice".to_owned() }],
+        unreached: None,
         server_time: NOW,
     };
     let session = LiveSession {
@@ -88,7 +89,7 @@ fn looking() -> Vec<Operation> {
         new("list_rooms", Method::GET, ROOMS_PATH, "List rooms").query::<SearchQuery>().answer(
             200,
             "A page of those that somebody is in, by id.",
-            &RoomsResponse { rooms: vec![summary], cursor: None, server_time: NOW },
+            &RoomsResponse { rooms: vec![summary], cursor: None, unreached: None, server_time: NOW },
         ),
         new("show_room", Method::GET, ROOM_PATH, "Show a room")
             .query::<RoomQuery>()
@@ -100,25 +101,26 @@ fn looking() -> Vec<Operation> {
             .answer(
                 200,
                 "A page of them.",
-                &LiveSessionsResponse { sessions: vec![session], cursor: None, server_time: NOW },
+                &LiveSessionsResponse { sessions: vec![session], cursor: None, unreached: None, server_time: NOW },
             ),
         new("list_streams", Method::GET, STREAMS_PATH, "List streams")
             .about(
-                "Who publishes what, and what the node that is asked measures of it: bitrate, loss, round-trip time and \
+                "Who publishes what, and what is measured of it: bitrate, loss, round-trip time and \
                  freezes, from the publisher and to each receiver.",
             )
             .query::<StreamsQuery>()
             .answer(
                 200,
                 "A page of them, by id.",
-                &StreamsResponse { streams: vec![stream], cursor: None, server_time: NOW },
+                &StreamsResponse { streams: vec![stream], cursor: None, unreached: None, server_time: NOW },
             ),
     ]
 }
 
 fn acting() -> Vec<Operation> {
-    let kicked = KickResponse { session_ids: vec![SESSION_ID.to_owned()], revoked_tokens: 1, server_time: NOW };
-    let reached = ReachedResponse { session_count: 1, server_time: NOW };
+    let kicked =
+        KickResponse { session_ids: vec![SESSION_ID.to_owned()], revoked_tokens: 1, unreached: None, server_time: NOW };
+    let reached = ReachedResponse { session_count: 1, unreached: None, server_time: NOW };
     let reason = Some("spam".to_owned());
     let kick = KickRequest { user_id: Some("mallory".to_owned()), reason: reason.clone(), ..KickRequest::default() };
     let close = CloseRoomRequest { room_id: "room1".to_owned(), reason, keep_tokens: false };

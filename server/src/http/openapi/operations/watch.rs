@@ -80,7 +80,7 @@ fn feed() -> FeedResponse {
         reason: None,
         code: None,
     };
-    FeedResponse { last: event.number, events: vec![event], missed: false, server_time: NOW }
+    FeedResponse { last: event.number, events: vec![event], missed: false, is_whole: true, server_time: NOW }
 }
 
 fn statistics() -> StatisticsResponse {

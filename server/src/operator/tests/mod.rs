@@ -1,5 +1,8 @@
 //! The operator's hand, over real sockets: what callers get, and what the users in the rooms hear.
 
+mod nodes;
+mod races;
+
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::{SinkExt, StreamExt};
@@ -17,14 +20,18 @@ use crate::{
     admin::{KeyKind, NewKey},
     app::Service,
     apps::AppSettings,
+    audit::Origin,
     clock::ManualClock,
     config::Config,
     http::{
         self,
         testing::{self, Api},
     },
-    keys::{Right, Scope},
+    keys::{Caller, Right, Scope},
+    limits::Quota,
+    operator::{self, Kick, Who},
     sealing::MasterKey,
+    store::{AuditFilter, AuditWalk},
     webhooks::Deliverer,
 };
 
@@ -42,15 +49,32 @@ struct Client {
     next_id: u64,
 }
 
+/// On a clock that stands still, nothing that is counted by the second comes back.
+fn roomy(mut config: Config) -> Config {
+    config.limits.key = Quota::per_second(1_000_000);
+    config.limits.source = Quota::per_second(1_000_000);
+    (config.gateway.max_waiting, config.gateway.max_waiting_per_source) = (10_000, 10_000);
+    config
+}
+
+fn app(app_id: u32) -> AppSettings {
+    AppSettings { room_logins_per_sec: 0, ..AppSettings::new(AppId::new(app_id).unwrap(), "app") }
+}
+
 impl World {
     async fn new() -> Self {
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
-        let config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
+        let config = roomy(Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key));
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
         let service = Arc::new(Service::open(&config, "http://rooms.test".to_owned(), clock).await.unwrap());
         for app_id in [7, 8] {
-            service.admin.create_app(AppSettings::new(AppId::new(app_id).unwrap(), "app")).await.unwrap();
+            service.admin.create_app(app(app_id)).await.unwrap();
         }
+        Self::of(service).await
+    }
+
+    /// The world of a service with its apps.
+    async fn of(service: Arc<Service>) -> Self {
         tokio::spawn(Arc::clone(&service.gateway).follow());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -226,33 +250,6 @@ async fn a_kick_reaches_a_session_whose_connection_is_lost() {
     assert_eq!(world.login("alice", "r", &token).await.0["code"], "token_revoked");
 }
 
-// proves T55
-#[tokio::test(flavor = "multi_thread")]
-async fn whoever_races_a_kick_does_not_stay() {
-    let world = Arc::new(World::new().await);
-    for round in 0..100 {
-        let user_id = format!("u{round}");
-        let (token, _, _client) = world.enter(&user_id, "r").await;
-        let racers: Vec<_> = (0..3)
-            .map(|_| {
-                let (world, user_id, token) = (Arc::clone(&world), user_id.clone(), token.clone());
-                tokio::spawn(async move { world.login(&user_id, "r", &token).await })
-            })
-            .collect();
-        world.post("/sessions/kick", json!({ "user_id": user_id })).await;
-        let mut clients = Vec::new();
-        for racer in racers {
-            clients.push(racer.await.unwrap());
-        }
-        // Whoever slipped in before the token was blocked is shown out by the news of it.
-        let path = format!("/sessions?user_id={user_id}");
-        while world.get(&path).await["sessions"] != json!([]) {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(world.login(&user_id, "r", &token).await.0["code"], "token_revoked", "round {round}");
-    }
-}
-
 #[tokio::test]
 async fn a_stream_is_stopped_and_a_privilege_withheld_until_it_is_given_back() {
     let world = World::new().await;
@@ -419,4 +416,59 @@ async fn operating_needs_its_right_and_keys_reach_their_rooms_only() {
         assert_eq!((status, &problem["field"]), (422, &json!(field)), "{problem}");
     }
     assert_eq!(world.get("/sessions").await["sessions"].as_array().unwrap().len(), 2, "nobody was moved");
+}
+
+// proves S1 (the operator's hand)
+#[tokio::test]
+async fn nothing_is_done_without_its_record() {
+    let world = World::new().await;
+    let (_, session_id, mut alice) = world.enter("alice", "r").await;
+    alice.ask("publish", json!({ "stream_id": "camera" })).await;
+    // It is durable before anybody is answered.
+    world.post("/rooms/message", json!({ "room_id": "r", "text": "hello" })).await;
+    let said = AuditFilter { action: Some("say".to_owned()), ..AuditFilter::default() };
+    let kept = world.service.store.audit_records(said, AuditWalk::Forth(0), 10).await.unwrap();
+    assert_eq!(kept.len(), 1);
+    // And what cannot be recorded is not done.
+    world.service.audit.close().await;
+    for (path, body) in [
+        ("/sessions/kick", json!({ "user_id": "alice" })),
+        ("/rooms/close", json!({ "room_id": "r" })),
+        ("/sessions/withhold", json!({ "session_id": session_id, "withhold": ["publish"] })),
+        ("/streams/stop", json!({ "stream_id": "camera" })),
+        ("/rooms/message", json!({ "room_id": "r", "text": "once more" })),
+    ] {
+        let (status, problem) = world.api.call("POST", path, &body).await;
+        assert_eq!((status, &problem["code"]), (503, &json!("audit_unavailable")), "{path}");
+    }
+    assert_eq!(alice.hear_of("server_message").await["text"], "hello");
+    let answer = alice.ask("play", json!({ "stream_id": "camera" })).await;
+    assert_eq!(answer["type"], "ok", "she is there, and nothing has come in between");
+    assert_eq!(world.get("/sessions").await["sessions"][0].get("withheld"), None);
+}
+
+#[tokio::test]
+async fn who_hangs_up_leaves_nothing_half_done() {
+    let world = World::new().await;
+    let mut clients = Vec::new();
+    for number in 0..20 {
+        clients.push(world.enter(&format!("u{number}"), "r").await);
+    }
+    let caller = Caller { key_id: "key".to_owned(), app_id: AppId::new(7).unwrap(), scope: Scope::everything() };
+    let close = Kick {
+        who: Who::Room { room_id: "r".to_owned() },
+        reason: Some("closing time".to_owned()),
+        keep_tokens: false,
+        ban_until: None,
+    };
+    let mut closing = Box::pin(operator::kick(Arc::clone(&world.service), caller, Origin::SERVER, close));
+    assert!(futures_util::poll!(&mut closing).is_pending());
+    drop(closing);
+    for (number, (token, _, mut client)) in clients.into_iter().enumerate() {
+        assert_eq!(client.hear_of("kicked").await["reason"], "closing time");
+        let (answer, _) = world.login(&format!("u{number}"), "r", &token).await;
+        assert_eq!(answer["code"], "token_revoked", "nobody comes back");
+    }
+    assert_eq!(world.service.revocations.len(), 20);
+    assert_eq!(world.get("/audit?action=close_room").await["records"].as_array().unwrap().len(), 1);
 }
