@@ -29,10 +29,10 @@ async fn backend(world: &World, kind: KeyKind) -> (BackendClient, Arc<AtomicI64>
     logs::note_secret(&key);
     let date = Arc::new(AtomicI64::new(world.now()));
     let client = match kind {
-        KeyKind::Bearer => BackendClient::new(&world.url(), 1, BackendKey::new(key)).unwrap(),
+        KeyKind::Bearer => BackendClient::new(&world.url(), 1, BackendKey::new(key)).expect("the address is good"),
         KeyKind::Signed => {
             let date = Arc::clone(&date);
-            let client = BackendClient::signed(&world.url(), 1, BackendKey::new(key)).unwrap();
+            let client = BackendClient::signed(&world.url(), 1, BackendKey::new(key)).expect("the key is good");
             client.clock(move || UnixSeconds::new(date.load(Ordering::Relaxed)))
         }
     };
@@ -44,7 +44,7 @@ fn for_alice() -> MintRequest {
 }
 
 async fn refusal_of_login(app: &TestApp, token: &str) -> Option<ErrorCode> {
-    let login = app.token_client().login_room_with_token("r1", LocalUser::new("alice").unwrap(), token).await;
+    let login = app.token_client().login_room_with_token("r1", LocalUser::new("alice").expect("an id"), token).await;
     login.err().and_then(|error| error.code())
 }
 
