@@ -325,7 +325,7 @@ async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(me
     let here = meeting.join().await;
     // Nobody else is there.
     let everybody = BTreeSet::new();
-    let alone = here.ask(app_id, "anybody?", &everybody, DEADLINE).await.unwrap();
+    let alone = here.ask(app_id, "anybody?", &everybody, DEADLINE, &|_, _, _| true).await.unwrap();
     same((alone.given, alone.silent), Default::default());
     let (there, third) = (meeting.join().await, meeting.join().await);
     let answer = async |bus: &M::Bus, says: &str| {
@@ -334,7 +334,7 @@ async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(me
         same(&*question.text, "how many?\n and who");
         bus.answer(&question, says).await.unwrap();
     };
-    let ask = here.ask(app_id, "how many?\n and who", &everybody, DEADLINE);
+    let ask = here.ask(app_id, "how many?\n and who", &everybody, DEADLINE, &|_, _, _| true);
     let (answers, (), ()) = tokio::join!(ask, answer(&there, "two, ü\nand more"), answer(&third, ""));
     let mut answers = answers.unwrap();
     let mut expected =
@@ -352,8 +352,8 @@ async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(me
         there.answer(&first, &first.text).await.unwrap();
     };
     let (first, second, ()) = tokio::join!(
-        here.ask(app_id, "1", &everybody, patience),
-        here.ask(app_id, "2", &everybody, patience),
+        here.ask(app_id, "1", &everybody, patience, &|_, _, _| true),
+        here.ask(app_id, "2", &everybody, patience, &|_, _, _| true),
         answer_late
     );
     for (answers, text) in [(first, "1"), (second, "2")] {
@@ -362,12 +362,16 @@ async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(me
         same((answers.given, answers.silent), (given, vec![third.node().clone()]));
     }
     let hopeless = BTreeSet::from([third.node().clone()]);
-    let ask = here.ask(app_id, "how many?\n and who", &hopeless, DEADLINE);
+    let ask = here.ask(app_id, "how many?\n and who", &hopeless, DEADLINE, &|_, _, _| true);
     let answers = tokio::join!(ask, answer(&there, "one")).0.unwrap();
     same((answers.given.len(), answers.silent), (1, Vec::new()));
 
     // Whoever has gone is not waited for.
     third.close().await;
-    let answers = tokio::join!(here.ask(app_id, "how many?\n and who", &everybody, DEADLINE), answer(&there, "one")).0;
+    let answers = tokio::join!(
+        here.ask(app_id, "how many?\n and who", &everybody, DEADLINE, &|_, _, _| true),
+        answer(&there, "one")
+    )
+    .0;
     same(answers.unwrap().silent, Vec::new());
 }

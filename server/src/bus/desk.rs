@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, timeout_at},
 };
 
-use super::{Answers, NodeId, Question};
+use super::{Answers, IsAnswer, NodeId, Question};
 
 /// More than this many unanswered questions are too late to be answered anyway.
 const MAX_QUESTIONS: usize = 1024;
@@ -83,14 +83,20 @@ impl Desk {
 }
 
 impl Asking {
-    /// What `nodes` answer, each once, within `patience`.
-    pub(super) async fn gather(mut self, nodes: HashSet<NodeId>, patience: Duration) -> Answers {
+    /// What `nodes` answer, each once, within `patience`; what `is_answer` denies is left out.
+    pub(super) async fn gather(
+        mut self,
+        nodes: HashSet<NodeId>,
+        patience: Duration,
+        is_answer: IsAnswer<'_>,
+    ) -> Answers {
         let until = Instant::now() + patience;
         let mut silent = nodes;
         let mut given = Vec::with_capacity(silent.len());
         while !silent.is_empty() {
             let Ok(Some((node, text))) = timeout_at(until, self.answers.recv()).await else { break };
-            if silent.remove(&node) {
+            if silent.contains(&node) && is_answer(self.id, &node, &text) {
+                silent.remove(&node);
                 given.push((node, text));
             }
         }
@@ -123,10 +129,11 @@ mod tests {
         let [a, b] = ["a", "b"].map(NodeId::from);
         let asking = desk.ask();
         let id = asking.id;
-        for (node, text) in [(&a, "one"), (&a, "two"), (&NodeId::from("stranger"), "three")] {
+        for (node, text) in [(&a, "forged"), (&a, "one"), (&a, "two"), (&NodeId::from("stranger"), "three")] {
             desk.answered(id, node.clone(), text.to_owned());
         }
-        let answers = asking.gather(HashSet::from([b.clone(), a.clone()]), Duration::ZERO).await;
+        let is_answer = |_: u64, _: &NodeId, text: &str| text != "forged";
+        let answers = asking.gather(HashSet::from([b.clone(), a.clone()]), Duration::ZERO, &is_answer).await;
         assert_eq!(answers, Answers { id, given: vec![(a.clone(), "one".to_owned())], silent: vec![b] });
         desk.answered(id, a, "late".to_owned());
         assert!(lock(&desk.asked).is_empty());

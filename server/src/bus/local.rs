@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use token_gen::AppId;
 
 use super::{
-    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, News, NodeId, Posted, Question, Record,
-    Tally, Terms, Topic, desk::Desk, inbox::Inbox,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, News, NodeId, Posted, Question,
+    Record, Tally, Terms, Topic, desk::Desk, inbox::Inbox,
 };
 
 /// Where the nodes of one process meet.
@@ -285,6 +285,7 @@ impl Bus for LocalBus {
         text: &str,
         hopeless: &BTreeSet<NodeId>,
         patience: Duration,
+        is_answer: IsAnswer<'_>,
     ) -> Result<Answers, BusError> {
         let asking = self.desk.ask();
         let question = Question { from: self.node.clone(), id: asking.id, app_id, text: text.to_owned() };
@@ -297,7 +298,7 @@ impl Bus for LocalBus {
             desk.put(question.clone());
         }
         let others = others.into_iter().map(|(node, _)| node).filter(|node| !hopeless.contains(node));
-        Ok(asking.gather(others.collect(), patience).await)
+        Ok(asking.gather(others.collect(), patience, is_answer).await)
     }
 
     async fn question(&self) -> Question {

@@ -241,6 +241,9 @@ pub enum BusError {
     Away(String),
 }
 
+/// Whether a text is what a node answers to the question of a number.
+pub type IsAnswer<'a> = &'a (dyn Fn(u64, &NodeId, &str) -> bool + Send + Sync);
+
 /// Brings nodes together.
 #[async_trait]
 pub trait Bus: fmt::Debug + Send + Sync + 'static {
@@ -298,13 +301,15 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     async fn next(&self) -> News;
 
     /// Asks every other node that lives, and waits for their answers, `patience` at most.
-    /// Nodes in `hopeless` are asked, but not waited for.
+    /// Nodes in `hopeless` are asked, but not waited for. What is no answer, as `is_answer` says of a question's number, a
+    /// node and a text, is as if it had not come: others than that node may have sent it.
     async fn ask(
         &self,
         app_id: AppId,
         text: &str,
         hopeless: &BTreeSet<NodeId>,
         patience: Duration,
+        is_answer: IsAnswer<'_>,
     ) -> Result<Answers, BusError>;
 
     /// The next question of another node; for one task. Dropping the future loses nothing.

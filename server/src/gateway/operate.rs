@@ -99,10 +99,14 @@ impl Gateway {
         self.nodes.rooms()
     }
 
-    /// The sessions of this node that `who` means, in no order.
-    pub fn sessions(&self, app_id: AppId, who: &Who) -> Vec<LiveSession> {
+    /// The sessions of this node that `who` means, as far as `is_wanted` says so of id, user and room, in no order.
+    pub fn sessions(&self, app_id: AppId, who: &Who, is_wanted: impl Fn(&str, &str, &str) -> bool) -> Vec<LiveSession> {
         let mut found = Vec::new();
-        self.roll.with(app_id, who, |session_id, entry| found.push(view(session_id, entry)));
+        self.roll.with(app_id, who, |session_id, entry| {
+            if is_wanted(&session_id.to_string(), &entry.user_id, &entry.room_id) {
+                found.push(view(session_id, entry));
+            }
+        });
         found
     }
 

@@ -31,6 +31,9 @@ const MAX_KEYS: usize = 200_000;
 /// How many searches of the audit trail the store does for us at a time. It has more hands than these, so that whoever
 /// searches keeps nobody from minting, who waits for the trail to be written.
 const MAX_SEARCHES: usize = 2;
+/// How many looks at the live rooms of all nodes are under way at a time; others wait. What an operator does has no such
+/// limit: it does not wait behind those who only look.
+const MAX_LOOKS: usize = 8;
 
 /// What the operator allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +79,7 @@ pub struct Limits {
     requests: Places,
     connections: Places,
     searches: Places,
+    looks: Places,
     pressure: Pressure,
     proxies: ArcSwap<TrustedProxies>,
     metrics: Arc<Metrics>,
@@ -100,6 +104,7 @@ impl Limits {
             requests: Places::new(settings.concurrent_requests),
             connections: Places::new(descriptors::connections(settings.connections)),
             searches: Places::new(MAX_SEARCHES),
+            looks: Places::new(MAX_LOOKS),
             pressure: Pressure::default(),
             proxies: ArcSwap::from_pointee(settings.proxies.clone()),
             metrics,
@@ -158,6 +163,11 @@ impl Limits {
     /// The searches of the audit trail that may be under way at a time.
     pub fn searches(&self) -> &Places {
         &self.searches
+    }
+
+    /// The looks at live rooms that may be under way at a time.
+    pub fn looks(&self) -> &Places {
+        &self.looks
     }
 
     /// Where a request from `peer` with these `X-Forwarded-For` values comes from.

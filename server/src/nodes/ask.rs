@@ -1,11 +1,18 @@
 //! Asking all other nodes, and answering them. What is asked and answered is sealed: whoever can write to the bus
 //! cannot give orders, and whoever can read it learns nothing.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
-use rand::rngs::SysRng;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use rand::{TryRng, rngs::SysRng};
+use serde::{
+    Deserialize, Serialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 use token_gen::AppId;
 use tokio::task::JoinSet;
 
@@ -38,11 +45,37 @@ impl Unreached {
     }
 }
 
-/// A question as it travels.
+/// How many questions are remembered. There are not so many in the time they are good for; if there are, new ones wait.
+const MAX_HEARD: usize = 100_000;
+
+/// A question as it travels. Its number is drawn at random, and comes back with the answer: neither can be passed off as
+/// another.
 #[derive(Serialize, Deserialize)]
 struct Asked<Q> {
     asked_at: i64,
+    number: u64,
     question: Q,
+}
+
+/// An answer as it travels.
+#[derive(Serialize, Deserialize)]
+struct Answered<A> {
+    number: u64,
+    answer: A,
+}
+
+/// Which questions have been answered, until they are no longer fresh: nobody gets an old one answered again.
+#[derive(Debug, Default)]
+struct Heard(HashMap<(NodeId, u64), i64>);
+
+impl Heard {
+    /// Whether the question is new, and may be answered.
+    fn is_new(&mut self, from: &NodeId, number: u64, asked_at: i64, now: i64) -> bool {
+        if self.0.len() >= MAX_HEARD {
+            self.0.retain(|_, asked_at| now.abs_diff(*asked_at) <= FRESH_SECS);
+        }
+        self.0.len() < MAX_HEARD && self.0.insert((from.clone(), number), asked_at).is_none()
+    }
 }
 
 impl Nodes {
@@ -55,18 +88,26 @@ impl Nodes {
         if self.bus.is_alone() || unreached.bus_away {
             return Vec::new();
         }
-        let asked = Asked { asked_at: self.clock.now().get(), question };
+        // Without randomness nothing can be sealed either, and nobody answers.
+        let number = SysRng.try_next_u64().unwrap_or_default();
+        let asked = Asked { asked_at: self.clock.now().get(), number, question };
         let text = self.seal_words(app_id, &question_place(self.bus.node()), &asked);
-        let Ok(answers) = self.bus.ask(app_id, &text, &unreached.silent, PATIENCE).await else {
+        let open = |id: u64, node: &NodeId, text: &str| self.open_words(app_id, &self.answer_place(id, node), text);
+        // Also what a node of another version says, or one with another master key, is no answer.
+        let is_answer = |id: u64, node: &NodeId, text: &str| {
+            open(id, node, text).is_some_and(|answered: Answered<IgnoredAny>| answered.number == number)
+        };
+        let Ok(answers) = self.bus.ask(app_id, &text, &unreached.silent, PATIENCE, &is_answer).await else {
             unreached.bus_away = true;
             return Vec::new();
         };
         unreached.silent.extend(answers.silent);
         let mut read = Vec::with_capacity(answers.given.len());
         for (node, text) in answers.given {
-            match self.open_words(app_id, &answer_place(self.bus.node(), answers.id, &node), &text) {
-                Some(answer) => read.push((node, answer)),
-                // Of another version, or with another master key.
+            let place = self.answer_place(answers.id, &node);
+            match self.open_words::<Answered<A>>(app_id, &place, &text) {
+                Some(answered) => read.push((node, answered.answer)),
+                // Of another version.
                 None => {
                     unreached.silent.insert(node);
                 }
@@ -85,7 +126,7 @@ impl Nodes {
         A: Serialize + Send,
         F: Future<Output = A> + Send + 'static,
     {
-        let mut answering = JoinSet::new();
+        let (mut answering, mut heard) = (JoinSet::new(), Heard::default());
         loop {
             // Each takes the way to the bus and back, and none waits for the one before.
             while answering.len() >= AT_ONCE {
@@ -93,13 +134,13 @@ impl Nodes {
             }
             while answering.try_join_next().is_some() {}
             let asked = self.bus.question().await;
-            let Some(question) = self.read_question(&asked) else {
+            let Some((number, question)) = self.read_question(&asked, &mut heard) else {
                 tracing::warn!(node = %asked.from, app_id = %asked.app_id, "a question makes no sense");
                 continue;
             };
             let (nodes, answer) = (Arc::clone(&self), answer(asked.app_id, question));
             answering.spawn(async move {
-                let answer = answer.await;
+                let answer = Answered { number, answer: answer.await };
                 let place = answer_place(&asked.from, asked.id, nodes.bus.node());
                 let text = nodes.seal_words(asked.app_id, &place, &answer);
                 // Without a bus, who asked hears nothing, and says so.
@@ -108,9 +149,18 @@ impl Nodes {
         }
     }
 
-    fn read_question<Q: DeserializeOwned>(&self, asked: &Question) -> Option<Q> {
-        let Asked { asked_at, question } = self.open_words(asked.app_id, &question_place(&asked.from), &asked.text)?;
-        (self.clock.now().get().abs_diff(asked_at) <= FRESH_SECS).then_some(question)
+    /// A question that is fresh and was not asked before, with its number.
+    fn read_question<Q: DeserializeOwned>(&self, asked: &Question, heard: &mut Heard) -> Option<(u64, Q)> {
+        let place = question_place(&asked.from);
+        let Asked { asked_at, number, question } = self.open_words(asked.app_id, &place, &asked.text)?;
+        let now = self.clock.now().get();
+        let is_fresh = now.abs_diff(asked_at) <= FRESH_SECS;
+        (is_fresh && heard.is_new(&asked.from, number, asked_at, now)).then_some((number, question))
+    }
+
+    /// Where an answer to our question `id` stands.
+    fn answer_place(&self, id: u64, from: &NodeId) -> String {
+        answer_place(self.bus.node(), id, from)
     }
 
     /// Without randomness it is nothing, and makes no sense to anybody.
@@ -134,4 +184,29 @@ fn question_place(from: &NodeId) -> String {
 
 fn answer_place(to: &NodeId, id: u64, from: &NodeId) -> String {
     format!("answer of {from} to {to} {id}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_answered_once_while_it_is_fresh() {
+        let mut heard = Heard::default();
+        let [a, b] = ["a", "b"].map(NodeId::from);
+        assert!(heard.is_new(&a, 1, 100, 100));
+        assert!(!heard.is_new(&a, 1, 100, 130), "somebody has kept it");
+        assert!(heard.is_new(&a, 2, 100, 130) && heard.is_new(&b, 1, 100, 130));
+    }
+
+    #[test]
+    fn no_more_questions_are_remembered_than_there_is_room_for() {
+        let mut heard = Heard::default();
+        let node = NodeId::from("a");
+        for number in 0..MAX_HEARD as u64 {
+            assert!(heard.is_new(&node, number, 100, 100));
+        }
+        assert!(!heard.is_new(&node, u64::MAX, 100, 100), "none of them is forgotten for it");
+        assert!(heard.is_new(&node, u64::MAX, 200, 200), "they are stale by now");
+    }
 }

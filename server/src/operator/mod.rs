@@ -52,6 +52,7 @@ pub async fn sessions(
     after: &str,
     limit: usize,
 ) -> Reached<Vec<LiveSession>> {
+    let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.sessions(who, search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
@@ -65,6 +66,7 @@ pub async fn rooms(
     after: &str,
     limit: usize,
 ) -> Reached<Vec<Overview>> {
+    let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.rooms(search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
@@ -80,6 +82,7 @@ pub async fn streams(
     after: &str,
     limit: usize,
 ) -> Reached<Vec<LiveStream>> {
+    let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.streams(only, search, after, limit).await;
     Reached { what, unreached: everywhere.unreached }
@@ -90,6 +93,7 @@ pub async fn streams(
 /// # Errors
 /// [`Error::NotFound`] if nobody is in it, [`Error::NodesUnreached`] if that is not known.
 pub async fn room(service: &Service, caller: &Caller, room_id: &str) -> Result<Reached<RoomNow>, Error> {
+    let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.room(room_id).await?;
     Ok(Reached { what, unreached: everywhere.unreached })

@@ -167,12 +167,11 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
 }
 
 async fn sessions(service: &Service, app_id: AppId, who: &Who, part: &Part) -> Vec<LiveSession> {
-    let found = service.gateway.sessions(app_id, who).into_iter();
-    let is_wanted = |found: &LiveSession| {
-        let Part { room_prefix, search, after, .. } = part;
-        found.room_id.starts_with(room_prefix) && found.user_id.contains(search) && found.session_id > *after
+    let Part { room_prefix, search, after, .. } = part;
+    let is_wanted = |session_id: &str, user_id: &str, room_id: &str| {
+        room_id.starts_with(room_prefix) && user_id.contains(search) && session_id > &**after
     };
-    let found = found.filter(is_wanted);
+    let found = service.gateway.sessions(app_id, who, is_wanted).into_iter();
     let mut found = sorted(found, |session| &session.session_id);
     found.truncate(part.limit);
     // Only the node that serves a session measures its media.

@@ -25,8 +25,8 @@ use tokio::{
 };
 
 use super::{
-    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, News, NodeId, Posted, Question, Record,
-    RedisUrl, Tally, Terms, Topic, counts::Counts, desk::Desk, inbox::Inbox,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, News, NodeId, Posted, Question,
+    Record, RedisUrl, Tally, Terms, Topic, counts::Counts, desk::Desk, inbox::Inbox,
 };
 use crate::trust::Trust;
 
@@ -348,11 +348,12 @@ impl Bus for RedisBus {
         text: &str,
         hopeless: &BTreeSet<NodeId>,
         patience: Duration,
+        is_answer: IsAnswer<'_>,
     ) -> Result<Answers, BusError> {
         let asking = self.shared.desk.ask();
         let others: Vec<String> = read(self.run(script!("ask"), app_id, [&asking.id.to_string(), text]).await?)?;
         let others = others.iter().map(|node| NodeId::from(node.as_str())).filter(|node| !hopeless.contains(node));
-        Ok(asking.gather(others.collect(), patience).await)
+        Ok(asking.gather(others.collect(), patience, is_answer).await)
     }
 
     async fn question(&self) -> Question {

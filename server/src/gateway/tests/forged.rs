@@ -56,7 +56,7 @@ fn with(members: &Value, name: &str, value: &str) -> Value {
 /// What the server holds of everybody.
 fn state(test: &TestGateway) -> (Vec<String>, Vec<String>) {
     let app_id = settings().app_id;
-    let sessions = test.gateway.sessions(app_id, &Who::All).into_iter();
+    let sessions = test.gateway.sessions(app_id, &Who::All, |_, _, _| true).into_iter();
     let mut sessions: Vec<String> = sessions.map(|session| serde_json::to_string(&session).unwrap()).collect();
     sessions.sort_unstable();
     let rooms = test.gateway.rooms().overview(app_id, |_| true, "", 100).into_iter();
