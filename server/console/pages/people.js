@@ -19,6 +19,7 @@ export default function People() {
   return html`
     <${PageHead} title="People" about="Who may sign in here. Backends do not sign in: they have keys."><${Button} kind="primary" icon="plus" onClick=${() => setEditing({})}>Invite<//><//>
     ${people.value.admins.length > 5 && html`<div class="row"><${Search} label="Search by name" value=${search} onValue=${setSearch} /></div>`}
+    ${!shown.length && html`<p class="soft" role="status">Nobody by that name.</p>`}
     <${Table} label="People" rows=${shown} keyOf=${({ name }) => name} columns=${[
       { label: "Name", wide: true, sort: ({ name }) => name, cell: ({ name }) => html`<b>${name}</b> ${name === me && html`<${Badge} kind="accent">you<//>`}` },
       { label: "Everywhere", cell: ({ roles }) => (roles.everywhere ? ROLES[roles.everywhere].name : html`<span class="soft">no role</span>`) },

@@ -108,7 +108,8 @@ function Lifetimes({ set, at, draft, disabled }) {
 function Rights({ set, at, draft, disabled }) {
   return html`<${Card} title="Who may do what">
     <${Check} label="Identity tokens are refused" hint="Every token must then name its room and privileges." checked=${draft.require_privilege_token} onValue=${set("require_privilege_token")} />
-    ${!draft.require_privilege_token && html`<${Checks} legend="An identity token may" value=${draft.identity_privileges} onValue=${set("identity_privileges")} options=${PRIVILEGES} error=${at("identity_privileges")} />`}
+    ${!draft.require_privilege_token && html`<${Checks} legend="An identity token may" value=${draft.identity_privileges} onValue=${set("identity_privileges")} options=${PRIVILEGES} error=${at("identity_privileges")} />
+      <${Check} label="An identity token lets its user play" checked=${draft.identity_play} onValue=${set("identity_play")} />`}
     <${Choices} legend="A token minted elsewhere with an empty stream list" value=${draft.empty_stream_list} onValue=${set("empty_stream_list")} error=${at("empty_stream_list")} options=${[
       ["none", "May publish no stream", "The safe reading."],
       ["any", "May publish any stream", "As some generators mean it."],
@@ -116,6 +117,7 @@ function Rights({ set, at, draft, disabled }) {
     <${Check} label="An AppSign proof lets clients in" hint="As far as the mode takes it." checked=${draft.app_sign_enabled} onValue=${set("app_sign_enabled")} />
     ${at("app_sign_enabled") && html`<p class="error" role="alert">${at("app_sign_enabled")}</p>`}
     ${draft.app_sign_enabled && html`<${Checks} legend="By AppSign alone, a client may" value=${draft.app_sign_privileges} onValue=${set("app_sign_privileges")} options=${PRIVILEGES} error=${at("app_sign_privileges")} />
+      <${Check} label="By AppSign alone, a client may play" checked=${draft.app_sign_play} onValue=${set("app_sign_play")} />
       <${Text} label="Oldest SDK that may log in by AppSign" optional hint="Such as 2.17.0. Keeps old builds out, not attackers." value=${draft.app_sign_min_sdk ?? ""} onValue=${(text) => set("app_sign_min_sdk")(text || null)} error=${at("app_sign_min_sdk")} disabled=${disabled} mono />`}
     <${Choices} legend="When both credentials are shown, in Token preferred" value=${draft.both_credentials} onValue=${set("both_credentials")} error=${at("both_credentials")} options=${[
       ["either", "Either lets in", "A good AppSign proof makes up for a token that fails."],

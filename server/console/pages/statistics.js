@@ -96,7 +96,7 @@ function Charts({ samples, range }) {
   const charts = useMemo(() => [
     ["Tokens a second", "Minted, and shown by clients and backends.", rate, [["Minted", perSecond("minted"), 1], ["Good", perSecond("verified"), 3], ["Not good", perSecond("refused"), 5]]],
     ["Logins a second", "At the gateway of this node.", rate, [["Let in", perSecond("logins"), 3], ["Refused", perSecond("logins_refused"), 5]]],
-    ["How long it took", "Half, and 99 of 100, took no longer.", micros, [["Mint, half", columns.mint_p50_us, 1], ["Mint, 99 %", columns.mint_p99_us, 2], ["Login, half", columns.login_p50_us, 3], ["Login, 99 %", columns.login_p99_us, 4]]],
+    ["How long it took", "Half, and 99 of 100, took no longer.", micros, [["Mint, half", columns.mint_p50_us, 1], ["Mint, 99 %", columns.mint_p99_us, 2], ["Verify, half", columns.introspect_p50_us, 6], ["Verify, 99 %", columns.introspect_p99_us, 7], ["Login, half", columns.login_p50_us, 3], ["Login, 99 %", columns.login_p99_us, 4]]],
     ["In rooms", "On this node.", count, [["Users", columns.sessions, 1], ["Streams", columns.streams, 4], ["Rooms", columns.rooms, 6]]],
     ["Revocations", "Made on this node.", count, [["Revocations", columns.revocations, 5]]],
     ["Earlier secrets", "Good tokens a second that an earlier secret of their app opened: at 0, it may go.", rate, [["By an earlier secret", perSecond("opened_by_previous"), 7]]],

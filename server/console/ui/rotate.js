@@ -4,7 +4,7 @@ import { html, useState } from "../lib/view.js";
 import { get, post, url } from "../api.js";
 import { Button } from "./button.js";
 import { Dialog } from "./dialog.js";
-import { Check, Choices, Form, Length, errorAt } from "./form.js";
+import { Check, Choices, Form, Length, Text, errorAt } from "./form.js";
 import { Shares } from "./page.js";
 import { Fault, Note } from "./states.js";
 import { Code } from "./text.js";
@@ -39,7 +39,10 @@ function Deadline({ app, purposes, onClose, onDone }) {
   const [overlap, setOverlap] = useState(longest);
   const [error, setError] = useState();
   const [busy, setBusy] = useState(false);
+  const [sure, setSure] = useState("");
+  const isSure = overlap !== 0 || sure === String(app.app_id);
   const rotate = async () => {
+    if (!isSure) return;
     setBusy(true);
     setError(undefined);
     try {
@@ -56,11 +59,12 @@ function Deadline({ app, purposes, onClose, onDone }) {
       ["cbc", "AES-CBC", takesCbc ? "Seals tokens for old clients." : "For old clients: there is none yet, so this makes the first."],
     ]} />
     ${(purpose === "gcm" || takesCbc) && html`<${Length} label="The present secret opens tokens for" hint=${`This app's tokens live at most ${duration(longest)}: no shorter, and nobody is interrupted. 0 ends it at once, with the sessions of its tokens: for when it has leaked.`} seconds=${overlap} onValue=${setOverlap} units=${["min", "h", "d"]} error=${errorAt(error, "overlap_secs")} />`}
-    ${overlap === 0 ? html`<${Note} kind="bad" title="Everybody who came in with a token is thrown out">Until your backend has the new secret, it can mint nothing.<//>`
+    ${overlap === 0 ? html`<${Note} kind="bad" title="Everybody who came in with a token is thrown out">Until your backend has the new secret, it can mint nothing.<//>
+      <${Text} label=${`Type ${app.app_id} to confirm`} mono value=${sure} onValue=${setSure} />`
       : overlap < longest && html`<${Note} kind="warn">Tokens that were minted for longer are refused before their own expiry.<//>`}
     ${overlap > 0 && html`<p class="soft">The deadline would be ${moment(now() + overlap)}.</p>`}
     ${error && error.field !== "overlap_secs" && html`<${Fault} error=${error} />`}
-    <footer class="actions"><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind=${overlap === 0 ? "danger" : "primary"} busy=${busy} disabled=${overlap === undefined}>Make a new secret<//></footer>
+    <footer class="actions"><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind=${overlap === 0 ? "danger" : "primary"} busy=${busy} disabled=${overlap === undefined || !isSure}>Make a new secret<//></footer>
   <//>`;
 }
 

@@ -146,7 +146,7 @@ async fn a_second_factor_is_confirmed_by_whoever_it_was_made_for() {
     assert!(own.totp_uri.starts_with("otpauth://totp/Roompass:admin?secret="));
 }
 
-// proves T59
+// proves T59 (answers alike, codes once)
 #[tokio::test]
 async fn every_wrong_sign_in_is_refused_alike_and_a_code_works_once() {
     let bench = Bench::new().await;

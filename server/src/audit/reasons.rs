@@ -69,6 +69,11 @@ const EXACT: &[(&str, &str, &str)] = &[
         "Bytes follow the last field of the token",
         "Pass the token alone; or its payload was longer than the format can say.",
     ),
+    (
+        "older",
+        "A renewal brought a token that was issued before the present one",
+        "Mint a new token for each renewal, and hand out none that was kept.",
+    ),
     // Its inside.
     (
         "undecryptable",

@@ -36,6 +36,9 @@ pub(super) struct Kept {
     /// The rights, as a payload.
     rights: String,
     entered_at: i64,
+    /// When the stay ends, which no later token puts off.
+    #[serde(default)]
+    stay_until: Option<i64>,
     playing: Vec<String>,
     /// What an operator takes from it, whatever it shows.
     #[serde(default)]
@@ -68,6 +71,7 @@ impl Kept {
             token,
             rights: grant.rights().to_payload(),
             entered_at: stay.session.entered_at().get(),
+            stay_until: stay.session.stay_until().map(UnixSeconds::get),
             playing: stay.session.playing(),
             withheld: stay.session.withheld().to_vec(),
         }
@@ -143,7 +147,8 @@ pub(super) async fn adopt(
     let config = &gateway.config;
     let entered_at = UnixSeconds::new(kept.entered_at);
     let mut session = Session::new(lost.room_id().clone(), grant, config.streams, config.texts, now);
-    session.restore(entered_at, &lost.presence().streams, &kept.playing, kept.withheld.clone());
+    let times = (entered_at, kept.stay_until.map(UnixSeconds::new));
+    session.restore(times, &lost.presence().streams, &kept.playing, kept.withheld.clone());
     let seat = gateway.seats.take(app.app_id(), session_id, key, Arc::clone(&outbox));
     let Kept { user_name, sdk, .. } = kept;
     // Its client offers anew, to this node.

@@ -3,6 +3,7 @@
 import { html, useState } from "../../lib/view.js";
 import { post, url } from "../../api.js";
 import { useAct } from "../../lib/act.js";
+import { now } from "../../lib/time.js";
 import { Button, Dialog, Fault, Form, Length, Note, Select, Text, errorAt, toast } from "../../ui/kit.js";
 
 const BANNED = [["user", "A user, from every room"], ["user_in_room", "A user, from one room"], ["room", "Everybody, from one room"], ["ip_range", "Whoever comes from addresses"]];
@@ -44,8 +45,10 @@ export function RevokeForm({ appId, onDone, onClose }) {
   const [values, setValues] = useState({});
   const [reason, setReason] = useState("");
   const [sure, setSure] = useState("");
+  const [age, setAge] = useState();
+  const isOld = kind !== "token" && age !== undefined;
   const { run, busy, error } = useAct(async () => {
-    await post(url`/v1/apps/${appId}/tokens/revoke`, { ...of(kind, values), whole_app: kind === "app" || undefined, reason: reason || undefined });
+    await post(url`/v1/apps/${appId}/tokens/revoke`, { ...of(kind, values), whole_app: kind === "app" || undefined, issued_before: isOld ? now() - age : undefined, reason: reason || undefined });
     toast("Revoked: those tokens are ended, here and on every node.");
     onDone();
   });
@@ -54,7 +57,8 @@ export function RevokeForm({ appId, onDone, onClose }) {
     <${Select} label="Which" value=${kind} options=${REVOKED} onValue=${setKind} />
     <${Fields} kind=${kind} values=${values} set=${setValues} error=${error} />
     <${Text} label="Reason" optional value=${reason} onValue=${setReason} maxlength="255" error=${errorAt(error, "reason")} />
-    <${Note} kind="warn">This cannot be taken back. Sessions that go by these tokens end now; ${kind === "token" ? "the token is never good again." : "tokens issued from now on are good."}<//>
+    ${kind !== "token" && html`<${Length} label="Only those issued longer ago than" optional seconds=${age} onValue=${setAge} hint="All that have been issued, if left out." error=${errorAt(error, "issued_before")} />`}
+    <${Note} kind="warn">This cannot be taken back. Sessions that go by these tokens end now; ${kind === "token" ? "the token is never good again." : isOld ? "tokens issued later stay good." : "tokens issued from now on are good."}<//>
     ${kind === "app" && html`<${Text} label=${`Type ${appId} to confirm`} mono value=${sure} onValue=${setSure} />`}
     ${error && html`<${Fault} error=${error} />`}
     <footer class="actions"><${Button} onClick=${onClose}>Cancel<//><${Button} type="submit" kind="danger" busy=${busy} disabled=${!isReady}>Revoke<//></footer>

@@ -8,6 +8,9 @@ import { Button, Check, Checks, Dialog, Fault, Form, Length, Select, Text, error
 const PRIVILEGES = [["login", "Log in", "Enter the room."], ["publish", "Publish", "Send streams there."]];
 const EXPIRY = [["", "As the app says"], ["keep", "Stay, streams go on"], ["stop_publish", "Stay, streams stop"], ["kick", "Be removed"]];
 
+/** A token for trying things out need not live longer, in seconds. */
+const MOST = 86_400;
+
 export function Mint({ appId, app, onDone, onClose }) {
   const [user, setUser] = useState("");
   const [room, setRoom] = useState("");
@@ -24,7 +27,8 @@ export function Mint({ appId, app, onDone, onClose }) {
     const ofRoom = room && { room_id: room, privileges, stream_ids: streamIds.length ? streamIds : undefined, kit: kit || undefined, terms: onExpiry || once ? terms : undefined };
     onDone(await post(url`/v1/apps/${appId}/tokens`, { user_id: user, ttl_secs: ttl, user_name: name || undefined, ...ofRoom }));
   });
-  const missing = !user || (room && !privileges.length);
+  const tooLong = ttl > MOST && "At most a day: a backend mints what is to live longer.";
+  const missing = !user || (room && !privileges.length) || Boolean(tooLong);
   return html`<${Dialog} title="Mint a token" wide onClose=${onClose}>
     <${Form} onSend=${() => missing || run()} label="Mint a token">
       <p>For trying things out: it is as good as any, and stands in the audit trail under your name.</p>
@@ -35,7 +39,7 @@ export function Mint({ appId, app, onDone, onClose }) {
       ${room && html`<${Checks} legend="Grants" value=${privileges} onValue=${setPrivileges} options=${PRIVILEGES} error=${errorAt(error, "privileges")} />`}
       ${room && privileges.includes("publish") && html`<${Text} label="Streams" optional mono value=${streams} onValue=${setStreams} hint="Which it may publish, with blanks between; any, if left out." error=${errorAt(error, "stream_ids")} />`}
       <div class="two">
-        <${Length} label="Good for" seconds=${ttl} onValue=${setTtl} hint="No longer than the app allows." error=${errorAt(error, "ttl_secs")} />
+        <${Length} label="Good for" seconds=${ttl} onValue=${setTtl} hint="At most a day, and no longer than the app allows." error=${tooLong || errorAt(error, "ttl_secs")} />
         <${Text} label="Display name" optional value=${name} onValue=${setName} maxlength="255" error=${errorAt(error, "user_name")} />
       </div>
       ${room && html`<div class="two">

@@ -31,10 +31,10 @@ impl Session {
         self.playing.iter().map(|stream_id| stream_id.as_str().to_owned()).collect()
     }
 
-    /// Goes on with what was published and played on another node.
+    /// Goes on with what was published and played on another node, from when the stay began until it is to end.
     pub(in crate::gateway) fn restore(
         &mut self,
-        entered_at: UnixSeconds,
+        (entered_at, stay_until): (UnixSeconds, Option<UnixSeconds>),
         streams: &[Stream],
         playing: &[String],
         withheld: Vec<WithheldPrivilege>,
@@ -42,7 +42,8 @@ impl Session {
         self.withheld = withheld;
         let max_stay = self.grant.rights().terms().max_stay;
         self.entered_at = entered_at;
-        self.stay_until = max_stay.map(|max_stay| entered_at.saturating_add(max_stay));
+        let of_token = max_stay.map(|max_stay| entered_at.saturating_add(max_stay));
+        self.stay_until = stay_until.into_iter().chain(of_token).min();
         let ids = streams.iter().filter_map(|stream| Some((StreamId::new(&*stream.stream_id).ok()?, stream)));
         self.publishing = ids
             .map(|(stream_id, stream)| {
@@ -61,6 +62,11 @@ impl Session {
     /// When the stay began.
     pub(in crate::gateway) fn entered_at(&self) -> UnixSeconds {
         self.entered_at
+    }
+
+    /// When the stay is to end, whatever the token says later.
+    pub(in crate::gateway) fn stay_until(&self) -> Option<UnixSeconds> {
+        self.stay_until
     }
 
     /// Answers the publish request `id`, now that the rooms have.

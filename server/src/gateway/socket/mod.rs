@@ -427,13 +427,19 @@ impl Socket {
         }
     }
 
-    /// Opens a token to renew with. One for a single login is used up by this session, if it may replace the present one.
+    /// Opens a token to renew with. One for a single login is used up by this session.
     async fn open(&mut self, stay: &Stay, token: &str) -> Result<SessionToken, Refusal> {
         let now = self.gateway.clock.now();
         let (room_id, source) = (stay.session.room_id().as_str(), source_of(self.visitor.address));
         let attempt = Attempt { user_id: Some(&stay.user_id), room_id: Some(room_id), source: Some(&source) };
         let token = SessionToken::open(&self.gateway.tokens, &stay.app, token, attempt, now)?;
-        if token.rights.terms().single_use && stay.session.may_renew(&token).is_ok() {
+        // A token that is good, but not here, is refused like any other, for whoever looks on as well.
+        stay.session.may_renew(&token).map_err(|(code, reason)| Refusal {
+            code,
+            reason,
+            exact: reason.unwrap_or("older"),
+        })?;
+        if token.rights.terms().single_use {
             let claim = Claim { app_id: stay.app.app_id(), token_id: token.token_id, session_id: stay.session_id };
             self.gateway.single_use.claim(claim, token.expire_at).await.map_err(Refusal::of)?;
         }

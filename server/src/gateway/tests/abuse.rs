@@ -202,7 +202,7 @@ async fn after_hello(test: &TestGateway, bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn broken_frames_close_the_connection_with_the_right_code() {
-    // proves T52
+    // proves T52 (all but the number of fragments)
     let test = TestGateway::start(settings()).await;
     let unmasked = [header(FIN | TEXT, 2, false), b"{}".to_vec()].concat();
     let too_much: Vec<u8> = [frame(TEXT, &[b' '; 40_000]), frame(FIN | CONTINUATION, &[b' '; 40_000])].concat();

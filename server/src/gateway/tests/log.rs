@@ -6,6 +6,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
+use token_gen::Privilege;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::harness::{TestGateway, settings};
@@ -118,4 +119,20 @@ async fn the_log_tells_the_exact_reason_and_no_credential() {
         (Some("login,publish"), lines[3]["session_id"].as_str())
     );
     assert!(!format!("{found:?}").contains(&*bobs));
+}
+
+#[tokio::test]
+async fn a_renewal_with_a_good_token_that_may_not_replace_the_present_one_is_recorded_as_refused() {
+    let test = TestGateway::start(settings()).await;
+    let older = test.token("alice", 600);
+    test.advance(1);
+    let mut alice = test.enter("alice", 600).await;
+    let of_elsewhere = test.token_with("alice", "r2", &[Privilege::Login], 600);
+    assert_eq!(alice.renew(&older).await["code"], "token_invalid");
+    assert_eq!(alice.renew(&of_elsewhere).await["code"], "login_denied");
+    test.audit.flush().await.unwrap();
+    let found = test.store.audit_records(AuditFilter::default(), AuditWalk::Forth(0), 100).await.unwrap();
+    let told = found.iter().filter(|(_, record)| record.action == "renew");
+    let told: Vec<_> = told.map(|(_, record)| (&*record.result, record.reason.as_deref())).collect();
+    assert_eq!(told, [("refused", Some("older")), ("refused", Some("room"))]);
 }

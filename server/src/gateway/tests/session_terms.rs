@@ -141,3 +141,14 @@ fn an_app_that_enforces_renewed_rights_stops_what_they_do_not_allow() {
     assert_eq!(s.request(12, Request::StopPlay("p2".into())), "ok 12");
     assert_eq!(s.request(13, Request::StopPublish("s1".into())), "error 13 not_publishing");
 }
+
+#[test]
+fn a_stay_that_goes_on_elsewhere_ends_when_it_was_to_end() {
+    // Its present token says nothing of it; an earlier one did.
+    let mut s = stay(settings(), |rights| rights);
+    s.session.restore((at(0), Some(at(60))), &[], &[], Vec::new());
+    assert_eq!(s.session.stay_until(), Some(at(60)));
+    let mut s = stay(settings(), |rights| rights.max_stay(Duration::from_secs(40)));
+    s.session.restore((at(0), Some(at(60))), &[], &[], Vec::new());
+    assert_eq!(s.session.stay_until(), Some(at(40)), "what ends first counts");
+}

@@ -87,6 +87,7 @@ async fn each_revocation_shows_out_whom_it_hits_and_keeps_their_token_out() {
     }
 }
 
+// proves T54 (revoked)
 #[tokio::test]
 async fn a_session_goes_by_its_present_token() {
     let test = TestGateway::start(settings()).await;
