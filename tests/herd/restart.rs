@@ -2,6 +2,7 @@
 
 use std::{
     env,
+    fs::{self, File},
     path::{Path, PathBuf},
     process::Stdio,
     time::{Duration, Instant},
@@ -31,14 +32,17 @@ fn roompass() -> PathBuf {
     path
 }
 
+/// Where a server of this test logs.
+fn log_at(folder: &Path, name: &str) -> PathBuf {
+    logs::folder().unwrap_or_else(|| folder.to_owned()).join(name)
+}
+
 /// Starts a server on `address` with its data in `folder`. It ends when it is dropped.
-async fn start(address: &str, folder: &Path) -> (Child, Value) {
+async fn start(address: &str, folder: &Path, log: &Path) -> (Child, Value) {
     let mut server = Command::new(roompass());
     server.args(["dev", "--json", "--listen", address, "--data-dir"]).arg(folder);
-    match logs::file() {
-        Some(file) => server.env("ROOMPASS_LOG_FILTER", "trace").stderr(file),
-        None => server.env("ROOMPASS_LOG_FILTER", "error").stderr(Stdio::null()),
-    };
+    let filter = if logs::folder().is_some() { "trace" } else { "info" };
+    server.env("ROOMPASS_LOG_FILTER", filter).stderr(File::create(log).expect("it can be written"));
     server.stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = server.spawn().expect("it starts");
     let stdout = child.stdout.take().expect("it is piped");
@@ -56,7 +60,7 @@ async fn after_a_kill_and_a_restart_five_thousand_clients_are_back_and_none_is_r
     let _turn = crowd::turn().await;
     let folder = tempfile::tempdir().unwrap();
     // Not 127.0.0.1, from where the clients come: while nobody listens, one of them could be given the server's port.
-    let (mut server, ready) = start("127.0.0.2:0", folder.path()).await;
+    let (mut server, ready) = start("127.0.0.2:0", folder.path(), &log_at(folder.path(), "herd-before.log")).await;
     let text = |member: &str| ready[member].as_str().expect("a string").to_owned();
     let app_id = u32::try_from(ready["app_id"].as_u64().unwrap()).unwrap();
     let backend = Backend::new(app_id, &text("server_secret"));
@@ -78,7 +82,8 @@ async fn after_a_kill_and_a_restart_five_thousand_clients_are_back_and_none_is_r
     });
     timeout(LIMIT, lost.collect::<JoinSet<_>>().join_all()).await.expect("everybody notices");
     let address = text("url").trim_start_matches("http://").to_owned();
-    let (_server, _) = start(&address, folder.path()).await;
+    let log = log_at(folder.path(), "herd-after.log");
+    let (_server, _) = start(&address, folder.path(), &log).await;
     let restarted = Instant::now();
     let back = rooms.iter().map(|room| {
         let mut state = room.watch_state();
@@ -90,6 +95,10 @@ async fn after_a_kill_and_a_restart_five_thousand_clients_are_back_and_none_is_r
     let back = timeout(LIMIT, back.collect::<JoinSet<_>>().join_all()).await.expect("everybody is back in time");
     let refused: Vec<_> = back.iter().filter(|(state, _)| !matches!(state, RoomState::Reconnected)).collect();
     assert!(refused.is_empty(), "{} were refused, such as {:?}", refused.len(), refused[0]);
+    let said = fs::read_to_string(&log).expect("it was written");
+    assert!(said.contains("logged in"), "logins are logged");
+    let refusal = said.lines().find(|line| line.contains("login refused"));
+    assert_eq!(refusal, None, "nobody was refused on the way either");
     let mut times: Vec<Duration> = back.iter().map(|(_, after)| *after).collect();
     times.sort_unstable();
     let [half, last] = [times[CLIENTS / 2], times[CLIENTS - 1]];
