@@ -139,6 +139,14 @@ impl Seat {
         self.seats.lock().get_mut(&self.session_id)?.caller.take()
     }
 
+    /// Refuses whoever waits for the session, and whoever comes: it is over, if not yet done with.
+    pub(super) fn close(&self) {
+        if let Some(entry) = self.seats.lock().get_mut(&self.session_id) {
+            entry.over = Some(ErrorCode::ResumeRefused);
+            entry.caller = None;
+        }
+    }
+
     /// Notes how the session ended, for a client that comes back.
     pub(super) fn note_end(&self, code: ErrorCode) {
         if let Some(entry) = self.seats.lock().get_mut(&self.session_id) {

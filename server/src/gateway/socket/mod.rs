@@ -483,6 +483,10 @@ impl Socket {
         if let Some(Departure::Kicked(code)) = departure {
             self.gateway.metrics.gateway.kicked(code);
         }
+        if departure.is_some() {
+            // Whoever calls for the session does not wait until its last words have been heard.
+            stay.seat.close();
+        }
         for message in &messages {
             self.count(message);
             match self.send(message).await {
