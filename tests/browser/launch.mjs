@@ -71,7 +71,7 @@ export async function watch(page, origin, { except = () => false } = {}) {
 }
 
 /** Waits until `holds` gives something true, and gives that. */
-export async function until(what, holds, withinMs = 15_000) {
+export async function until(what, holds, withinMs = 40_000) {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const held = await holds();

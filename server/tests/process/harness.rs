@@ -96,20 +96,30 @@ impl Server {
         assert!(Command::new("prlimit").args([pid, limit]).status().unwrap().success());
     }
 
+    /// The same, which logs what its configuration says, and no more in any run.
+    pub(crate) fn serve_by_its_filter(config: &Path) -> Self {
+        let mut command = roompass(["serve", "--listen", "127.0.0.1:0", "--config"]);
+        command.arg(config);
+        Self::run(command, None)
+    }
+
     /// The server that `command`, a `roompass serve`, starts.
     pub(crate) fn started(mut command: Command) -> Self {
-        command.env("ROOMPASS_LOG_FORMAT", "json");
-        let mut whole = kept::log();
-        if whole.is_some() && !command.get_envs().any(|(name, _)| name == "ROOMPASS_LOG_FILTER") {
+        let whole = kept::log();
+        if whole.is_some() {
             command.env("ROOMPASS_LOG_FILTER", "trace");
         }
+        Self::run(command, whole)
+    }
+
+    /// Starts it, with `whole` for everything it logs, of which the tests see what an operator would.
+    fn run(mut command: Command, mut whole: Option<fs::File>) -> Self {
+        command.env("ROOMPASS_LOG_FORMAT", "json");
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        // Everything is kept; the tests see what an operator would.
         let lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut log = lines.filter(move |line| {
-            if let Some(whole) = &mut whole {
-                writeln!(whole, "{line}").unwrap();
-            }
+            let Some(whole) = &mut whole else { return true };
+            writeln!(whole, "{line}").unwrap();
             !["TRACE", "DEBUG"].iter().any(|level| line.contains(&format!("\"level\":\"{level}\"")))
         });
         let line = log.next().unwrap_or_default();

@@ -58,7 +58,7 @@ fn a_key_made_and_revoked_beside_a_running_server_counts_after_sighup() {
 #[test]
 fn the_log_filter_changes_at_sighup_and_an_unsound_configuration_changes_nothing() {
     let (installation, _) = Installation::new().with_app();
-    let server = Server::serve(&installation.config());
+    let server = Server::serve_by_its_filter(&installation.config());
     let sound = fs::read_to_string(installation.config()).unwrap();
     let with_log =
         |filter: &str| fs::write(installation.config(), format!("{sound}[log]\nfilter = \"{filter}\"\n")).unwrap();

@@ -272,7 +272,7 @@ fn a_request_continues_the_trace_of_its_caller_and_tells_no_secret() {
         collector.address,
         headers.path().display()
     ));
-    let mut server = Server::serve(&installation.config());
+    let mut server = Server::serve_by_its_filter(&installation.config());
     let mint = |traceparent: &str, user_id: &str| {
         let headers =
             format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\ntraceparent: {traceparent}\r\n");
