@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p roompass-sdk --example auto_renew`
 
+#[path = "demo/ctrl_c.rs"]
+mod ctrl_c;
 mod demo;
 
 use std::{error::Error, process::ExitCode};
@@ -16,6 +18,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run() -> Result<(), Box<dyn Error>> {
+    let mut ctrl_c = std::pin::pin!(ctrl_c::ctrl_c()?);
     let demo = demo::Demo::find()?;
     let backend = demo.backend()?;
     let client = Client::builder(demo.app_id, &demo.url)
@@ -52,7 +55,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
                 Some(_) => {}
                 None => break,
             },
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut ctrl_c => {
                 room.logout_room().await;
                 break;
             }

@@ -2,6 +2,8 @@
 //!
 //! `cargo run -p roompass-sdk --example join_room -- alice room1`; run it twice, with two users.
 
+#[path = "demo/ctrl_c.rs"]
+mod ctrl_c;
 mod demo;
 
 use std::{error::Error, process::ExitCode};
@@ -18,6 +20,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
     let user_id = arguments.next().unwrap_or_else(|| "alice".to_owned());
     let room_id = arguments.next().unwrap_or_else(|| "room1".to_owned());
 
+    let mut ctrl_c = std::pin::pin!(ctrl_c::ctrl_c()?);
     let demo = demo::Demo::find()?;
     let backend = demo.backend()?;
     // A real client asks its app's backend here, for instance with `HttpTokenProvider`.
@@ -40,7 +43,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
                 Some(event) => tell(event),
                 None => break,
             },
-            _ = tokio::signal::ctrl_c() => {
+            _ = &mut ctrl_c => {
                 room.logout_room().await;
                 println!("left");
                 break;

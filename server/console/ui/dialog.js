@@ -1,6 +1,6 @@
 // Dialogs: one to put anything in, and a question that is answered with yes or no.
 
-import { html, useEffect, useId, useRef, useState } from "../lib/view.js";
+import { html, useId, useLayoutEffect, useRef, useState } from "../lib/view.js";
 import { store, useStore } from "../lib/store.js";
 import { Button } from "./button.js";
 import { Fault } from "./states.js";
@@ -9,10 +9,15 @@ import { Fault } from "./states.js";
 export function Dialog({ title, onClose, children, wide, fixed }) {
   const dialog = useRef();
   const id = useId();
-  useEffect(() => {
+  useLayoutEffect(() => {
     const before = document.activeElement;
-    dialog.current.showModal();
-    return () => before?.focus?.();
+    const shown = dialog.current;
+    shown.showModal();
+    return () => {
+      // Nothing behind an open dialog can take the focus.
+      shown.close();
+      before?.focus?.();
+    };
   }, []);
   const cancel = (event) => {
     event.preventDefault();
