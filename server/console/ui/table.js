@@ -1,6 +1,6 @@
 // Tables, and lists that come page by page from the server.
 
-import { html, classes, useCallback, useEffect, useRef, useState } from "../lib/view.js";
+import { html, classes, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../lib/view.js";
 import { Button } from "./button.js";
 import { Icon } from "./icons.js";
 import { Empty, Failed, Loading } from "./states.js";
@@ -97,7 +97,8 @@ export function Search({ label, value, onValue, placeholder }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => onValue(next.trim()), 200);
   };
-  useEffect(() => () => clearTimeout(timer.current), []);
+  // At once: what was typed must not be looked for on the next page.
+  useLayoutEffect(() => () => clearTimeout(timer.current), []);
   return html`<div class="search" role="search"><${Icon} name="search" />
     <input class="input" type="search" aria-label=${label} placeholder=${placeholder ?? label} autocomplete="off" spellcheck="false" value=${text} onInput=${(event) => type(event.target.value)} /></div>`;
 }

@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
-import { useAgain } from "../../lib/feed.js";
+import { useAgain } from "../../lib/every.js";
 import { duration, useNow } from "../../lib/time.js";
 import { Badge, Button, Empty, Mono, Note, PagedTable, Search, When, usePages } from "../../ui/kit.js";
 import { ban, changeRights, kick, say } from "./acts.js";

@@ -2,8 +2,7 @@
 
 import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
-import { useEvery } from "../../lib/every.js";
-import { useAgain } from "../../lib/feed.js";
+import { useAgain, useEvery } from "../../lib/every.js";
 import { Button, Dialog, Empty, Mono, PagedTable, Search, Table, usePages } from "../../ui/kit.js";
 import { stopStream } from "./acts.js";
 import { Received, Sent, quality, rate } from "./media.js";
