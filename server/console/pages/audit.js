@@ -72,7 +72,7 @@ function columns(ofAll, open) {
     { label: "By", cell: ({ actor }) => html`<${Mono}>${actor}<//>` },
     ofAll && { label: "App", cell: ({ app_id }) => (app_id === undefined ? html`<span class="soft">none</span>` : html`<a href=${href(`/apps/${app_id}`)}>${app_id}</a>`) },
     { label: "About", cell: (record) => html`<${About} record=${record} />` },
-    { label: "", end: true, cell: (record) => html`<${Button} small label=${`Details of record ${record.record}`} onClick=${() => open(record)}>Details<//>` },
+    { label: "Actions", bare: true, end: true, cell: (record) => html`<${Button} small label=${`Details of record ${record.record}`} onClick=${() => open(record)}>Details<//>` },
   ];
   return all.filter(Boolean);
 }

@@ -47,7 +47,7 @@ function columns({ appId, roomId, moment, mayAct, hasMedia }) {
     hasMedia && { label: "Media", cell: ({ media }) => html`<${Flow} media=${media} />` },
     { label: "Since", cell: ({ since }) => html`<${When} at=${since} />` },
     { label: "From", cell: ({ source }) => html`<${Mono}>${source}<//>` },
-    mayAct && { label: "", end: true, cell: (session) => html`<${Acts} appId=${appId} session=${session} />` },
+    mayAct && { label: "Actions", bare: true, end: true, cell: (session) => html`<${Acts} appId=${appId} session=${session} />` },
   ];
   return all.filter(Boolean);
 }

@@ -30,7 +30,7 @@ export function Records({ appId, since, until, isWhole, turn, chosen, reasons })
     { label: "User", cell: ({ user_id }) => (user_id === undefined ? html`<span class="soft">unknown</span>` : html`<${Mono}>${user_id}<//>`) },
     chosen && { label: "From", cell: ({ source }) => (source === undefined ? html`<span class="soft">unknown</span>` : html`<${Mono}>${source}<//>`) },
     { label: "Room", cell: ({ room_id }) => (room_id === undefined ? html`<span class="soft">none</span>` : html`<${Mono}>${room_id}<//>`) },
-    { label: "", end: true, cell: (record) => html`<${Button} small label=${`Explain the refusal of ${record.user_id ?? record.actor}`} onClick=${() => setOpen(record)}>Explain<//>` },
+    { label: "Actions", bare: true, end: true, cell: (record) => html`<${Button} small label=${`Explain the refusal of ${record.user_id ?? record.actor}`} onClick=${() => setOpen(record)}>Explain<//>` },
   ].filter(Boolean);
   return html`<${PagedTable} label="Refusals" pages=${pages} columns=${columns} keyOf=${({ record }) => record} empty=${html`<${Empty} icon="check" title="None in this time" />`} />
     ${open && html`<${Refusal} record=${open} meaning=${meaning(open)} onClose=${() => setOpen(undefined)} />`}`;
