@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export ROOMPASS_PYTHON ?= $(CURDIR)/target/venv/bin/python
 
-.PHONY: help run test check bench fuzz-smoke setup setup-test clean
+.PHONY: help run test check bench bench-console fuzz-smoke setup setup-test clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Start the service on this machine with a demo app, and say what to do next (ARGS='--listen ADDRESS')
 	cargo run --locked --package roompass-server --bin roompass -- dev $(ARGS)
@@ -28,6 +28,9 @@ bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one
 	cargo bench --locked --package roompass-server --bench revocations
 	cargo bench --locked --package roompass-media --bench forward
 	cargo bench --locked --package roompass-server --bench sockets
+
+bench-console: setup-test ## Measure how soon each page of the console can be used, with very much of everything
+	.ci/bench-console
 
 fuzz-smoke: setup-test ## Run each fuzz target for a few seconds
 	.ci/fuzz-smoke
