@@ -22,12 +22,12 @@ check: setup ## Format, lints, docs, and (when installed) dependency rules
 	@if command -v cargo-deny >/dev/null; then cargo test --locked --quiet --package roompass-tests --test dependencies; \
 	else echo "cargo-deny is not installed: dependencies not checked (.ci/setup test installs it)"; fi
 
-bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one run
-	cargo bench --locked --package token-gen --bench token
-	cargo bench --locked --package roompass-server --bench http
-	cargo bench --locked --package roompass-server --bench revocations
-	cargo bench --locked --package roompass-media --bench forward
-	cargo bench --locked --package roompass-server --bench sockets
+bench: setup ## Measure what is claimed to be fast, beside its yardstick; fails at the end if a bar was missed
+	@missed=; \
+	for bench in token-gen:token roompass-server:http roompass-server:revocations roompass-media:forward roompass-server:sockets; do \
+	    cargo bench --locked --package $${bench%:*} --bench $${bench#*:} || missed+=" $${bench#*:}"; \
+	done; \
+	[ -z "$$missed" ] || { echo "a bar was missed:$$missed" >&2; exit 1; }
 
 bench-console: setup-test ## Measure how soon each page of the console can be used, with very much of everything
 	.ci/bench-console
