@@ -4,11 +4,16 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod across;
+#[expect(dead_code, reason = "the tests of the media plane use all of it")]
+#[path = "../../server/media/tests/it/client.rs"]
+mod client;
 mod cluster;
 mod crash;
 mod drain;
+mod media;
 mod observer;
 mod outage;
+mod peer;
 #[expect(dead_code, reason = "the tests of the server do more with it")]
 #[path = "../../server/tests/support/postgres.rs"]
 mod postgres;
