@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 export ROOMPASS_PYTHON ?= $(CURDIR)/target/venv/bin/python
 
-.PHONY: help run test check bench fuzz-smoke setup setup-test clean
+.PHONY: help run test check bench bench-console fuzz-smoke setup setup-test clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: setup ## Start the service on this machine with a demo app, and say what to do next (ARGS='--listen ADDRESS')
 	cargo run --locked --package roompass-server --bin roompass -- dev $(ARGS)
@@ -22,12 +22,15 @@ check: setup ## Format, lints, docs, and (when installed) dependency rules
 	@if command -v cargo-deny >/dev/null; then cargo test --locked --quiet --package roompass-tests --test dependencies; \
 	else echo "cargo-deny is not installed: dependencies not checked (.ci/setup test installs it)"; fi
 
-bench: setup ## Measure what is claimed to be fast, beside its yardstick, in one run
-	cargo bench --locked --package token-gen --bench token
-	cargo bench --locked --package roompass-server --bench http
-	cargo bench --locked --package roompass-server --bench revocations
-	cargo bench --locked --package roompass-media --bench forward
-	cargo bench --locked --package roompass-server --bench sockets
+bench: setup ## Measure what is claimed to be fast, beside its yardstick; fails at the end if a bar was missed
+	@missed=; \
+	for bench in token-gen:token roompass-server:http roompass-server:revocations roompass-media:forward roompass-server:sockets; do \
+	    cargo bench --locked --package $${bench%:*} --bench $${bench#*:} || missed+=" $${bench#*:}"; \
+	done; \
+	[ -z "$$missed" ] || { echo "a bar was missed:$$missed" >&2; exit 1; }
+
+bench-console: setup-test ## Measure how soon each page of the console can be used, with very much of everything
+	.ci/bench-console
 
 fuzz-smoke: setup-test ## Run each fuzz target for a few seconds
 	.ci/fuzz-smoke

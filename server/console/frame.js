@@ -8,16 +8,16 @@ import { can, roleOf, signOut } from "./session.js";
 import { Badge, Button, Icon, toast } from "./ui/kit.js";
 
 const THEMES = { auto: "System", light: "Light", dark: "Dark" };
+/** Read by `theme.js` too, before there is anything else. */
 const THEME = "roompass-theme";
-
-setTheme(localStorage.getItem(THEME));
+const ICON = new URL("icon.svg", import.meta.url).href;
 
 function setTheme(name) {
   if (name === "light" || name === "dark") document.documentElement.dataset.theme = name;
   else delete document.documentElement.dataset.theme;
 }
 
-const Brand = () => html`<a class="brand" href=${href("/")}><img src="/console/assets/icon.svg" alt="" width="24" height="24" /> Roompass</a>`;
+const Brand = () => html`<a class="brand" href=${href("/")}><img src=${ICON} alt="" width="24" height="24" /> Roompass</a>`;
 
 /** The frame of pages for those who are not signed in. */
 export const Plain = ({ children }) => html`<div class="plain"><header><${Brand} /></header><main id="main">${children}</main></div>`;

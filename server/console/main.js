@@ -3,7 +3,7 @@
 import { html, render, useEffect, useErrorBoundary, useRef, useState } from "./lib/view.js";
 import { get, url } from "./api.js";
 import { Frame, Plain } from "./frame.js";
-import { go, href, match, usePlace } from "./router.js";
+import { go, href, match, present, usePlace } from "./router.js";
 import { routes } from "./routes.js";
 import { can, connect, find, useSession } from "./session.js";
 import { Button, Empty, Failed, Loading, NoPermission, Questions, Toasts } from "./ui/kit.js";
@@ -11,12 +11,18 @@ import { Prove, askToProve } from "./prove.js";
 
 connect(askToProve);
 
+// Under way before anything is drawn: who is signed in, and the page that they want to see. If that fails, whoever waits
+// for it says so.
+const asked = find();
+asked.catch(() => {});
+match(routes, present().path)?.route.load().catch(() => {});
+
 function Console() {
   const session = useSession();
   const place = usePlace();
   const [fault, setFault] = useState();
-  const begin = () => find().then(() => setFault(undefined), setFault);
-  useEffect(() => void begin(), []);
+  const begun = (finding) => finding.then(() => setFault(undefined), setFault);
+  useEffect(() => void begun(asked), []);
 
   const found = match(routes, place.path);
   const isPublic = found?.route.public;
@@ -28,7 +34,7 @@ function Console() {
   }, [session, isPublic, place.path]);
 
   let inside;
-  if (fault) inside = html`<${Plain}><${Failed} page title="The console cannot start" error=${fault} retry=${begin} /><//>`;
+  if (fault) inside = html`<${Plain}><${Failed} page title="The console cannot start" error=${fault} retry=${() => begun(find())} /><//>`;
   else if (session === undefined || (session === null && !isPublic)) inside = html`<${Plain}><${Loading} /><//>`;
   else if (isPublic) inside = html`<${Plain}><${Page} key=${place.path} found=${found} place=${place} /><//>`;
   else inside = html`<${Inside} found=${found} place=${place} session=${session} />`;

@@ -47,6 +47,9 @@ export function guard(question) {
   window.onbeforeunload = question ? (event) => event.preventDefault() : null;
 }
 
+/** Path and query of the present page. */
+export const present = () => place.get();
+
 /** In a component: path and query of the present page. */
 export const usePlace = () => useStore(place);
 

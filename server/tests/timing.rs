@@ -4,6 +4,9 @@
 //! A test binary of its own with a single test: nothing else of it runs meanwhile.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+#[path = "support/welch.rs"]
+mod welch;
+
 use std::{hint::black_box, time::Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
@@ -15,17 +18,14 @@ use roompass_server::{
 use sha2::Sha256;
 use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, LoginProof, ServerSecret, UnixSeconds};
+use welch::MAX_T;
 
 /// A release measures more: set `ROOMPASS_TIMING_SAMPLES` to 1000000.
 const SAMPLES: usize = 100_000;
 /// How often a guess is judged for one sample, since the clock is no finer than some of them.
 const REPEATS: usize = 8;
-/// Beyond this, times differ by more than chance makes them.
-const MAX_T: f64 = 4.5;
 /// A machine that is busy with something else can look like a leak once; a leak looks like one every time.
 const BATCHES: usize = 3;
-/// The share of measurements that is kept: what is slower was interrupted.
-const KEPT: f64 = 0.9;
 const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
 // proves T17
@@ -108,7 +108,7 @@ fn keyring(proof: impl Fn(&KeyText) -> Proof) -> (KeyText, Keyring) {
 fn t_of(samples: usize, judge: &dyn Fn(usize) -> bool) -> f64 {
     let mut coins = vec![0; samples];
     SysRng.try_fill_bytes(&mut coins).unwrap();
-    let mut times: Vec<(usize, f64)> = coins
+    let times: Vec<(usize, f64)> = coins
         .into_iter()
         .map(|coin| {
             let class = usize::from(coin & 1);
@@ -119,14 +119,5 @@ fn t_of(samples: usize, judge: &dyn Fn(usize) -> bool) -> f64 {
             (class, start.elapsed().as_secs_f64() * 1e9)
         })
         .collect();
-    times.sort_by(|one, other| one.1.total_cmp(&other.1));
-    times.truncate((samples as f64 * KEPT) as usize);
-    let [almost, wrong] = [0, 1].map(|wanted| {
-        let of_class = || times.iter().filter(|(class, _)| *class == wanted).map(|(_, time)| time);
-        let count = of_class().count() as f64;
-        let mean = of_class().sum::<f64>() / count;
-        let variance = of_class().map(|time| (time - mean).powi(2)).sum::<f64>() / (count - 1.0);
-        (mean, variance / count)
-    });
-    (almost.0 - wrong.0) / (almost.1 + wrong.1).sqrt()
+    welch::t(times)
 }

@@ -31,7 +31,7 @@ const storageState = await first.page.context().storageState();
 const DIALOGS = { "/secrets": "Rotate", "/keys": "New key", "/webhooks": "New endpoint", "/people": "Invite" };
 
 for (const colorScheme of ["light", "dark"]) {
-  for (const width of [360, 1280]) {
+  for (const width of colorScheme === "light" ? [360, 1280, 1920] : [360, 1280]) {
     const { page, faults } = await open(browser, url, { colorScheme, viewport: { width, height: 800 }, storageState });
     for (const path of pages(appId, body.webhook.endpoint_id)) {
       const where = `${path}, ${colorScheme} at ${width} px`;
@@ -54,6 +54,30 @@ for (const colorScheme of ["light", "dark"]) {
   }
 }
 kept("every page can be used by all, fits, and keeps to its policy");
+
+// Everything that a browser takes for a walk through all pages; what the pages then ask the API for is another matter.
+{
+  const { page, faults } = await open(browser, url, { storageState });
+  const root = `/apps/${appId}`;
+  const watched = ["/refusals", "/statistics", "/audit", ...["/workbench", "/live", "/refusals", "/bans", "/audit"].map((path) => root + path)];
+  const taken = async (path) => {
+    await page.goto(`${url}/console${path}`);
+    await settled(page);
+    return page.evaluate(() => {
+      const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
+      const own = all.filter(({ name }) => new URL(name).pathname.startsWith("/console"));
+      return { bytes: own.reduce((sum, { transferSize }) => sum + transferSize, 0), sent: own.filter(({ transferSize }) => transferSize > 0).length };
+    });
+  };
+  let bytes = 0;
+  for (const path of [...pages(appId, body.webhook.endpoint_id), ...watched]) bytes += (await taken(path)).bytes;
+  assert.ok(bytes > 50 * 1024 && bytes < 300 * 1024, `${bytes} bytes`);
+  assert.equal((await taken(`${root}/live`)).sent, 1, "the shell, and no file a second time");
+  console.error(`a walk through all pages takes ${Math.ceil(bytes / 1024)} KiB`);
+  assert.deepEqual(faults, []);
+  await page.context().close();
+}
+kept("all pages together are less than 300 KiB on their way, and come once");
 
 // By keyboard alone: past the navigation, through it, and to another page.
 const { page } = first;

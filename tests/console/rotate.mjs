@@ -38,6 +38,8 @@ assert.ok(await dialog.isVisible(), "what is shown once does not go by a slip");
 await dialog.getByLabel(/I have put it/).check();
 await dialog.getByRole("button", { name: "Go on" }).click();
 await dialog.getByRole("img", { name: /previous [0-9a-f]{8} 100 %/ }).waitFor();
+await dialog.getByText("Last used").waitFor();
+await dialog.getByText(/, in 1 h$|, in 2 h$/).waitFor();
 kept("rotated, all tokens are on the secret before");
 
 const young = [];

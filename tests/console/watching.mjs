@@ -58,7 +58,7 @@ const STATES = [
 
 const storageState = await owner.page.context().storageState();
 for (const colorScheme of ["light", "dark"]) {
-  for (const width of [360, 1280]) {
+  for (const width of colorScheme === "light" ? [360, 1280, 1920] : [360, 1280]) {
     const { page, faults } = await open(browser, url, { colorScheme, viewport: { width, height: 800 }, storageState });
     for (const [path, act] of STATES) {
       const where = `${path} ${act ? "with something open" : ""}, ${colorScheme} at ${width} px`;

@@ -38,9 +38,6 @@ export function useFeed(appId, onNews) {
   return { events, state, isWhole };
 }
 
-/** In a component: loads `list` again whenever `turn` changes. */
-export const useAgain = (list, turn) => useEffect(() => void (turn && list.reload()), [turn]);
-
 function follow(appId, tell) {
   const stopped = new AbortController();
   const { signal } = stopped;

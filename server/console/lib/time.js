@@ -57,6 +57,18 @@ const SHORT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyl
 const STAMP = new Intl.DateTimeFormat(undefined, { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const LONG = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "long" });
 
+/** What a field for date and time holds, in Unix seconds. */
+export function secondsOf(text) {
+  const at = text ? Math.floor(new Date(text).getTime() / 1000) : NaN;
+  return Number.isFinite(at) ? at : undefined;
+}
+
+/** A moment as such a field holds it: where the reader is, to the minute. */
+export function fieldOf(at) {
+  const there = new Date(at * 1000);
+  return new Date(there.getTime() - there.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 /** A moment, where the reader is. */
 export const moment = (at) => SHORT.format(at * 1000);
 

@@ -2,6 +2,7 @@
 
 import { html, useMemo, useState } from "../lib/view.js";
 import { download, get, url } from "../api.js";
+import { secondsOf } from "../lib/time.js";
 import { href, setQuery } from "../router.js";
 import { Badge, Button, Dialog, Empty, Facts, Form, Moment, Mono, PageHead, PagedTable, Select, Stamp, Text, toast, usePages } from "../ui/kit.js";
 import { ACTIONS } from "./audit/actions.js";
@@ -18,7 +19,7 @@ export default function Audit({ params, query }) {
   const filter = Object.fromEntries(NAMES.map((name) => [name, query.get(name) ?? ""]));
   const [open, setOpen] = useState();
   const path = appId === undefined ? "/v1/audit" : url`/v1/apps/${appId}/audit`;
-  const asked = { ...filter, since: seconds(filter.since), until: seconds(filter.until) };
+  const asked = { ...filter, since: secondsOf(filter.since), until: secondsOf(filter.until) };
   const load = async (cursor) => {
     const { records, cursor: next } = await get(path, { ...asked, limit: PAGE, cursor });
     return { rows: records, cursor: next };
@@ -71,7 +72,7 @@ function columns(ofAll, open) {
     { label: "By", cell: ({ actor }) => html`<${Mono}>${actor}<//>` },
     ofAll && { label: "App", cell: ({ app_id }) => (app_id === undefined ? html`<span class="soft">none</span>` : html`<a href=${href(`/apps/${app_id}`)}>${app_id}</a>`) },
     { label: "About", cell: (record) => html`<${About} record=${record} />` },
-    { label: "", end: true, cell: (record) => html`<${Button} small label=${`Details of record ${record.record}`} onClick=${() => open(record)}>Details<//>` },
+    { label: "Actions", bare: true, end: true, cell: (record) => html`<${Button} small label=${`Details of record ${record.record}`} onClick=${() => open(record)}>Details<//>` },
   ];
   return all.filter(Boolean);
 }
@@ -107,12 +108,6 @@ function Record({ record, onClose }) {
       ["Hash", mono(record.hash)],
     ]} />
   </div><//>`;
-}
-
-/** What a field for date and time holds, in Unix seconds. */
-function seconds(text) {
-  const at = text ? Math.floor(new Date(text).getTime() / 1000) : NaN;
-  return Number.isFinite(at) ? at : undefined;
 }
 
 /** Hands a file to the browser to be kept. */

@@ -79,7 +79,7 @@ function bans(appId, mayAct, reload) {
     { label: "Keeps out", cell: (entry) => html`<${Target} entry=${entry} />` },
     { label: "Until", cell: ({ expire_at }) => (expire_at === undefined ? "lifted" : html`<${Moment} at=${expire_at} />`) },
     ...MADE,
-    mayAct && { label: "", end: true, cell: (entry) => html`<${Button} small label=${`Lift the ban of ${entry.user_id ?? entry.room_id ?? entry.ip_range}`} onClick=${() => void lift(appId, entry, reload)}>Lift<//>` },
+    mayAct && { label: "Actions", bare: true, end: true, cell: (entry) => html`<${Button} small label=${`Lift the ban of ${entry.user_id ?? entry.room_id ?? entry.ip_range}`} onClick=${() => void lift(appId, entry, reload)}>Lift<//>` },
   ];
   return all.filter(Boolean);
 }

@@ -9,6 +9,8 @@ import { duration, now } from "../lib/time.js";
 
 export const title = "Backend keys";
 
+const PAGE = 50;
+
 const FIELDS = ["name", "rights", "room_prefix", "max_ttl_secs", "max_per_second", "expire_at", "privileges"];
 
 export default function Keys({ app }) {
@@ -16,16 +18,14 @@ export default function Keys({ app }) {
   const [search, setSearch] = useState("");
   const [making, setMaking] = useState(false);
   const pages = usePages(async (cursor) => {
-    const { keys, cursor: next } = await get(url`/v1/apps/${app.app_id}/keys`, { limit: 1000, cursor });
+    const { keys, cursor: next } = await get(url`/v1/apps/${app.app_id}/keys`, { limit: PAGE, cursor, search });
     return { rows: keys, cursor: next };
-  }, [app.app_id]);
-  const text = search.toLowerCase();
-  const shown = { ...pages, rows: pages.rows?.filter(({ name, key_id }) => name.toLowerCase().includes(text) || key_id.startsWith(search)) };
+  }, [app.app_id, search]);
   const make = mayChange && html`<${Button} kind="primary" icon="plus" onClick=${() => setMaking(true)}>New key<//>`;
   return html`
     <${PageHead} title="Backend keys" about="Each of your servers gets a key of its own, with no more rights than it needs.">${make}<//>
-    ${pages.rows?.length > 5 && html`<div class="row"><${Search} label="Search by name or id" value=${search} onValue=${setSearch} /></div>`}
-    <${PagedTable} label="Backend keys" pages=${shown} keyOf=${({ key_id }) => key_id} columns=${[
+    <div class="row"><${Search} label="Search by name or id" value=${search} onValue=${setSearch} /></div>
+    <${PagedTable} label="Backend keys" pages=${pages} keyOf=${({ key_id }) => key_id} columns=${[
       { label: "Name", wide: true, sort: ({ name }) => name, cell: (key) => html`<b>${key.name}</b> ${key.signed && html`<${Badge}>signs requests<//>`}` },
       { label: "Id", cell: ({ key_id }) => html`<${Mono}>${key_id}<//>` },
       { label: "May", cell: ({ rights }) => html`<span class="row tight">${rights.map((right) => html`<${Badge} key=${right} kind=${right === "admin" ? "warn" : undefined}>${right}<//>`)}</span>` },
@@ -33,7 +33,7 @@ export default function Keys({ app }) {
       { label: "Last used", sort: ({ last_used_at }) => last_used_at ?? 0, cell: ({ last_used_at }) => html`<${When} at=${last_used_at} />` },
       { label: "Ends", cell: ({ expire_at }) => html`<${When} at=${expire_at} />` },
       ...(mayChange ? [{ label: "Actions", bare: true, end: true, cell: (key) => html`<${Revoke} app=${app} keyed=${key} reload=${pages.reload} />` }] : []),
-    ]} empty=${search ? html`<${Empty} icon="search" title="No key fits" />` : html`<${Empty} icon="key" title="No keys yet" action=${make}>A backend needs one to mint tokens by the API.<//>`} />
+    ]} empty=${search ? html`<${Empty} icon="search" title="No key fits">None has “${search}” in its name, or an id that begins so.<//>` : html`<${Empty} icon="key" title="No keys yet" action=${make}>A backend needs one to mint tokens by the API.<//>`} />
     ${making && html`<${Make} app=${app} onClose=${() => setMaking(false)} onMade=${pages.reload} />`}`;
 }
 

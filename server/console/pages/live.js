@@ -2,7 +2,8 @@
 
 import { html, useState } from "../lib/view.js";
 import { get, url } from "../api.js";
-import { useAgain, useFeed } from "../lib/feed.js";
+import { useAgain } from "../lib/every.js";
+import { useFeed } from "../lib/feed.js";
 import { setQuery } from "../router.js";
 import { can } from "../session.js";
 import { Badge, Empty, PageHead, PagedTable, Search, Tabs, count, usePages } from "../ui/kit.js";

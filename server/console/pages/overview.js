@@ -48,8 +48,11 @@ function Switch({ app, setApp }) {
   const { enabled } = app.settings;
   const turn = () => enabled
     ? confirm({ title: "Switch the app off?", body: "Every session ends at once, and nobody logs in or mints until it is switched on again.", yes: "Switch off", type: app.settings.name, act: () => change(app, setApp, { enabled: false }) })
-    : change(app, setApp, { enabled: true }).then(() => toast("The app serves again."), (error) => toast(error.message, { bad: true }));
-  return html`<${Button} onClick=${turn}>${enabled ? "Switch off" : "Switch on"}<//>`;
+    : confirm({ title: "Switch the app on?", body: "Its users log in and its tokens are minted again from now on.", yes: "Switch on", kind: "primary", act: async () => {
+      await change(app, setApp, { enabled: true });
+      toast("The app serves again.");
+    } });
+  return html`<${Button} onClick=${() => void turn()}>${enabled ? "Switch off" : "Switch on"}<//>`;
 }
 
 function Rename({ app, setApp, onClose }) {

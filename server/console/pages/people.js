@@ -3,25 +3,26 @@
 import { html, useState } from "../lib/view.js";
 import { get, patch, post, remove, url } from "../api.js";
 import { session } from "../session.js";
-import { Badge, Button, Choices, Code, Dialog, Failed, Fault, Form, Loading, Mono, Note, PageHead, Search, Select, Table, Text, When, confirm, errorAt, toast, useLoad } from "../ui/kit.js";
+import { Badge, Button, Choices, Code, Dialog, Empty, Fault, Form, Mono, Note, PageHead, PagedTable, Search, Text, When, confirm, errorAt, toast, usePages } from "../ui/kit.js";
 import { ROLES, choices } from "../lib/words.js";
 
 export const title = "People";
 
+const PAGE = 50;
+
 export default function People() {
-  const people = useLoad(() => get("/v1/admin/admins"), []);
   const [search, setSearch] = useState("");
+  const people = usePages(async (cursor) => {
+    const { admins, cursor: next } = await get("/v1/admin/admins", { limit: PAGE, cursor, search });
+    return { rows: admins, cursor: next };
+  }, [search]);
   const [editing, setEditing] = useState();
-  if (people.error && !people.value) return html`<${Failed} error=${people.error} retry=${people.reload} />`;
-  if (!people.value) return html`<${Loading} rows=${5} />`;
   const me = session.get().name;
-  const shown = people.value.admins.filter(({ name }) => name.includes(search.toLowerCase()));
   return html`
     <${PageHead} title="People" about="Who may sign in here. Backends do not sign in: they have keys."><${Button} kind="primary" icon="plus" onClick=${() => setEditing({})}>Invite<//><//>
-    ${people.value.admins.length > 5 && html`<div class="row"><${Search} label="Search by name" value=${search} onValue=${setSearch} /></div>`}
-    ${!shown.length && html`<p class="soft" role="status">Nobody by that name.</p>`}
-    <${Table} label="People" rows=${shown} keyOf=${({ name }) => name} columns=${[
-      { label: "Name", wide: true, sort: ({ name }) => name, cell: ({ name }) => html`<b>${name}</b> ${name === me && html`<${Badge} kind="accent">you<//>`}` },
+    <div class="row"><${Search} label="Search by name" value=${search} onValue=${setSearch} /></div>
+    <${PagedTable} label="People" pages=${people} keyOf=${({ name }) => name} empty=${html`<${Empty} icon="search" title="Nobody by that name">No name has “${search}” in it.<//>`} columns=${[
+      { label: "Name", wide: true, cell: ({ name }) => html`<b>${name}</b> ${name === me && html`<${Badge} kind="accent">you<//>`}` },
       { label: "Everywhere", cell: ({ roles }) => (roles.everywhere ? ROLES[roles.everywhere].name : html`<span class="soft">no role</span>`) },
       { label: "In single apps", cell: ({ roles }) => inApps(roles) },
       { label: "Since", cell: ({ created_at }) => html`<${When} at=${created_at} />` },

@@ -1,6 +1,6 @@
 // Everything that is set for an app besides its mode: formats, lifetimes, what happens at expiry, rooms, pages.
 
-import { html, useEffect, useState } from "../lib/view.js";
+import { html, useEffect, useLayoutEffect, useState } from "../lib/view.js";
 import { guard } from "../router.js";
 import { can } from "../session.js";
 import { Area, Button, Card, Check, Checks, Choices, Fault, Form, Length, Note, PageHead, Text, confirm, errorAt, toast } from "../ui/kit.js";
@@ -21,7 +21,7 @@ export default function Policies({ app, setApp }) {
   useEffect(() => setDraft(app.settings), [app.version]);
   const changes = Object.fromEntries(Object.entries(draft).filter(([name, value]) => JSON.stringify(value ?? null) !== JSON.stringify(app.settings[name] ?? null)));
   const isChanged = Object.keys(changes).length > 0;
-  useEffect(() => {
+  useLayoutEffect(() => {
     guard(isChanged ? () => window.confirm("Leave without saving?") : undefined);
     return () => guard();
   }, [isChanged]);
@@ -131,9 +131,9 @@ function Rooms({ set, at, draft, disabled }) {
   const origins = (draft.allowed_origins ?? []).join("\n");
   return html`<${Card} title="Rooms and pages">
     <div class="two form">
-      ${number("max_room_users", "Users in a room, at most", "0 is no limit.")}
-      ${number("room_logins_per_sec", "Logins to a room a second, at most", "0 is no limit.")}
-      <${Length} label="A lost connection keeps its place for" hint="Up to 10 minutes from the last sign of life." seconds=${draft.heartbeat_timeout_secs} onValue=${set("heartbeat_timeout_secs")} units=${["s", "min"]} error=${at("heartbeat_timeout_secs")} disabled=${disabled} />
+      ${number("max_room_users", "Users in a room", "At most; 0 is no limit.")}
+      ${number("room_logins_per_sec", "Logins a second", "To one room, at most; 0 is no limit.")}
+      <${Length} label="Kept when lost" hint="The place of a connection, up to 10 minutes from its last sign of life." seconds=${draft.heartbeat_timeout_secs} onValue=${set("heartbeat_timeout_secs")} units=${["s", "min"]} error=${at("heartbeat_timeout_secs")} disabled=${disabled} />
       <${Length} label="An empty room is kept for" hint="Up to 30 minutes." seconds=${draft.empty_room_ttl_secs} onValue=${set("empty_room_ttl_secs")} units=${["s", "min"]} error=${at("empty_room_ttl_secs")} disabled=${disabled} />
     </div>
     <${Choices} legend="When a user who is in a room logs in again" value=${draft.duplicate_login} onValue=${set("duplicate_login")} error=${at("duplicate_login")} options=${[

@@ -1,11 +1,11 @@
 // How the node that answers does: rates, times, what is so now, and which other nodes there are.
 
-import { html, useEffect, useMemo, useRef, useState } from "../lib/view.js";
+import { html, useCallback, useEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { get } from "../api.js";
-import { isAwake } from "../lib/awake.js";
 import { duration, now } from "../lib/time.js";
 import { Badge, Card, Failed, Loading, PageHead, Select, Shares, count } from "../ui/kit.js";
 import { Chart } from "../ui/chart.js";
+import { Fresh } from "../ui/fresh.js";
 import { Nodes } from "./statistics/nodes.js";
 
 export const title = "Statistics";
@@ -21,7 +21,9 @@ export default function Statistics() {
   if (error && !value) return html`<${PageHead} title="Statistics" /><${Failed} error=${error} retry=${reload} />`;
   if (!value) return html`<${PageHead} title="Statistics" /><${Loading} rows=${6} />`;
   return html`
-    <${PageHead} title="Statistics" about=${html`Of the node <span class="mono">${value.node.node_id}</span>, version ${value.node.version}, up for ${duration(now() - value.node.started_at)}. Prometheus has more, for longer, of all nodes.`} />
+    <${PageHead} title="Statistics" about=${html`Of the node <span class="mono">${value.node.node_id}</span>, version ${value.node.version}, up for ${duration(now() - value.node.started_at)}. Prometheus has more, for longer, of all nodes.`}>
+      <${Fresh} at=${value.server_time} reload=${reload} everyMs=${EVERY_MS} />
+    <//>
     <${Tiles} value=${value} />
     <div class="filters"><${Select} label="Time" value=${range} options=${RANGES} onValue=${setRange} /></div>
     <${Charts} samples=${value.samples} range=${Number(range)} />
@@ -32,31 +34,23 @@ export default function Statistics() {
 /** The node's numbers, with the samples that come after those there are. */
 function useSamples() {
   const [state, setState] = useState({});
-  const [turn, setTurn] = useState(0);
   const held = useRef();
-  useEffect(() => {
-    let current = true;
-    let timer;
-    const ask = async () => {
-      if (isAwake()) {
-        try {
-          const answer = await get("/v1/statistics", { since: held.current?.samples.at.at(-1) });
-          if (!current) return;
-          held.current = { ...answer, samples: joined(held.current, answer) };
-          setState({ value: held.current });
-        } catch (error) {
-          if (current) setState({ value: held.current, error });
-        }
-      }
-      if (current) timer = setTimeout(ask, EVERY_MS);
-    };
-    ask();
-    return () => {
-      current = false;
-      clearTimeout(timer);
-    };
-  }, [turn]);
-  return { ...state, reload: () => setTurn(turn + 1) };
+  const asking = useRef(false);
+  const reload = useCallback(async () => {
+    // What is asked for twice would be there twice.
+    if (asking.current) return;
+    asking.current = true;
+    try {
+      const answer = await get("/v1/statistics", { since: held.current?.samples.at.at(-1) });
+      held.current = { ...answer, samples: joined(held.current, answer) };
+      setState({ value: held.current });
+    } catch (error) {
+      setState({ value: held.current, error });
+    }
+    asking.current = false;
+  }, []);
+  useEffect(() => void reload(), []);
+  return { ...state, reload };
 }
 
 /** Columns with what has come after them; those of another process are left. */

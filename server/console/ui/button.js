@@ -27,5 +27,5 @@ export function Button({ kind, icon, small, busy, href, children, onClick, class
   // One that waits keeps the focus, which a disabled one would lose; only what sends a form is disabled, against Enter.
   const isOff = rest.disabled || (waits && rest.type === "submit");
   return html`<button type="button" class=${classes(names, waits && "busy")} aria-label=${label} aria-busy=${waits ? "true" : undefined}
-    ...${rest} disabled=${isOff} aria-disabled=${waits ? "true" : undefined} onClick=${onClick ? click : undefined}>${inside}</button>`;
+    ...${rest} disabled=${isOff} aria-disabled=${waits ? "true" : rest["aria-disabled"]} onClick=${onClick ? click : undefined}>${inside}</button>`;
 }

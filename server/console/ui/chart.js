@@ -10,7 +10,8 @@ export const COLOURS = 8;
 /**
  * `series` are `{ label, values, colour }` over the Unix seconds `at`; `colour` is 1 to 8. With `bars` they are columns that
  * stand on one another, each `bars` seconds wide. `show` writes a value. `onPick` gets the number of the point that was
- * clicked. `summary` says it all in a sentence. Without `named`, series are told apart by a list beside the chart.
+ * clicked, or gone to by the arrow keys and picked by Enter. `summary` says it all in a sentence. Without `named`, series
+ * are told apart by a list beside the chart.
  */
 export function Chart({ at, series, bars, show = String, onPick, summary, height = 220, named = true, empty = "Nothing in this time" }) {
   const area = useRef();
@@ -18,12 +19,15 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
   const theme = useTheme();
   const pick = useRef(onPick);
   pick.current = onPick;
+  const drawn = useRef();
   const told = named ? series : series.filter(({ values }) => over !== undefined && values[over]);
   const isEmpty = !at.length || series.every(({ values }) => values.every((value) => !value));
   useEffect(() => {
     if (isEmpty) return undefined;
     const place = area.current;
     const plot = new uPlot(options({ series, bars, show, height, width: place.clientWidth, colour: colours(place), at }), data(at, series, bars), place);
+    drawn.current = plot;
+    if (document.activeElement === place && over !== undefined) mark(plot, over);
     plot.over.addEventListener("mouseleave", () => setOver(undefined));
     plot.over.addEventListener("mousemove", () => setOver(plot.cursor.idx ?? undefined));
     plot.over.addEventListener("click", () => plot.cursor.idx !== null && plot.cursor.idx !== undefined && pick.current?.(plot.cursor.idx));
@@ -32,16 +36,42 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
     return () => {
       resized.disconnect();
       plot.destroy();
+      drawn.current = undefined;
     };
   }, [at, series, bars, height, theme, isEmpty]);
+  const keyed = (event) => {
+    const last = at.length - 1;
+    const here = Math.min(over ?? (event.key === "ArrowRight" ? -1 : last + 1), last + 1);
+    const to = { ArrowLeft: here - 1, ArrowRight: here + 1, ArrowDown: here - 1, ArrowUp: here + 1, PageDown: here - 10, PageUp: here + 10, Home: 0, End: last }[event.key];
+    if (to !== undefined) {
+      const reached = Math.max(0, Math.min(last, to));
+      setOver(reached);
+      if (drawn.current) mark(drawn.current, reached);
+    } else if (event.key === "Enter" && onPick && at[over] !== undefined) onPick(over);
+    else return;
+    event.preventDefault();
+  };
+  // A chart is a scale that one can move along; what is found there is said.
+  const scale = isEmpty
+    ? { role: "img" }
+    : { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": at.length - 1, "aria-valuenow": over ?? at.length - 1, "aria-valuetext": at[over] === undefined ? "the arrow keys go along it" : said(at[over], series, over, show), onKeyDown: keyed, onBlur: () => setOver(undefined) };
   return html`<figure class="chart">
-    <div class="plot" ref=${area} role="img" aria-label=${summary}>${isEmpty && html`<p class="nothing soft">${empty}</p>`}</div>
+    <div class="plot" ref=${area} aria-label=${summary} ...${scale}>${isEmpty && html`<p class="nothing soft">${empty}</p>`}</div>
     <figcaption class="readout" aria-hidden="true">
       <span class="soft">${over === undefined || at[over] === undefined ? "" : exactMoment(at[over])}</span>
       ${told.map(({ label, values, colour }) => html`<span class="entry" key=${label}><span class=${`key c${colour}`}></span>${label}${over !== undefined && values[over] !== undefined && html` <b>${values[over] === null ? "–" : show(values[over])}</b>`}</span>`)}
     </figcaption>
     <span class="probe" hidden></span>
   </figure>`;
+}
+
+/** Puts the cursor on a point. */
+const mark = (plot, index) => plot.setCursor({ left: plot.valToPos(plot.data[0][index], "x"), top: 0 });
+
+/** What is there at a point, in words. */
+function said(second, series, index, show) {
+  const values = series.filter(({ values }) => values[index]).map(({ label, values }) => `${label} ${show(values[index])}`);
+  return `${exactMoment(second)}: ${values.join(", ") || "nothing"}`;
 }
 
 /** Again whenever colours may have changed. */
@@ -89,11 +119,13 @@ function options({ series, bars, show, height, width, colour, at }) {
   return {
     width,
     height,
+    // The last time on the axis is as wide as it is.
+    padding: [10, 24, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars } },
     scales: { x: { time: true, range: bars ? () => [at[0], at.at(-1) + bars] : undefined }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
     axes: [
-      { ...axis, size: 34, space: 70, values: (_, seconds, __, ___, step) => seconds.map((second) => clock(second, step)) },
+      { ...axis, size: 34, space: 96, values: (_, seconds, __, ___, step) => seconds.map((second) => clock(second, step)) },
       { ...axis, size: 58, space: 36, values: (_, values) => values.map((value) => show(value)) },
     ],
     series: [

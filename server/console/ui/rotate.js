@@ -7,7 +7,7 @@ import { Dialog } from "./dialog.js";
 import { Check, Choices, Form, Length, Text, errorAt } from "./form.js";
 import { Shares } from "./page.js";
 import { Fault, Note } from "./states.js";
-import { Code } from "./text.js";
+import { Code, Facts, Moment, When } from "./text.js";
 import { useLoad } from "./table.js";
 import { useEvery } from "../lib/every.js";
 import { duration, moment, now } from "../lib/time.js";
@@ -84,8 +84,14 @@ function Watch({ app, made, onClose }) {
   const secrets = ring.value?.secrets.filter(({ purpose, state }) => purpose === made.purpose && state !== "ended") ?? [];
   const parts = secrets.map((secret) => ({ label: `${secret.secret_id === made.secret_id ? "new" : "previous"} ${secret.fingerprint}`, value: secret.opened_in_5_min, kind: secret.secret_id === made.secret_id ? "good" : "warn" }));
   const total = parts.reduce((sum, { value }) => sum + value, 0);
+  const previous = secrets.filter(({ secret_id }) => secret_id !== made.secret_id);
   return html`<div class="stack">
     <p>Tokens that users show, by the secret that sealed them, in the last 5 minutes. When nothing is left to the previous one, you may end it before the deadline.</p>
+    ${previous.map((secret) => html`<${Facts} key=${secret.secret_id} facts=${[
+      ["Previous secret", html`<span class="mono">${secret.fingerprint}</span>`],
+      ["Last used", html`<${When} at=${secret.last_used_at} every=${1000} />`],
+      ["Opens tokens until", html`<span><${Moment} at=${secret.valid_until} />, <${When} at=${secret.valid_until} every=${1000} /></span>`],
+    ]} />`)}
     ${total > 0 ? html`<${Shares} label="Tokens by secret" parts=${parts} />` : html`<p class="soft" role="status">Waiting for the first token…</p>`}
     <footer class="actions"><${Button} kind="primary" onClick=${onClose}>Done<//></footer>
   </div>`;

@@ -1,6 +1,6 @@
 // Tables, and lists that come page by page from the server.
 
-import { html, classes, useCallback, useEffect, useRef, useState } from "../lib/view.js";
+import { html, classes, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../lib/view.js";
 import { Button } from "./button.js";
 import { Icon } from "./icons.js";
 import { Empty, Failed, Loading } from "./states.js";
@@ -58,8 +58,16 @@ export function usePages(fetchPage, inputs) {
   const setCursors = (cursors) => setState({ asked, cursors });
   const at = cursors.at(-1);
   const page = useLoad(() => fetchPage(at), [asked, at]);
+  // Said once for each search and page, not whenever the same is loaded again.
+  const said = useRef({});
+  const name = `${asked} ${at}`;
+  if (page.value && !page.loading && said.current.name !== name) {
+    const { rows, cursor } = page.value;
+    said.current = { name, text: `${rows.length} ${rows.length === 1 ? "line" : "lines"} on page ${cursors.length}${cursor ? ", and more on the next" : ""}` };
+  }
   return {
     ...page,
+    said: said.current.text,
     rows: page.value?.rows,
     number: cursors.length,
     next: page.value?.cursor ? () => setCursors([...cursors, page.value.cursor]) : undefined,
@@ -71,20 +79,25 @@ export function usePages(fetchPage, inputs) {
 export function PagedTable({ pages, empty, ...table }) {
   if (pages.error) return html`<${Failed} error=${pages.error} retry=${pages.reload} />`;
   if (!pages.rows) return html`<${Loading} rows=${6} />`;
-  if (!pages.rows.length && !pages.previous) return empty ?? html`<${Empty} title="Nothing here" />`;
+  if (!pages.rows.length && !pages.previous) return html`<div role="status">${empty ?? html`<${Empty} title="Nothing here" />`}</div>`;
+  // To sort a part of what there is would say that there is no more.
+  const isPart = pages.next || pages.previous;
+  const columns = isPart ? table.columns.map(({ sort, ...column }) => column) : table.columns;
   return html`<div aria-busy=${pages.loading ? "true" : undefined}>
-    <${Table} ...${table} rows=${pages.rows} />
+    <p class="hidden" role="status">${pages.said}</p>
+    <${Table} ...${table} columns=${columns} rows=${pages.rows} />
     <${Pager} pages=${pages} />
   </div>`;
 }
 
-/** Forward and back. */
+/** Forward and back. What leads no further keeps the focus, which it would lose if it were disabled. */
 export function Pager({ pages }) {
   if (!pages.next && !pages.previous) return null;
+  const end = (way) => (way ? undefined : "true");
   return html`<nav class="pager" aria-label="Pages">
-    <${Button} small icon="back" disabled=${!pages.previous} onClick=${pages.previous}>Previous<//>
+    <${Button} small icon="back" aria-disabled=${end(pages.previous)} onClick=${pages.previous}>Previous<//>
     <span class="soft">Page ${pages.number}</span>
-    <${Button} small disabled=${!pages.next} onClick=${pages.next}>Next <${Icon} name="next" /><//>
+    <${Button} small aria-disabled=${end(pages.next)} onClick=${pages.next}>Next <${Icon} name="next" /><//>
   </nav>`;
 }
 
@@ -97,7 +110,8 @@ export function Search({ label, value, onValue, placeholder }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => onValue(next.trim()), 200);
   };
-  useEffect(() => () => clearTimeout(timer.current), []);
+  // At once: what was typed must not be looked for on the next page.
+  useLayoutEffect(() => () => clearTimeout(timer.current), []);
   return html`<div class="search" role="search"><${Icon} name="search" />
     <input class="input" type="search" aria-label=${label} placeholder=${placeholder ?? label} autocomplete="off" spellcheck="false" value=${text} onInput=${(event) => type(event.target.value)} /></div>`;
 }

@@ -100,6 +100,21 @@ impl Admin {
         Ok(self.store().keys_after(app_id, after, limit).await?)
     }
 
+    /// The same of keys with `search` in their name or at the beginning of their id.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn find_keys(
+        &self,
+        app_id: Option<AppId>,
+        search: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, Error> {
+        self.note_last_used().await?;
+        Ok(self.store().find_keys(app_id, search, after, limit).await?)
+    }
+
     /// Ends a key of `app_id` (`None`: an operator's). `false` if there is none by that id.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use crate::{
     audit::{Action, Event},
     error::Error,
     keys::KeyText,
-    store::{DeliveryRecord, EndpointRecord, StoreError},
+    store::{DeliveryFilter, DeliveryRecord, EndpointRecord, StoreError},
     webhooks::{EndpointSettings, SigningKey, key_place, previous_record_id, settings_of},
 };
 
@@ -216,6 +216,22 @@ impl Admin {
     ) -> Result<Vec<DeliveryRecord>, Error> {
         self.endpoint(app_id, endpoint_id).await?;
         Ok(self.store().deliveries(app_id, endpoint_id, before, limit).await?)
+    }
+
+    /// The same of deliveries that `filter` lets through.
+    ///
+    /// # Errors
+    /// [`Error::Missing`] without the endpoint.
+    pub async fn find_deliveries(
+        &self,
+        app_id: AppId,
+        endpoint_id: &str,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRecord>, Error> {
+        self.endpoint(app_id, endpoint_id).await?;
+        Ok(self.store().find_deliveries(app_id, endpoint_id, filter, before, limit).await?)
     }
 
     /// Delivers again, under the same id, whatever became of it.

@@ -16,7 +16,7 @@ use roompass_wire::http::{Role, Roles};
 use token_gen::{AppId, UnixSeconds};
 
 pub use one_time::{SessionToken, SetupCode};
-pub use people::{Confirmed, Enrolment};
+pub use people::{Confirmed, Enrolment, is_name};
 pub use roles::{role_for, role_in};
 
 use crate::{

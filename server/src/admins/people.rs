@@ -170,15 +170,19 @@ impl Admins {
         Ok(())
     }
 
-    /// Every admin, by name.
+    /// Up to `limit` admins by name, from the one after `after`, with `search` in their names.
     ///
     /// # Errors
     /// [`Error::Store`].
-    pub async fn list(&self) -> Result<Vec<AdminItem>, Error> {
+    pub async fn list(&self, search: &str, after: &str, limit: u32) -> Result<Vec<AdminItem>, Error> {
         let item = |admin: &AdminRecord| {
             Ok(AdminItem { name: admin.name.clone(), roles: roles_of(admin)?, created_at: admin.created_at.get() })
         };
-        self.store.admins().await?.iter().map(item).collect()
+        let (search, limit) = (search.to_ascii_lowercase(), usize::try_from(limit).unwrap_or(usize::MAX));
+        // People are few: the store gives all of them.
+        let admins = self.store.admins().await?;
+        let is_wanted = |admin: &&AdminRecord| admin.name.as_str() > after && admin.name.contains(&search);
+        admins.iter().filter(is_wanted).take(limit).map(item).collect()
     }
 
     /// Changes what an admin may do, and ends every session of that admin.
@@ -263,11 +267,16 @@ fn code_subject(code: &SetupCode) -> String {
 }
 
 fn check_name(name: &str) -> Result<(), Error> {
-    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._@-".contains(&byte);
-    if name.is_empty() || name.len() > 64 || !name.bytes().all(plain) {
+    if !is_name(name) {
         return Err(Error::field("name", "must be 1 to 64 of a-z, 0-9, '.', '_', '@' and '-'"));
     }
     Ok(())
+}
+
+/// Whether an admin may be called so.
+pub fn is_name(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"._@-".contains(&byte);
+    (1..=64).contains(&name.len()) && name.bytes().all(plain)
 }
 
 /// Names and numbers into memory: serde_json has no way to fail here.

@@ -119,7 +119,26 @@ async fn a_setup_code_makes_one_owner_within_fifteen_minutes() {
     let (late, _) = bench.admins.owner_setup_code().await.unwrap();
     bench.clock.advance(Duration::from_secs(900));
     assert!(matches!(bench.finish(&late, "second").await, Err(Error::Unauthorized)), "ended");
-    assert_eq!(bench.admins.list().await.unwrap().len(), 1);
+    assert_eq!(bench.admins.list("", "", 9).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn admins_are_found_by_name_in_pages() {
+    let bench = Bench::new().await;
+    for name in ["ann", "bob", "joanna", "zoe"] {
+        let (code, _) = bench.admins.owner_setup_code().await.unwrap();
+        bench.finish(&code, name).await.unwrap();
+    }
+    let find = async |search: &str, after: &str, limit| {
+        let found = bench.admins.list(search, after, limit).await.unwrap();
+        found.into_iter().map(|admin| admin.name).collect::<Vec<_>>()
+    };
+    assert_eq!(find("", "", 9).await, ["ann", "bob", "joanna", "zoe"]);
+    assert_eq!(find("", "bob", 1).await, ["joanna"]);
+    assert_eq!(find("ANN", "", 9).await, ["ann", "joanna"]);
+    assert_eq!(find("ann", "", 1).await, ["ann"]);
+    assert_eq!(find("ann", "ann", 9).await, ["joanna"]);
+    assert_eq!(find("nobody", "", 9).await, [""; 0]);
 }
 
 #[tokio::test]

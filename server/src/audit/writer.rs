@@ -22,8 +22,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_millis(900);
 /// How long after a failure the same is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
-/// How many records are written in one transaction: nobody waits long behind it.
-const AT_ONCE: usize = 1_000;
+/// How many records are written in one transaction: nobody waits long behind it, nor for the processor meanwhile.
+const AT_ONCE: usize = 250;
 /// The longest text of a record. Ids are shorter; what is longer was refused for it.
 const MAX_TEXT_CHARS: usize = 512;
 /// The longest details: the settings of an app, for one.
@@ -59,8 +59,9 @@ impl Pen {
     /// Writes the batch, however long that takes. Who waits for it is told of the first failure.
     async fn write(&mut self, queue: &Queue, batch: Batch) {
         let Batch { entries, mut waiters } = batch;
-        for (number, chunk) in entries.chunks(AT_ONCE).enumerate() {
-            let mut records: Vec<AuditRecord> = chunk.iter().map(record).collect();
+        let mut entries = entries.into_iter();
+        while entries.len() > 0 {
+            let mut records: Arc<[AuditRecord]> = entries.by_ref().take(AT_ONCE).map(record).collect();
             while let Err(error) = self.append_in_time(queue, &mut records).await {
                 let state = match error {
                     StoreError::CannotWrite(_) => State::CannotWrite,
@@ -75,7 +76,7 @@ impl Pen {
                     let _ = waiter.send(Err(refusal(state)));
                 }
                 if queue.is_closed() {
-                    let lost = entries.len() - number * AT_ONCE;
+                    let lost = records.len() + entries.len();
                     tracing::error!(lost, "audit records are lost: the store does not take them");
                     return;
                 }
@@ -90,7 +91,7 @@ impl Pen {
         }
     }
 
-    async fn append_in_time(&mut self, queue: &Queue, records: &mut [AuditRecord]) -> Result<(), StoreError> {
+    async fn append_in_time(&mut self, queue: &Queue, records: &mut Arc<[AuditRecord]>) -> Result<(), StoreError> {
         let mut appending = pin!(self.append(records));
         tokio::select! {
             done = &mut appending => done,
@@ -104,7 +105,7 @@ impl Pen {
     }
 
     /// Appends to our chain. Trying again after a failure appends the same once: places and hashes come out alike.
-    async fn append(&mut self, records: &mut [AuditRecord]) -> Result<(), StoreError> {
+    async fn append(&mut self, records: &mut Arc<[AuditRecord]>) -> Result<(), StoreError> {
         if let Some(chain) = self.chain.take() {
             match self.append_to(chain, records).await {
                 // It was forgotten, every record of it being old.
@@ -116,14 +117,14 @@ impl Pen {
         self.append_to(begun, records).await
     }
 
-    async fn append_to(&mut self, after: AuditChain, records: &mut [AuditRecord]) -> Result<(), StoreError> {
+    async fn append_to(&mut self, after: AuditChain, records: &mut Arc<[AuditRecord]>) -> Result<(), StoreError> {
         let mut end = after.clone();
-        for record in &mut *records {
+        for record in Arc::make_mut(records) {
             (record.chain, record.seq) = (end.chain, end.last_seq + 1);
             record.hash = chain::hash(record, &end.last_hash);
             (end.last_seq, end.last_hash) = (record.seq, record.hash);
         }
-        let appended = self.store.append_audit(after.clone(), records.to_vec()).await;
+        let appended = self.store.append_audit(after.clone(), Arc::clone(records)).await;
         self.chain = match &appended {
             Ok(()) => Some(end),
             Err(StoreError::Missing) => None,
@@ -146,31 +147,33 @@ pub(super) fn refusal(state: State) -> Error {
 }
 
 /// The record of an entry, not in its place yet.
-fn record(Entry { at, origin, event }: &Entry) -> AuditRecord {
-    let reason = match &event.outcome {
+fn record(Entry { at, origin, event }: Entry) -> AuditRecord {
+    let rights = rights(&event);
+    let result = event.outcome.result().as_str().into();
+    let reason = match event.outcome {
         Outcome::Done => None,
-        Outcome::Refused(reason) => Some(reason.clone()),
+        Outcome::Refused(reason) => Some(reason),
         Outcome::Failed(code) => Some(code.as_str().into()),
     };
     AuditRecord {
         chain: 0,
         seq: 0,
-        at: *at,
+        at,
         action: event.action.as_str().into(),
-        result: event.outcome.result().as_str().into(),
+        result,
         reason,
         app_id: event.app_id,
-        actor: plain(&origin.actor.to_string()),
+        actor: plain(origin.actor.to_string()),
         source: origin.source.map(|source| source.to_string()),
-        user_id: event.user_id.as_deref().map(plain),
-        room_id: event.room_id.as_deref().map(plain),
+        user_id: event.user_id.map(plain),
+        room_id: event.room_id.map(plain),
         token_id: event.token_id.map(|token_id| token_id.to_string()),
-        target: event.target.as_deref().map(plain),
-        rights: rights(event),
+        target: event.target.map(plain),
+        rights,
         expire_at: event.expire_at,
         request_id: origin.request_id.map(|request_id| request_id.to_string()),
-        session_id: event.session_id.clone(),
-        details: event.details.as_deref().map(|details| shortened(details, MAX_DETAILS_CHARS)),
+        session_id: event.session_id,
+        details: event.details.map(|details| shortened(details.into_owned(), MAX_DETAILS_CHARS)),
         hash: [0; 32],
     }
 }
@@ -186,15 +189,18 @@ fn rights(event: &Event) -> Option<String> {
     if let Some(stream_ids) = &event.stream_ids {
         rights += &format!(" of {}", stream_ids.join(","));
     }
-    Some(shortened(&rights, MAX_DETAILS_CHARS))
+    Some(shortened(rights, MAX_DETAILS_CHARS))
 }
 
 /// `text` without what could deceive a reader or a store, and not longer than it may be.
-fn plain(text: &str) -> String {
+fn plain(text: String) -> String {
     shortened(text, MAX_TEXT_CHARS)
 }
 
-fn shortened(text: &str, max_chars: usize) -> String {
+fn shortened(text: String, max_chars: usize) -> String {
+    if text.len() <= max_chars && !text.chars().any(char::is_control) {
+        return text;
+    }
     let visible = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
     text.chars().take(max_chars).map(visible).collect()
 }
@@ -227,7 +233,7 @@ mod tests {
     #[test]
     fn a_text_cannot_deceive_its_reader_nor_fill_the_store() {
         let event = Event { user_id: Some("a\0\r\nb".to_owned()), ..Event::new(Action::Mint).about("x".repeat(5000)) };
-        let record = record(&Entry { at: 1.into(), origin: Origin::SERVER, event });
+        let record = record(Entry { at: 1.into(), origin: Origin::SERVER, event });
         assert_eq!(record.user_id.as_deref(), Some("a\u{fffd}\u{fffd}\u{fffd}b"));
         assert_eq!(record.target.map(|target| target.len()), Some(MAX_TEXT_CHARS));
     }

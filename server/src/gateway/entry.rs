@@ -316,6 +316,7 @@ fn present(gateway: &Gateway, app: &App, login: &Login, edge: &mut Edge<'_>, now
             if !app.settings().takes_app_sign_from(login.sdk.as_deref()) {
                 return Err(Refusal::of(ErrorCode::AppSignRefused));
             }
+            gateway.tokens.know_revocations(now)?;
             login::check_app_sign(app, proof, context)
         }),
     }

@@ -10,17 +10,17 @@ use axum::{
 };
 use roompass_wire::http::{
     AdminsResponse, DoneResponse, EnrolmentResponse, InviteRequest, InviteResponse, PasswordRequest,
-    ReAuthenticateRequest, RolesRequest, SessionItem, SessionResponse, SessionsResponse, SetupBeginRequest,
-    SetupRequest, SetupResponse, SignInRequest, TotpRequest,
+    ReAuthenticateRequest, RolesRequest, SearchQuery, SessionItem, SessionResponse, SessionsResponse,
+    SetupBeginRequest, SetupRequest, SetupResponse, SignInRequest, TotpRequest,
 };
 
 use super::{
-    extract::Json,
+    extract::{Json, Page, Query, searched},
     origin::Asking,
     session::{self, Admin, From},
 };
 use crate::{
-    admins::{Confirmed, Enrolment, SetupCode, SignedIn},
+    admins::{Confirmed, Enrolment, SetupCode, SignedIn, is_name},
     app::Service,
     error::Error,
     store::SessionRecord,
@@ -141,9 +141,17 @@ pub(super) async fn set_totp(
     session_ended(&service)
 }
 
-pub(super) async fn list(State(service): Here) -> Result<Answer<AdminsResponse>, Error> {
-    let admins = service.admins.list().await?;
-    Ok(Answer(AdminsResponse { admins, server_time: service.clock.now().get() }))
+pub(super) async fn list(
+    State(service): Here,
+    Query(query): Query<SearchQuery>,
+) -> Result<Answer<AdminsResponse>, Error> {
+    let (query, search) = query.split();
+    let page = Page::of(&query, |cursor| is_name(cursor).then(|| cursor.to_owned()))?;
+    let after = page.after.as_deref().unwrap_or_default();
+    let mut admins = service.admins.list(&searched(search)?, after, page.limit + 1).await?;
+    let more = page.cut(&mut admins);
+    let cursor = admins.last().filter(|_| more).map(|last| last.name.clone());
+    Ok(Answer(AdminsResponse { admins, cursor, server_time: service.clock.now().get() }))
 }
 
 pub(super) async fn invite(

@@ -22,6 +22,7 @@ use crate::{
     audit,
     error::Error,
     keys::Caller,
+    limits::Places,
     store::{AuditRecord, AuditWalk},
 };
 
@@ -73,7 +74,7 @@ async fn page(service: &Service, query: AuditQuery, of: Option<AppId>) -> Result
     let list = ListQuery { limit: query.limit, cursor: query.cursor.clone() };
     let page = Page::of(&list, |cursor| cursor.parse::<i64>().ok().filter(|&place| place > 0))?;
     let filter = audit::filter(query, of)?;
-    let (store, searches) = (Arc::clone(&service.store), service.limits.searches());
+    let (store, searches) = (Arc::clone(&service.store), searches(service, of));
     let mut found = audit::find(store, searches, filter, AuditWalk::Back(page.after), page.limit + 1).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|(place, _)| place.to_string());
@@ -85,10 +86,15 @@ fn lines(service: &Service, query: AuditQuery, of: Option<AppId>) -> Result<Resp
     if query.limit.is_some() || query.cursor.is_some() {
         return Err(Error::BadRequest("an export is whole: it has no limit and no cursor".to_owned()));
     }
-    let searches = service.limits.searches().clone();
+    let searches = searches(service, of).clone();
     let pages = audit::export(Arc::clone(&service.store), searches, audit::filter(query, of)?);
     let body = Body::from_stream(pages.map_ok(|page| page.into_iter().map(line).collect::<String>()));
     Ok(([(CONTENT_TYPE, JSON_LINES)], body).into_response())
+}
+
+/// The places for searches in an app, or in all.
+fn searches(service: &Service, of: Option<AppId>) -> &Places {
+    if of.is_some() { service.limits.searches() } else { service.limits.operator_searches() }
 }
 
 /// A record as a line of JSON.

@@ -265,7 +265,7 @@ async fn what_an_admin_does_carries_the_name() {
 
 // proves T64 (audit)
 #[tokio::test]
-async fn two_searches_at_a_time_and_who_mints_waits_for_none() {
+async fn two_searches_at_a_time_and_neither_minting_nor_operators_wait_for_them() {
     let world = World::new().await;
     let searches = world.server.service.limits.searches();
     let under_way = [searches.try_take().unwrap(), searches.try_take().unwrap()];
@@ -273,6 +273,10 @@ async fn two_searches_at_a_time_and_who_mints_waits_for_none() {
     assert_eq!(problem_in(search().await).await.code, ErrorCode::Unavailable);
     let minted = world.call(&world.key, Method::POST, "/v1/apps/7/tokens", &json!({"user_id": "alice"})).await;
     assert_eq!(minted.status(), StatusCode::OK);
+    for path in ["/v1/audit", "/v1/refusals"] {
+        let searched = world.call(&world.operator, Method::GET, path, &Value::Null).await;
+        assert_eq!(searched.status(), StatusCode::OK, "{path}");
+    }
     drop(under_way);
     assert_eq!(search().await.status(), StatusCode::OK);
     assert_eq!(searches.taken(), 0);

@@ -370,7 +370,7 @@ async fn strange_texts_are_refused_and_break_nothing() {
             assert!(matches!(status, 201 | 400 | 422), "{body} gave {status}");
         }
     }
-    assert_eq!(server.service.admins.list().await.unwrap().len(), 1);
+    assert_eq!(server.service.admins.list("", "", 9).await.unwrap().len(), 1);
     assert_eq!(server.service.clock.now(), UnixSeconds::new(NOW + 60 * 120));
 }
 

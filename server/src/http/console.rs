@@ -36,8 +36,10 @@ const POLICY: HeaderValue = HeaderValue::from_static(
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
      trusted-types 'none'",
 );
-/// A browser may keep the files, and asks each time whether they are still the same.
+/// A file by its plain name: a browser asks each time whether it is still the same.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
+/// A file below the name of all files together: it is what it is for ever, so nobody asks twice.
+const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 const SAME_ORIGIN: HeaderValue = HeaderValue::from_static("same-origin");
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -48,9 +50,21 @@ struct File {
     text: &'static str,
 }
 
-/// Files in the binary, by their place below `server/console/`.
+/// What lies below `server/console/`.
+macro_rules! text {
+    ($name:literal) => {
+        include_str!(concat!("../../console/", $name))
+    };
+}
+
+/// Files in the binary, by their place below `server/console/`; and those that are sent as one, by the name of that.
 macro_rules! files {
-    ($($name:literal)*) => { &[$(File { name: $name, text: include_str!(concat!("../../console/", $name)) }),*] };
+    ($($name:literal)*; $($whole:literal = $($part:literal)+),*) => {
+        &[
+            $(File { name: $name, text: text!($name) },)*
+            $(File { name: $whole, text: concat!($(text!($part)),+) },)*
+        ]
+    };
 }
 
 /// There is nothing to install.
@@ -110,16 +124,14 @@ const FILES: &[File] = files! {
     "router.js"
     "routes.js"
     "session.js"
-    "style/base.css"
-    "style/frame.css"
-    "style/kit.css"
-    "style/pages.css"
+    "theme.js"
     "ui/button.js"
     "ui/chart.js"
     "ui/dialog.js"
     "ui/endpoint.js"
     "ui/enrol.js"
     "ui/form.js"
+    "ui/fresh.js"
     "ui/icons.js"
     "ui/kit.js"
     "ui/page.js"
@@ -134,12 +146,22 @@ const FILES: &[File] = files! {
     "vendor/preact.LICENSE"
     "vendor/preact.js"
     "vendor/uplot.LICENSE"
-    "vendor/uplot.css"
     "vendor/uplot.js"
     "vendor/uqr.LICENSE"
-    "vendor/uqr.js"
+    "vendor/uqr.js";
+
+    // Nothing is painted before the last style is there, so there is one to wait for.
+    "style.css" = "style/base.css" "style/kit.css" "style/frame.css" "style/pages.css" "vendor/uplot.css"
 };
-const SHELL: &str = include_str!("../../console/index.html");
+const INDEX: &str = text!("index.html");
+const ASSETS: &str = "/console/assets/";
+
+/// Names all files together: another console has another name.
+static EDITION: LazyLock<String> =
+    LazyLock::new(|| digest(&FILES.iter().map(|file| digest(file.text) + file.name).collect::<String>()));
+
+/// The page that loads the others, from below the name of this edition. What they import, they name from where they are.
+static SHELL: LazyLock<String> = LazyLock::new(|| INDEX.replace(ASSETS, &format!("{ASSETS}{}/", *EDITION)));
 
 /// Each file as it is sent, in the order of [`FILES`].
 static SENT: LazyLock<Vec<Sent>> = LazyLock::new(|| FILES.iter().map(Sent::of).collect());
@@ -174,16 +196,16 @@ pub(super) fn routes() -> Vec<Route> {
 
 async fn shell() -> Response {
     let headers = [(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"))];
-    (policies(), headers, SHELL).into_response()
+    (policies(), headers, SHELL.as_str()).into_response()
 }
 
-async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+async fn asset(Path(path): Path<String>, headers: HeaderMap) -> Result<Response, Error> {
+    let (caching, name) = edition_and_name(&path);
     let at = FILES.iter().position(|file| file.name == name).ok_or(Error::NotFound)?;
     let (file, sent) = (&FILES[at], &SENT[at]);
     let takes_gzip = takes_gzip(&headers);
     let tag = if takes_gzip { &sent.packed_tag } else { &sent.tag };
-    let caching =
-        [(ETAG, tag.clone()), (CACHE_CONTROL, ASK_AGAIN), (VARY, HeaderValue::from_static("accept-encoding"))];
+    let caching = [(ETAG, tag.clone()), (CACHE_CONTROL, caching), (VARY, HeaderValue::from_static("accept-encoding"))];
     if headers.get(IF_NONE_MATCH) == Some(tag) {
         return Ok((StatusCode::NOT_MODIFIED, policies(), caching).into_response());
     }
@@ -194,6 +216,16 @@ async fn asset(Path(name): Path<String>, headers: HeaderMap) -> Result<Response,
     let encoding = [(CONTENT_ENCODING, HeaderValue::from_static("gzip"))];
     let packed: &'static [u8] = sent.packed.get_or_init(|| pack(file.text));
     Ok((policies(), caching, media_type, encoding, packed).into_response())
+}
+
+/// How long a file may be kept by whoever asks for it so, and which it is. A page of another edition, which a node before
+/// or after its upgrade has handed out, gets what there is and keeps it not.
+fn edition_and_name(path: &str) -> (HeaderValue, &str) {
+    match path.split_once('/') {
+        Some((edition, name)) if edition == *EDITION => (KEEP, name),
+        Some((edition, name)) if is_digest(edition) => (ASK_AGAIN, name),
+        _ => (ASK_AGAIN, path),
+    }
 }
 
 /// Whether the browser names gzip among what it takes; with `q=0` it would name it to refuse it, which none does.
@@ -230,6 +262,10 @@ fn digest(text: &str) -> String {
     })
 }
 
+fn is_digest(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs, path::PathBuf};
@@ -260,8 +296,73 @@ mod tests {
 
     #[test]
     fn every_file_of_the_console_is_in_the_binary() {
-        let served: BTreeSet<_> = FILES.iter().map(|file| file.name.to_owned()).collect();
-        assert_eq!(served, on_disk());
+        let mut served: BTreeSet<_> = FILES.iter().map(|file| file.name.to_owned()).collect();
+        assert!(served.remove("style.css"));
+        let (styles, others): (BTreeSet<_>, BTreeSet<_>) =
+            on_disk().into_iter().partition(|name| name.ends_with(".css"));
+        assert_eq!(served, others);
+        let whole = FILES.iter().find(|file| file.name == "style.css").unwrap().text;
+        let read =
+            |name| fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("console").join(name)).unwrap();
+        assert!(styles.iter().all(|name| whole.contains(&read(name))), "{styles:?}");
+        assert_eq!(whole.len(), styles.iter().map(|name| read(name).len()).sum::<usize>());
+    }
+
+    /// What a module imports before it does anything, and what those import.
+    fn needed_by(name: &str, found: &mut BTreeSet<String>) {
+        let text = FILES.iter().find(|file| file.name == name).unwrap_or_else(|| panic!("no file {name}")).text;
+        let imports = text.lines().filter(|line| line.starts_with("import ") || line.starts_with("export "));
+        let place_of = |line: &'static str| line.strip_suffix("\";")?.rsplit_once("\".").map(|(_, place)| place);
+        for place in imports.filter_map(place_of) {
+            let mut folders: Vec<&str> = name.split('/').rev().skip(1).collect();
+            folders.reverse();
+            for part in place.split('/') {
+                match part {
+                    "" => {}
+                    "." => drop(folders.pop()),
+                    part => folders.push(part),
+                }
+            }
+            let imported = folders.join("/");
+            if found.insert(imported.clone()) {
+                needed_by(&imported, found);
+            }
+        }
+    }
+
+    #[test]
+    fn what_every_page_needs_is_asked_for_at_once() {
+        let mut needed = BTreeSet::new();
+        needed_by("main.js", &mut needed);
+        let link = |line: &'static str| {
+            line.strip_prefix("<link rel=\"modulepreload\" href=\"/console/assets/")?.strip_suffix("\">")
+        };
+        let asked: BTreeSet<_> = INDEX.lines().filter_map(link).map(str::to_owned).collect();
+        assert_eq!(asked, needed, "the links of index.html are not what main.js imports");
+    }
+
+    #[tokio::test]
+    async fn what_is_named_with_its_edition_is_kept_for_ever() {
+        let server = Server::start().await;
+        let response = server.send(Request::get("/console"), "").await;
+        let shell = String::from_utf8(to_bytes(response.into_body(), usize::MAX).await.unwrap().into()).unwrap();
+        let main = format!("{ASSETS}{}/main.js", *EDITION);
+        assert!(shell.contains(&format!("src=\"{main}\"")), "{shell}");
+        assert_eq!(shell.matches(ASSETS).count(), shell.matches(&format!("{ASSETS}{}/", *EDITION)).count());
+        for (path, caching) in [
+            (main.as_str(), "public, max-age=31536000, immutable"),
+            ("/console/assets/main.js", "no-cache"),
+            ("/console/assets/0123456789abcdef0123456789abcdef/main.js", "no-cache"),
+        ] {
+            let response = server.send(Request::get(path), "").await;
+            assert_eq!(response.status(), StatusCode::OK, "{path}");
+            assert_eq!(response.headers()[CACHE_CONTROL], caching, "{path}");
+            let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+            assert_eq!(body, text!("main.js").as_bytes(), "{path}");
+        }
+        for path in [format!("{ASSETS}{}/none.js", *EDITION), format!("{ASSETS}{}/", *EDITION)] {
+            assert_eq!(server.send(Request::get(&path), "").await.status(), StatusCode::NOT_FOUND, "{path}");
+        }
     }
 
     #[tokio::test]
@@ -309,7 +410,7 @@ mod tests {
 
     #[test]
     fn no_file_asks_for_what_the_policy_forbids() {
-        for (name, text) in FILES.iter().map(|file| (file.name, file.text)).chain([("index.html", SHELL)]) {
+        for (name, text) in FILES.iter().map(|file| (file.name, file.text)).chain([("index.html", INDEX)]) {
             let is_ours = !name.starts_with("vendor/");
             for forbidden in
                 ["innerHTML", "insertAdjacentHTML", "eval(", "new Function", "document.write", "javascript:"]
@@ -318,7 +419,7 @@ mod tests {
             }
         }
         assert!(
-            !SHELL.contains("style=") && !SHELL.contains("<style") && !SHELL.contains(" on"),
+            !INDEX.contains("style=") && !INDEX.contains("<style") && !INDEX.contains(" on"),
             "inline in the shell"
         );
     }

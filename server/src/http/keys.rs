@@ -7,14 +7,15 @@ use axum::{
     extract::{RawPathParams, State},
 };
 use roompass_wire::http::{
-    self as wire, CreateKeyRequest, CreateKeyResponse, KeyRight, KeysResponse, ListQuery, RevokeKeyResponse,
+    self as wire, CreateKeyRequest, CreateKeyResponse, KeyRight, KeysResponse, RevokeKeyResponse, SearchQuery,
 };
 use token_gen::{Privileges, UnixSeconds};
 
 use super::{
     auth::AppCaller,
-    extract::{Json, Page, Query},
+    extract::{Json, Page, Query, searched},
     origin::Asking,
+    revocations::listed,
 };
 use crate::{
     admin::{KeyKind, NewKey},
@@ -81,11 +82,20 @@ fn refuse_more(keyring: &Keyring, caller: &Caller, scope: &Scope, expire_at: Opt
 pub(super) async fn list(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
-    Query(query): Query<ListQuery>,
+    Query(query): Query<SearchQuery>,
 ) -> Result<Answer<KeysResponse>, Error> {
+    let (query, search) = query.split();
+    let search = searched(search)?;
     let page = Page::of(&query, |cursor| KeyText::is_key_id(cursor).then(|| cursor.to_owned()))?;
-    let after = page.after.as_deref().unwrap_or_default();
-    let mut found = service.admin.keys_after(Some(caller.app_id), after, page.limit + 1).await?;
+    let (asked, limit, is_search) = (Arc::clone(&service), page.limit + 1, !search.is_empty());
+    let after = page.after.clone().unwrap_or_default();
+    let list = async move {
+        match &*search {
+            "" => asked.admin.keys_after(Some(caller.app_id), &after, limit).await,
+            search => asked.admin.find_keys(Some(caller.app_id), search, &after, limit).await,
+        }
+    };
+    let mut found = listed(&service, is_search, list).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.key_id.clone());
     let keys = found.iter().map(key).collect::<Result<_, _>>()?;
@@ -147,5 +157,54 @@ fn name_of(right: Right) -> KeyRight {
         Right::Read => KeyRight::Read,
         Right::Admin => KeyRight::Admin,
         Right::Operate => KeyRight::Operate,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::{Request, StatusCode};
+    use roompass_wire::{ErrorCode, http::Role};
+    use token_gen::AppId;
+
+    use super::{
+        super::{
+            callers_tests::{admin, everywhere, from_console},
+            tests::{Server, json},
+        },
+        *,
+    };
+
+    #[tokio::test]
+    async fn keys_are_found_in_pages() {
+        let server = Server::at("http://127.0.0.1:7").await;
+        let app_id = AppId::new(70).unwrap();
+        server.service.admin.create_app(crate::apps::AppSettings::new(app_id, "app")).await.unwrap();
+        for name in ["Chat, eu", "Chat, us", "billing"] {
+            let kind = KeyKind::Bearer;
+            let new =
+                NewKey { app_id: Some(app_id), name: name.to_owned(), scope: Scope::default(), expire_at: None, kind };
+            server.service.admin.create_key(new).await.unwrap();
+        }
+        let viewer = admin(&server, "viewer", &everywhere(Role::Viewer)).await;
+        let ask = async |query: &str| {
+            let request = from_console(Request::get(format!("/v1/apps/70/keys?{query}")), &viewer);
+            let response = server.send(request, "").await;
+            assert_eq!(response.status(), StatusCode::OK, "{query}");
+            let KeysResponse { keys, cursor, .. } = json(response).await;
+            (keys.into_iter().map(|key| (key.key_id, key.name)).collect::<Vec<_>>(), cursor)
+        };
+        let (all, none) = ask("search=").await;
+        assert_eq!((all.len(), none), (3, None));
+        assert_eq!(ask("search=CHAT").await.0.len(), 2);
+        let (first, cursor) = ask("search=chat&limit=1").await;
+        let (second, end) = ask(&format!("search=chat&limit=1&cursor={}", cursor.unwrap())).await;
+        assert_eq!((first.len(), second.len(), end), (1, 1, None));
+        assert_ne!(first, second);
+        let (key_id, _) = &all[0];
+        assert_eq!(ask(&format!("search={key_id}")).await.0, all[..1]);
+        for query in ["search=%00", "cursor=nonsense", "limit=0"] {
+            let request = from_console(Request::get(format!("/v1/apps/70/keys?{query}")), &viewer);
+            assert_eq!(server.problem(request, "").await.code, ErrorCode::BadRequest, "{query}");
+        }
     }
 }

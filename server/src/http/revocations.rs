@@ -65,7 +65,7 @@ fn reads_every_room(caller: &Caller) -> Result<(), Error> {
 }
 
 /// A list from the store. Looking for a text goes through all there is, so there are few places for that.
-async fn listed<T: Send + 'static>(
+pub(super) async fn listed<T: Send + 'static>(
     service: &Service,
     is_search: bool,
     list: impl Future<Output = Result<Vec<T>, Error>> + Send + 'static,

@@ -23,7 +23,7 @@ pub(super) async fn refusals(
     State(service): State<Arc<Service>>,
     Query(query): Query<RefusalsQuery>,
 ) -> Result<Answer<RefusalsResponse>, Error> {
-    let (store, searches) = (Arc::clone(&service.store), service.limits.searches());
+    let (store, searches) = (Arc::clone(&service.store), service.limits.operator_searches());
     audit::count_refusals(store, searches, &query, None, service.clock.now()).await.map(Answer)
 }
 

@@ -7,22 +7,23 @@ use axum::{
     extract::{RawPathParams, State},
 };
 use roompass_wire::http::{
-    self as wire, CreateWebhookRequest, CreateWebhookResponse, DeliveriesResponse, Delivery, ListQuery, QueuedResponse,
-    RemoveWebhookResponse, RotateWebhookKeyRequest, RotateWebhookKeyResponse, UpdateWebhookRequest, Webhook,
-    WebhookResponse, WebhooksResponse,
+    self as wire, CreateWebhookRequest, CreateWebhookResponse, DeliveriesQuery, DeliveriesResponse, Delivery,
+    ListQuery, QueuedResponse, RemoveWebhookResponse, RotateWebhookKeyRequest, RotateWebhookKeyResponse,
+    UpdateWebhookRequest, Webhook, WebhookResponse, WebhooksResponse,
 };
 use token_gen::UnixSeconds;
 
 use super::{
     auth::AppCaller,
-    extract::{Json, Page, Query},
+    extract::{Json, Page, Query, searched},
     origin::Asking,
+    revocations::listed,
 };
 use crate::{
     admin::{EndpointChange, EndpointView},
     app::Service,
     error::Error,
-    store::{DeliveryRecord, DeliveryState, StoreError},
+    store::{DeliveryFilter, DeliveryRecord, DeliveryState, StoreError},
     webhooks::EndpointSettings,
 };
 
@@ -127,11 +128,20 @@ pub(super) async fn deliveries(
     State(service): State<Arc<Service>>,
     AppCaller(caller): AppCaller,
     path: RawPathParams,
-    Query(query): Query<ListQuery>,
+    Query(DeliveriesQuery { state, search, limit, cursor }): Query<DeliveriesQuery>,
 ) -> Result<Answer<DeliveriesResponse>, Error> {
-    let page = Page::of(&query, |cursor| is_delivery_id(cursor).then(|| cursor.to_owned()))?;
-    let before = page.after.as_deref();
-    let mut found = service.admin.deliveries(caller.app_id, endpoint_id(&path)?, before, page.limit + 1).await?;
+    let page = Page::of(&ListQuery { limit, cursor }, |cursor| is_delivery_id(cursor).then(|| cursor.to_owned()))?;
+    let filter = DeliveryFilter { state: state.map(stored), search: searched(search.unwrap_or_default())? };
+    let (asked, endpoint_id) = (Arc::clone(&service), endpoint_id(&path)?.to_owned());
+    let (before, limit, is_search) = (page.after.clone(), page.limit + 1, filter != DeliveryFilter::default());
+    let list = async move {
+        let before = before.as_deref();
+        match is_search {
+            false => asked.admin.deliveries(caller.app_id, &endpoint_id, before, limit).await,
+            true => asked.admin.find_deliveries(caller.app_id, &endpoint_id, &filter, before, limit).await,
+        }
+    };
+    let mut found = listed(&service, is_search, list).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.delivery_id.clone());
     let deliveries = found.into_iter().map(delivery).collect::<Result<_, _>>()?;
@@ -160,6 +170,14 @@ fn in_path<'a>(path: &'a RawPathParams, wanted: &str) -> Result<&'a str, Error> 
 fn is_delivery_id(text: &str) -> bool {
     (1..=MAX_DELIVERY_ID).contains(&text.len())
         && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
+}
+
+fn stored(state: wire::DeliveryState) -> DeliveryState {
+    match state {
+        wire::DeliveryState::Pending => DeliveryState::Pending,
+        wire::DeliveryState::Delivered => DeliveryState::Delivered,
+        wire::DeliveryState::Failed => DeliveryState::Failed,
+    }
 }
 
 /// An endpoint as it is shown, here and on the command line.

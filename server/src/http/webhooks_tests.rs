@@ -66,6 +66,21 @@ async fn an_endpoint_is_made_changed_tried_and_removed() {
     let found: Vec<&str> = all.map(|delivery| delivery["delivery_id"].as_str().unwrap()).rev().collect();
     assert_eq!(found, ids);
     assert_eq!((&first["deliveries"][0]["state"], second.get("cursor")), (&json!("pending"), None));
+    for (query, wanted) in [
+        ("state=pending", 3),
+        ("state=pending&limit=2", 2),
+        ("state=failed", 0),
+        ("search=test", 3),
+        (&format!("search={}&state=pending", ids[1]), 1),
+        ("search=nobody", 0),
+    ] {
+        let found = Api::ok(api.call("GET", &format!("{path}/deliveries?{query}"), &Value::Null).await);
+        assert_eq!(found["deliveries"].as_array().unwrap().len(), wanted, "{query}");
+    }
+    for query in ["state=gone", "search=%00", "limit=0", "cursor=%2F"] {
+        let refused = api.call("GET", &format!("{path}/deliveries?{query}"), &Value::Null).await;
+        assert_eq!(refused.1["code"], "bad_request", "{query}");
+    }
     Api::ok(api.call("POST", &format!("{path}/deliveries/{}/redeliver", ids[0]), &json!({})).await);
 
     Api::ok(api.call("DELETE", &path, &Value::Null).await);

@@ -28,8 +28,9 @@ use crate::{
 /// The most sources, and the most callers, that are counted at a time: some tens of megabytes.
 const MAX_KEYS: usize = 200_000;
 
-/// How many searches of the audit trail the store does for us at a time. It has more hands than these, so that whoever
-/// searches keeps nobody from minting, who waits for the trail to be written.
+/// How many searches of the audit trail the store does for us at a time: for apps, and as many for operators, who are
+/// not to wait for an app when they look for what is wrong. It has more hands than these, so that whoever searches keeps
+/// nobody from minting, who waits for the trail to be written.
 const MAX_SEARCHES: usize = 2;
 /// How many looks at the live rooms of all nodes are under way at a time; others wait. What an operator does has no such
 /// limit: it does not wait behind those who only look.
@@ -79,6 +80,7 @@ pub struct Limits {
     requests: Places,
     connections: Places,
     searches: Places,
+    operator_searches: Places,
     looks: Places,
     pressure: Pressure,
     proxies: ArcSwap<TrustedProxies>,
@@ -104,6 +106,7 @@ impl Limits {
             requests: Places::new(settings.concurrent_requests),
             connections: Places::new(descriptors::connections(settings.connections)),
             searches: Places::new(MAX_SEARCHES),
+            operator_searches: Places::new(MAX_SEARCHES),
             looks: Places::new(MAX_LOOKS),
             pressure: Pressure::default(),
             proxies: ArcSwap::from_pointee(settings.proxies.clone()),
@@ -160,9 +163,14 @@ impl Limits {
         Err(Error::Busy)
     }
 
-    /// The searches of the audit trail that may be under way at a time.
+    /// The searches in one app, whichever that is, that may be under way at a time.
     pub fn searches(&self) -> &Places {
         &self.searches
+    }
+
+    /// The searches over all apps that may be under way at a time.
+    pub fn operator_searches(&self) -> &Places {
+        &self.operator_searches
     }
 
     /// The looks at live rooms that may be under way at a time.

@@ -1,7 +1,7 @@
 //! The part of a store that keeps the audit trail: records in chains, only ever appended, and forgotten from the old
 //! end.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
@@ -167,7 +167,7 @@ pub trait AuditStore: Send + Sync + 'static {
     /// Appends records, all of the chain `after` and following on it. Doing it twice is fine, so that it can be tried
     /// again when nobody knows whether it was done. [`StoreError::Conflict`] if the chain has gone another way;
     /// [`StoreError::Missing`] if it has been forgotten.
-    async fn append_audit(&self, after: AuditChain, records: Vec<AuditRecord>) -> Result<(), StoreError>;
+    async fn append_audit(&self, after: AuditChain, records: Arc<[AuditRecord]>) -> Result<(), StoreError>;
 
     /// Up to `limit` records with their places in the list.
     async fn audit_records(

@@ -46,8 +46,8 @@ pub use timings::Timings;
 pub use url::StoreUrl;
 pub use used_tokens::UsedTokenStore;
 pub use webhooks::{
-    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
-    WebhookStore,
+    ClaimedDelivery, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt,
+    NewDelivery, WebhookStore,
 };
 
 /// Keeps records. A write that has returned survives the loss of the process and of power.
@@ -107,6 +107,15 @@ pub trait Store:
 
     /// Up to `limit` backend keys of `app_id` (`None`: of no app) by id, from the one after `after`.
     async fn keys_after(&self, app_id: Option<AppId>, after: &str, limit: u32) -> Result<Vec<KeyRecord>, StoreError>;
+
+    /// The same, only of keys with `search` in their name, whatever the case of `a`–`z`, or with an id that begins so.
+    async fn find_keys(
+        &self,
+        app_id: Option<AppId>,
+        search: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, StoreError>;
 
     /// Adds a backend key; [`StoreError::Conflict`] if the id is taken, [`StoreError::Missing`] without its app.
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StoreError>;

@@ -74,6 +74,15 @@ impl DeliveryState {
     }
 }
 
+/// Which deliveries are looked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct DeliveryFilter {
+    /// In this state; in any, if there is none.
+    pub state: Option<DeliveryState>,
+    /// With this in event or body, or with this id; any, if empty.
+    pub search: String,
+}
+
 /// A delivery as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryRecord {
@@ -166,6 +175,16 @@ pub trait WebhookStore: Send + Sync + 'static {
         &self,
         app_id: AppId,
         endpoint_id: &str,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRecord>, StoreError>;
+
+    /// The same, only of deliveries that `filter` lets through.
+    async fn find_deliveries(
+        &self,
+        app_id: AppId,
+        endpoint_id: &str,
+        filter: &DeliveryFilter,
         before: Option<&str>,
         limit: u32,
     ) -> Result<Vec<DeliveryRecord>, StoreError>;

@@ -167,13 +167,19 @@ impl Tokens {
         checked
     }
 
+    /// Whether it is known by whom no credential counts any more. Without that, nobody is let in by any.
+    ///
+    /// # Errors
+    /// The view of revocations is stale.
+    pub fn know_revocations(&self, now: UnixSeconds) -> Result<(), Refusal> {
+        if self.revocations.is_stale(now) { Err(Refusal::of_us(Fault::Stale)) } else { Ok(()) }
+    }
+
     fn judge(&self, app: &App, token: &str, attempt: Attempt<'_>, now: UnixSeconds) -> Result<Checked, Refusal> {
         if !self.trusts(now) {
             return Err(Refusal::of_us(Fault::ClockBehind));
         }
-        if self.revocations.is_stale(now) {
-            return Err(Refusal::of_us(Fault::Stale));
-        }
+        self.know_revocations(now)?;
         let settings = app.settings();
         if !settings.enabled {
             return Err(Refusal::of_us(Fault::AppDisabled));

@@ -2,15 +2,17 @@
 
 use std::{
     fs,
-    io::Write,
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt,
+    path::Path,
+    process::Stdio,
 };
 
 use serde_json::json;
 use token_gen::{AppId, ServerSecret, Verifier};
 
-use crate::harness::{Server, http, output, read_answer, refusal, roompass};
+use crate::harness::{Installation, Server, http, output, read_answer, refusal, roompass};
 
 #[test]
 fn one_line_tells_all_and_what_is_minted_opens_with_the_secret_in_it() {
@@ -133,13 +135,78 @@ fn sigint_ends_it_too() {
     assert_eq!(server.exit_code(), Some(0));
 }
 
-// proves T61 (start)
+// proves T61
 #[test]
-fn it_listens_on_loopback_only() {
+fn a_development_server_stays_on_this_machine_and_says_what_it_is() {
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {
         let line = refusal(&mut roompass(["dev", "--ephemeral", "--listen", address]));
         assert!(line.starts_with("--listen: a development server"), "{line}");
     }
+    // The console takes its mark from the same place.
+    assert_eq!(Server::dev(&["--ephemeral"]).get("/healthz").body["dev"], json!(true));
+    let mut command = roompass(["dev", "--ephemeral", "--json", "--listen", "127.0.0.1:0"]);
+    command.env("ROOMPASS_LOG_FORMAT", "json").stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let mut log = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    let started = log.find(|line| line.contains("roompass serves on"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(started.is_some_and(|line| line.contains(r#""dev":true"#)));
+
+    let (installation, _) = Installation::new().with_app();
+    let server = Server::serve(&installation.config());
+    assert_eq!(server.ready["dev"], json!(false));
+    assert_eq!(server.get("/healthz").body["dev"], json!(false));
+    assert_eq!(server.get("/demo").status, 404);
+}
+
+// proves T61 (switches)
+#[test]
+fn no_switch_makes_a_server_for_real_check_less() {
+    let installation = Installation::new();
+    let config = installation.config();
+    let written = fs::read_to_string(&config).unwrap();
+    let check = ["config", "check", "--config", config.to_str().unwrap()];
+    assert_eq!(output(check).status.code(), Some(0));
+    let defaults = String::from_utf8(output(["config", "default"]).stdout).unwrap();
+    let sections: Vec<&str> = defaults.lines().filter(|line| line.starts_with('[')).collect();
+    assert!(sections.len() >= 10, "{sections:?}");
+    for section in sections {
+        for switch in ["dev", "insecure", "skip_verification"] {
+            let line = format!("{section}\n{switch} = true\n");
+            let without = written.replace(&format!("{section}\n"), "");
+            let is_there = without.len() < written.len();
+            let text =
+                if is_there { written.replace(&format!("{section}\n"), &line) } else { format!("{written}{line}") };
+            fs::write(&config, text).unwrap();
+            let refused = refusal(&mut roompass(check));
+            assert!(refused.contains(switch), "{section}: {refused}");
+        }
+    }
+    let flags = String::from_utf8(output(["serve", "--help"]).stdout).unwrap().to_lowercase();
+    let names = defaults.to_lowercase();
+    for word in ["insecure", "unsafe", "skip", "no_verify", "no-verify", "disable_auth", "debug ="] {
+        assert!(!names.contains(word) && !flags.contains(word), "{word}");
+    }
+    // Nor does a build check less than another.
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    for folder in ["media/src", "../token-gen/src", "../sdk/src", "../sdk/wire/src"] {
+        folders.push(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder));
+    }
+    let mut read = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let is_tests = entry.file_name().is_some_and(|name| name == "tests");
+            if entry.is_dir() && !is_tests {
+                folders.push(entry);
+            } else if entry.extension().is_some_and(|extension| extension == "rs") {
+                let text = fs::read_to_string(&entry).unwrap();
+                assert!(!text.contains("debug_assertions"), "{}", entry.display());
+                read += 1;
+            }
+        }
+    }
+    assert!(read > 200, "{read}");
 }
 
 #[test]

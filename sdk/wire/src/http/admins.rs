@@ -24,7 +24,7 @@ pub const RE_AUTHENTICATE_PATH: &str = "/v1/admin/re-authenticate";
 pub const PASSWORD_PATH: &str = "/v1/admin/password";
 /// `POST`: begins a new second factor. `PUT`: takes it. Ends every session of the admin.
 pub const TOTP_PATH: &str = "/v1/admin/totp";
-/// `GET`: every admin. `POST`: invites one.
+/// `GET`: lists admins. `POST`: invites one.
 pub const ADMINS_PATH: &str = "/v1/admin/admins";
 /// `PATCH`: changes the roles of an admin, whose sessions end. `DELETE`: removes an admin.
 pub const ADMIN_PATH: &str = "/v1/admin/admins/{name}";
@@ -212,12 +212,15 @@ pub struct AdminItem {
     pub created_at: i64,
 }
 
-/// Every admin.
+/// A page of admins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct AdminsResponse {
     /// By name.
     pub admins: Vec<AdminItem>,
+    /// Where to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
     /// The server's clock, in Unix seconds.
     pub server_time: i64,
 }

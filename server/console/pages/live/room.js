@@ -2,7 +2,7 @@
 
 import { html } from "../../lib/view.js";
 import { get, url } from "../../api.js";
-import { useAgain } from "../../lib/feed.js";
+import { useAgain } from "../../lib/every.js";
 import { Button, Card, Empty, Failed, Loading, count, useLoad } from "../../ui/kit.js";
 import { closeRoom, say } from "./acts.js";
 import { People } from "./sessions.js";

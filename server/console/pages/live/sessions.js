@@ -2,7 +2,7 @@
 
 import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
-import { useAgain } from "../../lib/feed.js";
+import { useAgain } from "../../lib/every.js";
 import { duration, useNow } from "../../lib/time.js";
 import { Badge, Button, Empty, Mono, Note, PagedTable, Search, When, usePages } from "../../ui/kit.js";
 import { ban, changeRights, kick, say } from "./acts.js";
@@ -47,7 +47,7 @@ function columns({ appId, roomId, moment, mayAct, hasMedia }) {
     hasMedia && { label: "Media", cell: ({ media }) => html`<${Flow} media=${media} />` },
     { label: "Since", cell: ({ since }) => html`<${When} at=${since} />` },
     { label: "From", cell: ({ source }) => html`<${Mono}>${source}<//>` },
-    mayAct && { label: "", end: true, cell: (session) => html`<${Acts} appId=${appId} session=${session} />` },
+    mayAct && { label: "Actions", bare: true, end: true, cell: (session) => html`<${Acts} appId=${appId} session=${session} />` },
   ];
   return all.filter(Boolean);
 }

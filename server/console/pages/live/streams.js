@@ -2,8 +2,7 @@
 
 import { html, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
-import { useEvery } from "../../lib/every.js";
-import { useAgain } from "../../lib/feed.js";
+import { useAgain, useEvery } from "../../lib/every.js";
 import { Button, Dialog, Empty, Mono, PagedTable, Search, Table, usePages } from "../../ui/kit.js";
 import { stopStream } from "./acts.js";
 import { Received, Sent, quality, rate } from "./media.js";
@@ -43,7 +42,7 @@ function columns(appId, roomId, mayAct, open) {
     !roomId && { label: "Room", cell: ({ room_id }) => html`<${Mono}>${room_id}<//>` },
     { label: "Sent", cell: (stream) => html`<${Sent} published=${stream.published} />` },
     { label: "Played by", cell: (stream) => html`<${Received} played=${stream.played} onOpen=${() => open(stream.stream_id)} />` },
-    mayAct && { label: "", end: true, cell: (stream) => html`<div class="actions"><${Button} small label=${`Stop ${stream.stream_id}`} onClick=${() => void stopStream(appId, stream)}>Stop<//></div>` },
+    mayAct && { label: "Actions", bare: true, end: true, cell: (stream) => html`<div class="actions"><${Button} small label=${`Stop ${stream.stream_id}`} onClick=${() => void stopStream(appId, stream)}>Stop<//></div>` },
   ];
   return all.filter(Boolean);
 }

@@ -1,21 +1,28 @@
 // Single refusals, and what each means.
 
-import { html, useState } from "../../lib/view.js";
+import { html, useRef, useState } from "../../lib/view.js";
 import { get, url } from "../../api.js";
+import { useAgain } from "../../lib/every.js";
 import { href } from "../../router.js";
 import { Badge, Button, Dialog, Empty, Facts, Moment, Mono, Note, PagedTable, Stamp, usePages } from "../../ui/kit.js";
 
 const PAGE = 25;
 
-/** Those from `since` to `until`, of one reason if one is `chosen`. */
-export function Records({ appId, since, until, chosen, reasons }) {
+/**
+ * Those from `since` to `until`, of one reason if one is `chosen`. The whole time goes on while somebody looks: then the
+ * page of the list stays, and is asked for again at each `turn`.
+ */
+export function Records({ appId, since, until, isWhole, turn, chosen, reasons }) {
   const [open, setOpen] = useState();
   const path = appId === undefined ? "/v1/audit" : url`/v1/apps/${appId}/audit`;
+  const times = useRef();
+  times.current = { since, until };
   const load = async (cursor) => {
-    const { records, cursor: next } = await get(path, { result: "refused", since, until, action: chosen?.action, reason: chosen?.reason, limit: PAGE, cursor });
+    const { records, cursor: next } = await get(path, { result: "refused", ...times.current, action: chosen?.action, reason: chosen?.reason, limit: PAGE, cursor });
     return { rows: records, cursor: next };
   };
-  const pages = usePages(load, [path, since, until, chosen?.action, chosen?.reason]);
+  const pages = usePages(load, [path, isWhole || since, chosen?.action, chosen?.reason]);
+  useAgain(pages, isWhole && turn);
   const meaning = (record) => reasons.find((one) => one.action === record.action && one.reason === record.reason);
   const columns = [
     { label: "When", cell: ({ at }) => html`<${Stamp} at=${at} />` },
@@ -23,7 +30,7 @@ export function Records({ appId, since, until, chosen, reasons }) {
     { label: "User", cell: ({ user_id }) => (user_id === undefined ? html`<span class="soft">unknown</span>` : html`<${Mono}>${user_id}<//>`) },
     chosen && { label: "From", cell: ({ source }) => (source === undefined ? html`<span class="soft">unknown</span>` : html`<${Mono}>${source}<//>`) },
     { label: "Room", cell: ({ room_id }) => (room_id === undefined ? html`<span class="soft">none</span>` : html`<${Mono}>${room_id}<//>`) },
-    { label: "", end: true, cell: (record) => html`<${Button} small label=${`Explain the refusal of ${record.user_id ?? record.actor}`} onClick=${() => setOpen(record)}>Explain<//>` },
+    { label: "Actions", bare: true, end: true, cell: (record) => html`<${Button} small label=${`Explain the refusal of ${record.user_id ?? record.actor}`} onClick=${() => setOpen(record)}>Explain<//>` },
   ].filter(Boolean);
   return html`<${PagedTable} label="Refusals" pages=${pages} columns=${columns} keyOf=${({ record }) => record} empty=${html`<${Empty} icon="check" title="None in this time" />`} />
     ${open && html`<${Refusal} record=${open} meaning=${meaning(open)} onClose=${() => setOpen(undefined)} />`}`;

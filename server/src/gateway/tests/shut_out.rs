@@ -275,3 +275,34 @@ async fn a_revocation_reaches_those_who_come_by_app_sign() {
         }
     }
 }
+
+// proves F1 (logins)
+#[tokio::test]
+async fn without_news_of_revocations_nobody_comes_in_and_whoever_is_in_stays() {
+    let test = TestGateway::start(AppSettings { mode: AuthMode::TokenPreferred, ..settings() }).await;
+    test.revocations.complete(test.now());
+    let mut alice = test.enter("alice", 600).await;
+    test.advance(60);
+    test.enter("bob", 600).await.close().await;
+    for change in ["add", "delete"] {
+        assert_eq!(part(&alice.hear().await, &["type", "change"]), json!(["room_users", change]));
+    }
+    test.advance(1);
+    let token = test.token("carol", 600);
+    let mut carol = test.connect().await;
+    let by_token = carol.login("carol", "r1", json!({ "token": token })).await;
+    let mut dave = test.connect().await;
+    let proof = dave.proof("dave", "r1");
+    let by_app_sign = dave.login("dave", "r1", json!({ "app_sign_proof": proof })).await;
+    let mut both = test.connect().await;
+    let proof = both.proof("carol", "r1");
+    let by_both = both.login("carol", "r1", json!({ "token": token, "app_sign_proof": proof })).await;
+    for refused in [by_token, by_app_sign, by_both] {
+        assert_eq!(part(&refused, &["type", "code"]), json!(["error", "unavailable"]), "{refused}");
+    }
+    // A socket that is open goes on, and what it asks with a new token waits.
+    assert_eq!(alice.renew(&test.token("alice", 1_200)).await["code"], "unavailable");
+    test.revocations.complete(test.now());
+    assert_eq!(alice.renew(&test.token("alice", 1_200)).await["type"], "token_renewed");
+    test.enter("carol", 600).await;
+}

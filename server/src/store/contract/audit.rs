@@ -16,7 +16,7 @@ pub(super) async fn a_chain_begins_where_the_one_before_was(store: &impl Store) 
     let first = store.begin_audit_chain(5.into(), start).await.unwrap();
     assert_eq!((first.chain, first.previous_seq, first.last_seq), (1, 0, 0));
     assert_eq!((first.anchor_hash, first.last_hash), ([1; 32], [1; 32]));
-    store.append_audit(first, vec![record(1, 1), record(1, 2)]).await.unwrap();
+    store.append_audit(first, [record(1, 1), record(1, 2)].into()).await.unwrap();
     let second = store.begin_audit_chain(6.into(), start).await.unwrap();
     assert_eq!((second.chain, second.previous_seq, second.previous_hash), (2, 2, [2; 32]));
     let more = join_all((0..10).map(|_| store.begin_audit_chain(7.into(), start))).await;
@@ -33,17 +33,17 @@ pub(super) async fn records_are_appended_once_and_in_one_place_only(store: &impl
     let records = vec![record(1, 1), bare(1, 2)];
     for _ in 0..2 {
         // Whoever has heard no answer does it again.
-        store.append_audit(begun.clone(), records.clone()).await.unwrap();
+        store.append_audit(begun.clone(), records.clone().into()).await.unwrap();
     }
     assert_eq!(store.audit_chain(1, 0, 10).await.unwrap(), records);
-    let elsewhere = store.append_audit(begun, vec![record(1, 1)]).await;
+    let elsewhere = store.append_audit(begun, [record(1, 1)].into()).await;
     assert!(matches!(elsewhere, Err(StoreError::Conflict)));
     let end = store.audit_chains().await.unwrap().pop().unwrap();
     assert_eq!((end.last_seq, end.last_hash), (2, [2; 32]));
-    store.append_audit(end.clone(), vec![record(1, 3)]).await.unwrap();
+    store.append_audit(end.clone(), [record(1, 3)].into()).await.unwrap();
     assert_eq!(store.audit_chain(1, 1, 1).await.unwrap(), [bare(1, 2)]);
     assert_eq!(store.audit_chain(1, 2, 9).await.unwrap(), [record(1, 3)]);
-    let nowhere = store.append_audit(AuditChain { chain: 9, ..end }, vec![record(9, 1)]).await;
+    let nowhere = store.append_audit(AuditChain { chain: 9, ..end }, [record(9, 1)].into()).await;
     assert!(matches!(nowhere, Err(StoreError::Missing)));
     assert_eq!(store.stray_audit_records().await.unwrap(), 0);
 }
@@ -51,9 +51,9 @@ pub(super) async fn records_are_appended_once_and_in_one_place_only(store: &impl
 pub(super) async fn records_are_found_by_what_they_say(store: &impl Store) {
     let begun = store.begin_audit_chain(5.into(), start).await.unwrap();
     let records: Vec<AuditRecord> = (1..=6).map(|seq| record(1, seq)).collect();
-    store.append_audit(begun, records.clone()).await.unwrap();
+    store.append_audit(begun, records.clone().into()).await.unwrap();
     let end = store.audit_chains().await.unwrap().pop().unwrap();
-    store.append_audit(end, vec![bare(1, 7)]).await.unwrap();
+    store.append_audit(end, [bare(1, 7)].into()).await.unwrap();
     let find = async |filter: AuditFilter, walk| {
         let found = store.audit_records(filter, walk, 3).await.unwrap();
         found.into_iter().map(|(place, record)| (place, record.seq)).collect::<Vec<_>>()
@@ -110,7 +110,7 @@ pub(super) async fn refusals_are_counted_by_time_and_reason(store: &impl Store) 
         AuditRecord { action: "leave_out".into(), ..bare(1, 8) },
         refused(9, 7, "login", Some("revoked")),
     ];
-    store.append_audit(begun, records).await.unwrap();
+    store.append_audit(begun, records.into()).await.unwrap();
     let count = async |app_id: u32, since: i64, until: i64, action: Option<&str>| {
         let (since, until, action) = (UnixSeconds::new(since), UnixSeconds::new(until), action.map(str::to_owned));
         let which = RefusalSpans { app_id: AppId::new(app_id).ok(), since, until, span_secs: 2, action };
@@ -162,7 +162,7 @@ pub(super) async fn old_records_are_forgotten_from_the_old_end(store: &impl Stor
     let chains = store.audit_chains().await.unwrap();
     assert_eq!(chains.len(), 1, "the latest stays, so that numbers go on");
     assert_eq!((chains[0].chain, chains[0].anchor_seq, chains[0].anchor_hash), (2, 4, [4; 32]));
-    store.append_audit(chains[0].clone(), vec![record(2, 5)]).await.unwrap();
+    store.append_audit(chains[0].clone(), [record(2, 5)].into()).await.unwrap();
     assert_eq!(store.begin_audit_chain(9.into(), start).await.unwrap().chain, 3);
 }
 

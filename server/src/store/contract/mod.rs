@@ -19,7 +19,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..47 {
+    for promise in 0..48 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -70,6 +70,7 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             43 => used_tokens::a_token_is_used_by_one_session(&store).await,
             44 => apps_are_found_by_name_and_number(&store).await,
             45 => audit::refusals_are_counted_by_time_and_reason(&store).await,
+            46 => webhooks::deliveries_are_found_by_what_they_say_and_what_became_of_them(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }
@@ -184,6 +185,23 @@ async fn keys_belong_to_apps(store: &impl Store) {
     assert_eq!(store.keys_after(app_id, "", 9).await.unwrap(), [key("k1", 1)]);
     assert_eq!(store.keys_after(app_id, "k1", 9).await.unwrap(), []);
     assert_eq!(store.keys_after(None, "", 9).await.unwrap(), [operator]);
+    let named = |key_id: &str, name: &str| KeyRecord { name: name.to_owned(), ..key(key_id, 1) };
+    for key in [named("k5", "Chat backend"), named("k6", "chat_ÄB")] {
+        store.insert_key(key).await.unwrap();
+    }
+    let find = async |search: &str, after: &str, limit| {
+        let found = store.find_keys(app_id, search, after, limit).await.unwrap();
+        found.into_iter().map(|key| key.key_id).collect::<Vec<_>>()
+    };
+    assert_eq!(find("CHAT", "", 9).await, ["k5", "k6"]);
+    assert_eq!(find("chat", "", 1).await, ["k5"]);
+    assert_eq!(find("chat", "k5", 9).await, ["k6"]);
+    assert_eq!(find("chat_", "", 9).await, ["k6"], "a text, and no pattern");
+    assert_eq!(find("k1", "", 9).await, ["k1"], "an id that begins so, and of this app only");
+    assert_eq!(find("k2", "", 9).await, [""; 0], "a key of another app");
+    for found in ["k5", "k6"] {
+        assert!(store.delete_key(app_id, found).await.unwrap());
+    }
     for of_another in ["k2", "k3"] {
         assert!(!store.delete_key(app_id, of_another).await.unwrap(), "a key of another app, or of none");
     }

@@ -5,8 +5,8 @@ use token_gen::{AppId, UnixSeconds};
 
 use super::app;
 use crate::store::{
-    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery, Store,
-    StoreError,
+    ClaimedDelivery, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt,
+    NewDelivery, Store, StoreError,
 };
 
 const NOW: i64 = 1_000;
@@ -59,6 +59,37 @@ pub(super) async fn a_delivery_is_queued_once_and_a_full_queue_takes_no_more(sto
     assert_eq!(dropped, [2, 0]);
     store.delete_endpoint(app_id(1), "a").await.unwrap();
     assert_eq!(ids("a").await, Vec::<String>::new());
+}
+
+pub(super) async fn deliveries_are_found_by_what_they_say_and_what_became_of_them(store: &impl Store) {
+    with_endpoints(store).await;
+    let about = |id: &str, event: &str, user: &str| NewDelivery {
+        event: event.to_owned(),
+        body: format!("{{\"user_id\":\"{user}\"}}"),
+        ..delivery("a", id)
+    };
+    let new =
+        [about("1", "banned", "ann"), about("2", "minted", "bob%"), about("3", "banned", "Bob"), delivery("b", "4")];
+    store.queue_deliveries(new.into(), PLENTY).await.unwrap();
+    let claimed = store.claim_deliveries(claim("x", NOW, 9)).await.unwrap();
+    let taken = claimed.into_iter().map(|claimed| claimed.delivery).find(|delivery| delivery.delivery_id == "2");
+    let delivery = DeliveryRecord { state: DeliveryState::Delivered, ..taken.unwrap() };
+    store.finish_attempt(FinishedAttempt { claim_id: "x".to_owned(), delivery }).await.unwrap();
+    let find = async |state, search: &str, before, limit| {
+        let filter = DeliveryFilter { state, search: search.to_owned() };
+        let found = store.find_deliveries(app_id(1), "a", &filter, before, limit).await.unwrap();
+        found.into_iter().map(|delivery| delivery.delivery_id).collect::<Vec<_>>()
+    };
+    assert_eq!(find(None, "", None, 9).await, ["3", "2", "1"]);
+    assert_eq!(find(None, "banned", None, 9).await, ["3", "1"]);
+    assert_eq!(find(None, "banned", None, 1).await, ["3"]);
+    assert_eq!(find(None, "banned", Some("3"), 9).await, ["1"]);
+    assert_eq!(find(None, "b%", None, 9).await, ["2"], "a text, and no pattern");
+    assert_eq!(find(None, "2", None, 9).await, ["2"], "by its id");
+    assert_eq!(find(Some(DeliveryState::Delivered), "", None, 9).await, ["2"]);
+    assert_eq!(find(Some(DeliveryState::Failed), "", None, 9).await, [""; 0]);
+    assert_eq!(find(Some(DeliveryState::Pending), "", None, 9).await.len(), 2);
+    assert_eq!(find(Some(DeliveryState::Pending), "nobody", None, 9).await, [""; 0]);
 }
 
 pub(super) async fn of_many_who_claim_one_gets_each_delivery(store: &impl Store) {

@@ -138,6 +138,23 @@ impl Store for PostgresStore {
         self.pool.run(async |client| rows(&client, &query, parameters, key_of_row).await).await
     }
 
+    async fn find_keys(
+        &self,
+        app_id: Option<AppId>,
+        search: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!(
+            "{KEY} WHERE app_id IS NOT DISTINCT FROM $1 AND key_id > $2
+                AND (strpos(lower(name COLLATE \"C\"), $4) > 0 OR starts_with(key_id, $5))
+             ORDER BY key_id LIMIT $3"
+        );
+        let in_name = search.to_ascii_lowercase();
+        let parameters: &[Parameter<'_>] = &[&app_id.map(number), &after, &i64::from(limit), &in_name, &search];
+        self.pool.run(async |client| rows(&client, &query, parameters, key_of_row).await).await
+    }
+
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StoreError> {
         let query = "INSERT INTO backend_keys
                 (key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at, sealed)

@@ -1,6 +1,6 @@
 //! The audit trail, in PostgreSQL. Chains keep nodes out of each other's way: each appends to its own.
 
-use std::{borrow::Cow, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use deadpool_postgres::GenericClient;
@@ -55,7 +55,7 @@ impl AuditStore for PostgresStore {
             .await
     }
 
-    async fn append_audit(&self, after: AuditChain, records: Vec<AuditRecord>) -> Result<(), StoreError> {
+    async fn append_audit(&self, after: AuditChain, records: Arc<[AuditRecord]>) -> Result<(), StoreError> {
         self.pool
             .run(async |mut client| {
                 let transaction = client.transaction().await?;

@@ -7,8 +7,8 @@ use tokio_postgres::Row;
 
 use super::{Parameter, PostgresStore, app_id_of, execute, number, row, rows, unreadable};
 use crate::store::{
-    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
-    StoreError, WebhookStore,
+    ClaimedDelivery, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt,
+    NewDelivery, StoreError, WebhookStore,
 };
 
 const ENDPOINT: &str = "SELECT app_id, endpoint_id, version, settings, enabled, signing_key, previous_key,
@@ -161,6 +161,25 @@ impl WebhookStore for PostgresStore {
                 ORDER BY delivery_id DESC LIMIT $4"
         );
         let parameters: &[Parameter<'_>] = &[&number(app_id), &endpoint_id, &before, &i64::from(limit)];
+        self.pool.run(async |client| rows(&client, &query, parameters, delivery_of_row).await).await
+    }
+
+    async fn find_deliveries(
+        &self,
+        app_id: AppId,
+        endpoint_id: &str,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let query = format!(
+            "{DELIVERY} WHERE app_id = $1 AND endpoint_id = $2 AND ($3::text IS NULL OR delivery_id < $3)
+                AND ($5::text IS NULL OR state = $5)
+                AND ($6::text = '' OR delivery_id = $6 OR strpos(event, $6) > 0 OR strpos(body, $6) > 0)
+                ORDER BY delivery_id DESC LIMIT $4"
+        );
+        let (state, search) = (filter.state.map(DeliveryState::as_str), &filter.search);
+        let parameters: &[Parameter<'_>] = &[&number(app_id), &endpoint_id, &before, &i64::from(limit), &state, search];
         self.pool.run(async |client| rows(&client, &query, parameters, delivery_of_row).await).await
     }
 

@@ -1,6 +1,6 @@
 //! The audit trail, in SQLite.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -44,7 +44,7 @@ impl AuditStore for SqliteStore {
             .await
     }
 
-    async fn append_audit(&self, after: AuditChain, records: Vec<AuditRecord>) -> Result<(), StoreError> {
+    async fn append_audit(&self, after: AuditChain, records: Arc<[AuditRecord]>) -> Result<(), StoreError> {
         self.writer.write(move |connection| append(connection, &after, &records)).await
     }
 

@@ -340,6 +340,25 @@ impl Store for SqliteStore {
         self.reader.read(move |connection| rows(connection, &query, params![app_id, after, limit], key_of_row)).await
     }
 
+    async fn find_keys(
+        &self,
+        app_id: Option<AppId>,
+        search: &str,
+        after: &str,
+        limit: u32,
+    ) -> Result<Vec<KeyRecord>, StoreError> {
+        let query = format!(
+            "{SELECT_KEY} WHERE app_id IS ?1 AND key_id > ?2
+                AND (instr(lower(name), lower(?4)) > 0 OR substr(key_id, 1, length(?4)) = ?4)
+             ORDER BY key_id LIMIT ?3"
+        );
+        let (after, search) = (after.to_owned(), search.to_owned());
+        let app_id = app_id.map(AppId::get);
+        self.searcher
+            .read(move |connection| rows(connection, &query, params![app_id, after, limit, search], key_of_row))
+            .await
+    }
+
     async fn insert_key(&self, key: KeyRecord) -> Result<(), StoreError> {
         self.writer
             .write(move |connection| {

@@ -6,8 +6,8 @@ use token_gen::{AppId, UnixSeconds};
 
 use super::{SqliteStore, app_id_of, rows};
 use crate::store::{
-    ClaimedDelivery, DeliveryClaim, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt, NewDelivery,
-    StoreError, WebhookStore,
+    ClaimedDelivery, DeliveryClaim, DeliveryFilter, DeliveryRecord, DeliveryState, EndpointRecord, FinishedAttempt,
+    NewDelivery, StoreError, WebhookStore,
 };
 
 const ENDPOINT: &str = "SELECT app_id, endpoint_id, version, settings, enabled, signing_key, previous_key,
@@ -134,6 +134,30 @@ impl WebhookStore for SqliteStore {
         self.reader
             .read(move |connection| {
                 rows(connection, &query, params![app_id.get(), endpoint_id, before, limit], delivery_of_row)
+            })
+            .await
+    }
+
+    async fn find_deliveries(
+        &self,
+        app_id: AppId,
+        endpoint_id: &str,
+        filter: &DeliveryFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<DeliveryRecord>, StoreError> {
+        let (endpoint_id, before) = (endpoint_id.to_owned(), before.map(str::to_owned));
+        let (state, search) = (filter.state.map(DeliveryState::as_str), filter.search.clone());
+        let query = format!(
+            "{DELIVERY} WHERE app_id = ?1 AND endpoint_id = ?2 AND (?3 IS NULL OR delivery_id < ?3)
+                AND (?5 IS NULL OR state = ?5)
+                AND (?6 = '' OR delivery_id = ?6 OR instr(event, ?6) > 0 OR instr(body, ?6) > 0)
+                ORDER BY delivery_id DESC LIMIT ?4"
+        );
+        self.searcher
+            .read(move |connection| {
+                let of = params![app_id.get(), endpoint_id, before, limit, state, search];
+                rows(connection, &query, of, delivery_of_row)
             })
             .await
     }

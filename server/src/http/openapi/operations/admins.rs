@@ -9,8 +9,8 @@ use roompass_wire::{
         ADMIN_PATH, ADMINS_PATH, AdminItem, AdminsResponse, DoneResponse, EnrolmentResponse, InviteRequest,
         InviteResponse, PASSWORD_PATH, PasswordRequest, RE_AUTHENTICATE_PATH, ReAuthenticateRequest, Role, Roles,
         RolesRequest, SESSION_ID_PATH, SESSION_PATH, SESSIONS_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH,
-        SIGN_OUT_PATH, SessionItem, SessionResponse, SessionsResponse, SetupBeginRequest, SetupRequest, SetupResponse,
-        SignInRequest, TOTP_PATH, TotpRequest,
+        SIGN_OUT_PATH, SearchQuery, SessionItem, SessionResponse, SessionsResponse, SetupBeginRequest, SetupRequest,
+        SetupResponse, SignInRequest, TOTP_PATH, TotpRequest,
     },
 };
 
@@ -119,11 +119,14 @@ fn people() -> Vec<Operation> {
         server_time: NOW,
     };
     vec![
-        new("list_admins", Method::GET, ADMINS_PATH, "List admins").answer(
-            200,
-            "Every admin.",
-            &AdminsResponse { admins: vec![ada], server_time: NOW },
-        ),
+        new("list_admins", Method::GET, ADMINS_PATH, "List admins")
+            .about("`search` finds admins with that in their name.")
+            .query::<SearchQuery>()
+            .answer(
+                200,
+                "A page of them, by name.",
+                &AdminsResponse { admins: vec![ada], cursor: None, server_time: NOW },
+            ),
         new("invite_admin", Method::POST, ADMINS_PATH, "Invite an admin")
             .body(&InviteRequest { name: "grace".to_owned(), roles: roles(Role::Admin) })
             .answer(201, "The invitation, shown once.", &invitation)

@@ -6,10 +6,10 @@ use roompass_wire::{
     http::{
         APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings,
         AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse, KEY_PATH,
-        KEYS_PATH, KeyRight, KeysResponse, ListQuery, MODE_PREVIEW_PATH, ModePreviewQuery, ModePreviewResponse,
-        PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse, RetireResponse,
-        RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH, SearchQuery, Secret, SecretPurpose,
-        SecretState, SecretsResponse, ShowAppSignResponse, ShutOut, UpdateAppRequest,
+        KEYS_PATH, KeyRight, KeysResponse, MODE_PREVIEW_PATH, ModePreviewQuery, ModePreviewResponse, PrivilegeName,
+        RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse, RetireResponse, RevokeKeyResponse,
+        RotateRequest, RotateResponse, SECRETS_PATH, SearchQuery, Secret, SecretPurpose, SecretState, SecretsResponse,
+        ShowAppSignResponse, ShutOut, UpdateAppRequest,
     },
 };
 
@@ -173,11 +173,13 @@ fn keys() -> Vec<Operation> {
             .about("A key never reaches further than the one that makes it.")
             .body(&create)
             .answer(200, "The key, which is in no later answer.", &created),
-        new("list_keys", Method::GET, KEYS_PATH, "List backend keys").query::<ListQuery>().answer(
-            200,
-            "A page of them.",
-            &KeysResponse { keys: vec![key], cursor: None, server_time: NOW },
-        ),
+        new("list_keys", Method::GET, KEYS_PATH, "List backend keys")
+            .about(
+                "`search` finds keys with that in their name, whatever the case of `a` to `z`, and those whose id begins \
+                 with it.",
+            )
+            .query::<SearchQuery>()
+            .answer(200, "A page of them.", &KeysResponse { keys: vec![key], cursor: None, server_time: NOW }),
         new("revoke_key", Method::DELETE, KEY_PATH, "End a backend key")
             .answer(200, "It has ended.", &RevokeKeyResponse { key_id: KEY_ID.to_owned(), server_time: NOW })
             .refuses(&[ErrorCode::NotFound]),

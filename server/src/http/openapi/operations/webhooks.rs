@@ -4,8 +4,8 @@ use axum::http::Method;
 use roompass_wire::{
     ErrorCode,
     http::{
-        CreateWebhookRequest, CreateWebhookResponse, DELIVERIES_PATH, DeliveriesResponse, Delivery, DeliveryAttempt,
-        DeliveryFault, DeliveryState, ListQuery, QueuedResponse, REDELIVER_PATH, RemoveWebhookResponse,
+        CreateWebhookRequest, CreateWebhookResponse, DELIVERIES_PATH, DeliveriesQuery, DeliveriesResponse, Delivery,
+        DeliveryAttempt, DeliveryFault, DeliveryState, QueuedResponse, REDELIVER_PATH, RemoveWebhookResponse,
         RotateWebhookKeyRequest, RotateWebhookKeyResponse, UpdateWebhookRequest, WEBHOOK_KEY_PATH, WEBHOOK_PATH,
         WEBHOOK_TEST_PATH, WEBHOOKS_PATH, Webhook, WebhookResponse, WebhooksResponse,
     },
@@ -113,7 +113,7 @@ fn deliveries() -> Vec<Operation> {
     let queued = QueuedResponse { delivery_id: DELIVERY_ID.to_owned(), server_time: NOW };
     vec![
         new("list_deliveries", Method::GET, DELIVERIES_PATH, "Show the log of deliveries")
-            .query::<ListQuery>()
+            .query::<DeliveriesQuery>()
             .answer(
                 200,
                 "A page of them, the latest first.",
