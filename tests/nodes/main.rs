@@ -20,3 +20,4 @@ mod postgres;
 #[expect(dead_code, reason = "the tests of the server do more with it")]
 #[path = "../../server/tests/support/redis.rs"]
 mod redis;
+mod wiretap;

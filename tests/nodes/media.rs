@@ -10,6 +10,7 @@ use crate::{
     client::{Client, Line},
     cluster::{APP, Cluster, eventually},
     peer::{BOTH, Peer},
+    wiretap::Wiretap,
 };
 
 /// Longer than packets may still come after a change, in packets of another stream.
@@ -100,6 +101,44 @@ async fn by_way_of_another_node_nobody_sends_or_gets_more_than_the_session_may()
     stranger.play("alice-camera").await;
     viewer.sees_more("alice-camera", A_WHILE).await;
     assert!(!stranger.rtc.received_anything());
+}
+
+// proves S4 (media of several nodes)
+#[tokio::test(flavor = "multi_thread")]
+async fn who_writes_to_redis_brings_nobody_back_and_disturbs_nobody() {
+    let cluster = Cluster::start_with_media(2);
+    let wiretap = Wiretap::on(&cluster.redis);
+    let mut alice = Peer::enter(&cluster, 0, "alice", "r").await;
+    alice.publish("alice-camera").await;
+    let mut bob = Peer::enter(&cluster, 1, "bob", "r").await;
+    let mut carol = Peer::enter(&cluster, 1, "carol", "r").await;
+    for (peer, stream_id) in [(&mut bob, "bob-camera"), (&mut carol, "carol-camera")] {
+        peer.publish(stream_id).await;
+        alice.play(stream_id).await;
+        alice.sees(stream_id).await;
+    }
+    bob.rtc.ignore_close();
+    let change = Instant::now();
+    cluster.room(1, &["kick", "bob"]);
+    let letters = wiretap.letters();
+    assert!(letters.len() > 4, "{}", letters.len());
+    for (_, text) in &letters {
+        assert!(!text.contains("camera") && !text.contains("ice-pwd"), "what nodes write can be read");
+    }
+    // All that was said, by both, once more; and some of it as if others had said it.
+    for (channel, text) in &letters {
+        wiretap.write(channel, text);
+        let (from, words) = text[2..].split_once(' ').expect("two parts");
+        let other = channel.rsplit(':').next().expect("a node");
+        wiretap.write(channel, &format!("> {other} {words}"));
+        wiretap.write(&channel.replace(other, from), text);
+    }
+    alice.sees_more("carol-camera", A_WHILE).await;
+    alice.went_silent("bob-camera", change);
+    carol.play("alice-camera").await;
+    carol.sees("alice-camera").await;
+    let log = cluster.nodes[0].log() + &cluster.nodes[1].log();
+    assert!(!log.contains("has gone"), "{log}");
 }
 
 // proves S4 (media of several nodes)

@@ -80,7 +80,7 @@ pub struct AcrossNodes {
     pub abroad: usize,
     /// Sessions of other nodes whose media is forwarded here.
     pub guests: usize,
-    /// How often a session here has lost its media because the node that forwarded it had gone, or had given up the room.
+    /// How often a session here has lost its media because the node that forwarded it had gone.
     pub lost: u64,
 }
 
@@ -268,15 +268,16 @@ impl Post<'_> {
 
     async fn beat(&mut self) {
         let now = Instant::now();
+        // First, because what is sent may have to wait for a bus that hangs.
+        for (owner, guests) in self.guests.end_silent(now) {
+            tracing::warn!(node = %owner, guests, "nothing is heard of a node: the media of its sessions is not forwarded");
+        }
         for (home, is_silent) in self.abroad.homes(now) {
             if is_silent {
                 self.lose(&home, "silent");
             } else {
                 self.order(&home, Order::Beat).await;
             }
-        }
-        for (owner, guests) in self.guests.end_silent(now) {
-            tracing::warn!(node = %owner, guests, "nothing is heard of a node: the media of its sessions is not forwarded");
         }
     }
 
