@@ -192,6 +192,7 @@ impl Service {
         let mut gateway_config = config.gateway.clone();
         gateway_config.server_origins.extend(origins(&origin));
         let media = MediaPlane::start(&config.media).await?;
+        let media = media.joining(nodes.bus(), sealer.clone(), clock.clone());
         let single_use = SingleUse::new(store.clone());
         let limits = Limits::new(&config.limits, metrics.clone());
         let gateway = Gateway::new(
@@ -467,7 +468,8 @@ pub(crate) async fn meet(service: Arc<Service>) {
         let service = Arc::clone(&service);
         async move { operator::answer(&service, app_id, &question).await }
     };
-    tokio::join!(service.nodes.listen(), service.nodes.speak(), Arc::clone(&service.nodes).answer(answer));
+    let (nodes, media) = (&service.nodes, &service.media);
+    tokio::join!(nodes.listen(), nodes.speak(), Arc::clone(nodes).answer(answer), media.meet());
 }
 
 async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {

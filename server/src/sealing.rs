@@ -8,7 +8,9 @@ use aes_gcm::{
     Aes256Gcm, KeyInit,
     aead::{Aead, Payload},
 };
-use rand::TryCryptoRng;
+use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use rand::{TryCryptoRng, rngs::SysRng};
+use serde::{Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 /// The layout of sealed bytes: this byte, 12 bytes of nonce, ciphertext with tag.
@@ -153,6 +155,20 @@ impl Sealer {
         let aad = place.associated_data();
         let plaintext = self.0.decrypt(nonce.into(), Payload { msg: ciphertext, aad: &aad });
         plaintext.map(Zeroizing::new).map_err(|_| SealError::DoesNotOpen)
+    }
+}
+
+impl Sealer {
+    /// Words for another node, as text. Without randomness they are nothing, and make no sense to anybody.
+    pub fn seal_words(&self, place: Place<'_>, words: &impl Serialize) -> String {
+        let text = serde_json::to_vec(words).unwrap_or_default();
+        self.seal(place, &text, &mut SysRng).map(|sealed| STANDARD_NO_PAD.encode(sealed)).unwrap_or_default()
+    }
+
+    /// What [`Sealer::seal_words`] made for `place`, if it was made there.
+    pub fn open_words<T: DeserializeOwned>(&self, place: Place<'_>, sealed: &str) -> Option<T> {
+        let sealed = STANDARD_NO_PAD.decode(sealed).ok()?;
+        serde_json::from_slice(&self.open(place, &sealed).ok()?).ok()
     }
 }
 

@@ -52,6 +52,13 @@ assert.equal((await received(ada.page)).length, 2, "nothing comes of a listener"
 const bobs = `${bob.userId}-camera`;
 kept("two in a call and a third who listens: all of them see and hear");
 
+// As when the node that forwarded the room has died.
+bob.hear({ type: "media_lost" });
+await until("Bob's page has made another connection", () => bob.page.evaluate(() => window.roompassTest.connections.length === 2));
+await flows(ada.name, [bob]);
+await flows(bob.name, [ada, cy]);
+kept("whoever is told that the connection for media is gone makes another");
+
 /** What the server measures of one stream of the room. */
 async function measured(streamId) {
   return (await operator.streams(ROOM)).find((stream) => stream.stream_id === streamId);

@@ -17,6 +17,7 @@ export class Caller {
     caller.faults = await watch(caller.page, url, { except });
     await giveEyes(caller.page);
     await caller.page.routeWebSocket(/\/v1\/gateway/, (socket) => {
+      caller.socket = socket;
       const server = socket.connectToServer();
       server.onMessage((message) => caller.deaf || socket.send(message));
       server.onClose((code, reason) => caller.deaf || socket.close({ code, reason }));
@@ -62,6 +63,11 @@ export class Caller {
   /** From now on the page hears nothing from the server, and goes on with what it does. */
   becomeDeaf() {
     this.deaf = true;
+  }
+
+  /** The page hears this as if the server said it. */
+  hear(message) {
+    this.socket.send(JSON.stringify(message));
   }
 
   log() {

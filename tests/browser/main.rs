@@ -35,6 +35,7 @@ async fn a_call_obeys_the_tokens() {
         promises,
         [
             "two in a call and a third who listens: all of them see and hear",
+            "whoever is told that the connection for media is gone makes another",
             "the operator sees bitrate, loss and round-trip time of each stream",
             "whoever may not publish sends in vain",
             "a revoked user is gone within a second",

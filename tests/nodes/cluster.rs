@@ -39,13 +39,22 @@ pub(crate) struct Node {
 impl Cluster {
     /// So many nodes, and app 77 with these settings.
     pub(crate) fn start(nodes: usize, settings: &[&str]) -> Self {
+        Self::start_with(nodes, settings, "")
+    }
+
+    /// So many nodes, which forward media over loopback, and app 77.
+    pub(crate) fn start_with_media(nodes: usize) -> Self {
+        Self::start_with(nodes, &[], "[media]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n")
+    }
+
+    fn start_with(nodes: usize, settings: &[&str], more: &str) -> Self {
         let directory = tempfile::tempdir().expect("there is room");
         let redis = Redis::start();
         let key_file = directory.path().join("master.key");
         fs::write(&key_file, MASTER_KEY).expect("it can be written");
         fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).expect("it is ours");
         let config = format!(
-            "[server]\ndrain_secs = 12\n[store]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[master_key]\nfile = \"{}\"\n[log]\nformat = \"json\"\n",
+            "[server]\ndrain_secs = 12\n[store]\nurl = \"{}\"\n[bus]\nurl = \"{}\"\n[master_key]\nfile = \"{}\"\n[log]\nformat = \"json\"\n{more}",
             Postgres::shared().database(),
             redis.url(),
             key_file.display(),
@@ -120,12 +129,17 @@ impl Cluster {
 
     /// A token for everything in `room_id`, from a node that lives.
     pub(crate) async fn token(&self, user_id: &str, room_id: &str) -> String {
+        self.token_for(user_id, room_id, vec![PrivilegeName::Login, PrivilegeName::Publish]).await
+    }
+
+    /// A token for these privileges in `room_id`.
+    pub(crate) async fn token_for(&self, user_id: &str, room_id: &str, privileges: Vec<PrivilegeName>) -> String {
         let url = &self.nodes.last().expect("there is a node").url;
         let backend = BackendClient::new(url, APP, BackendKey::new(&self.backend_key)).expect("the address is good");
         let request = MintRequest {
             user_id: user_id.to_owned(),
             room_id: Some(room_id.to_owned()),
-            privileges: Some(vec![PrivilegeName::Login, PrivilegeName::Publish]),
+            privileges: Some(privileges),
             ..MintRequest::default()
         };
         let token = backend.mint(&request).await.expect("the request is good").token;

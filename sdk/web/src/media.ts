@@ -97,6 +97,11 @@ export class Media {
     if (this.#connection && this.#connection.connectionState !== "connected") await this.#rebuild();
   }
 
+  /** The server has lost the connection, or never knew it. */
+  lost(): void {
+    if (this.#connection) this.#rebuildAgain();
+  }
+
   /** The stay began anew: nothing of the old connection counts. What is wanted again is added by its owner. */
   reset(): void {
     this.#stopMending();
@@ -198,6 +203,13 @@ export class Media {
     for (const [streamId, publication] of this.#publishing) this.#addPublication(connection, streamId, publication);
     for (const [streamId, playing] of this.#playing) this.#addPlay(connection, streamId, playing);
     await this.#negotiate();
+  }
+
+  /** The same, again and again until it is there or not wanted any more. */
+  #rebuildAgain(): void {
+    this.#rebuild().catch(() => {
+      this.#stopMending = this.options.environment.after(MEND_MS, () => this.#rebuildAgain());
+    });
   }
 
   /** Tells the server what is sent and received now, and does what it answers. */

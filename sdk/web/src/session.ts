@@ -361,6 +361,9 @@ export class Session {
       case "play_stopped":
         this.streams.playStopped(notice.stream_id, notice.code, notice.number);
         break;
+      case "media_lost":
+        this.streams.media.lost();
+        break;
       case "reconnect":
         this.#hint = notice.within_secs * 1000;
         this.#move();

@@ -178,6 +178,7 @@ export type Notice =
   | { type: "reconnect"; within_secs: number }
   | { type: "publish_stopped"; stream_id: string; code: string; number: number }
   | { type: "play_stopped"; stream_id: string; code: string; number: number }
+  | { type: "media_lost" }
   | Kicked;
 
 export type ServerMessage = Hello | Answer | WireError | Notice;

@@ -17,6 +17,7 @@ pub(crate) enum Command {
     Play { session: u64, stream_id: Arc<str> },
     StopPlay { session: u64, stream_id: Arc<str>, reason: Reason },
     End { session: u64, reason: Reason },
+    EndRoom { room: Arc<str>, reason: Reason },
     Snapshot { reply: oneshot::Sender<WorkerSnapshot> },
     Shutdown,
 }

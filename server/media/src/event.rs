@@ -25,6 +25,8 @@ pub enum Reason {
     Misbehaved,
     /// The node stops.
     ShuttingDown,
+    /// Another node forwards the room.
+    Moved,
 }
 
 impl Reason {
@@ -40,6 +42,7 @@ impl Reason {
             Self::Disconnected => "disconnected",
             Self::Misbehaved => "misbehaved",
             Self::ShuttingDown => "shutting_down",
+            Self::Moved => "moved",
         }
     }
 }

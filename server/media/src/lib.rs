@@ -25,5 +25,5 @@ pub use event::{Event, Reason};
 pub use media::{Media, Opening};
 pub use offer::{Answer, Idle, IdleTrack, Offer, Role, Track};
 pub use rights::{Kind, Kinds, Rights, Streams};
-pub use session::Session;
+pub use session::{Session, check_candidate};
 pub use stats::{PlayedTrack, PublishedTrack, SessionStats, Snapshot, Totals, TrackStats};

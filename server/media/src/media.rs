@@ -18,7 +18,7 @@ use tokio::{
 };
 
 use crate::{
-    Event, MediaConfig, MediaError, Rights, Session, Snapshot, Totals,
+    Event, MediaConfig, MediaError, Reason, Rights, Session, Snapshot, Totals,
     command::Command,
     inbox::Inbox,
     net::{Arrivals, Departures, Routes, TcpConnections, Udp},
@@ -147,6 +147,12 @@ impl Media {
         let Opening { room, user_id, rights } = opening;
         inbox.command(Command::Open { session, room, user_id, rights, events });
         Ok((Session::new(session, Arc::clone(&self.0.arrivals), worker, place), heard))
+    }
+
+    /// Ends every session of a room, because another node forwards it or nobody is to.
+    pub fn end_room(&self, room: impl Into<Arc<str>>, reason: Reason) {
+        let room = room.into();
+        self.0.arrivals.inboxes[self.worker_of(&room)].command(Command::EndRoom { room, reason });
     }
 
     /// What the node has counted since it started.

@@ -31,14 +31,14 @@ impl Session {
         self.session
     }
 
-    /// Answers the client's offer.
+    /// Answers the client's offer. It is taken in with this call; what is returned only waits for the answer.
     ///
     /// # Errors
     /// [`MediaError::Offer`] for an offer that cannot be used, [`MediaError::Ended`] when the session is over.
-    pub async fn offer(&self, offer: Offer) -> Result<Answer, MediaError> {
+    pub fn offer(&self, offer: Offer) -> impl Future<Output = Result<Answer, MediaError>> + Send + use<> {
         let (reply, answer) = oneshot::channel();
         self.command(Command::Offer { session: self.session, offer, reply });
-        answer.await.map_err(|_| MediaError::Ended)?
+        async { answer.await.map_err(|_| MediaError::Ended)? }
     }
 
     /// Takes in a candidate of the client, in the form of an SDP attribute (`candidate:…`). With ICE lite it is the
@@ -47,12 +47,9 @@ impl Session {
     /// # Errors
     /// [`MediaError::Candidate`].
     pub fn candidate(&self, candidate: &str) -> Result<(), MediaError> {
-        // The end of candidates, and names that only the client's own network knows, tell nothing.
-        if candidate.is_empty() || candidate.split(' ').nth(4).is_some_and(|host| host.ends_with(".local")) {
-            return Ok(());
+        if let Some(candidate) = read_candidate(candidate)? {
+            self.command(Command::Candidate { session: self.session, candidate });
         }
-        let candidate = Candidate::from_sdp_string(candidate).map_err(|_| MediaError::Candidate)?;
-        self.command(Command::Candidate { session: self.session, candidate });
         Ok(())
     }
 
@@ -86,6 +83,22 @@ impl Session {
     pub fn end(self, reason: Reason) {
         self.command(Command::End { session: self.session, reason });
     }
+}
+
+/// Whether `candidate` is one that [`Session::candidate`] takes in.
+///
+/// # Errors
+/// [`MediaError::Candidate`].
+pub fn check_candidate(candidate: &str) -> Result<(), MediaError> {
+    read_candidate(candidate).map(drop)
+}
+
+fn read_candidate(candidate: &str) -> Result<Option<Candidate>, MediaError> {
+    // The end of candidates, and names that only the client's own network knows, tell nothing.
+    if candidate.is_empty() || candidate.split(' ').nth(4).is_some_and(|host| host.ends_with(".local")) {
+        return Ok(None);
+    }
+    Candidate::from_sdp_string(candidate).map(Some).map_err(|_| MediaError::Candidate)
 }
 
 impl Drop for Session {

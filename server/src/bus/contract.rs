@@ -44,6 +44,8 @@ pub(crate) async fn run<M: Meeting>(mut meeting: impl FnMut() -> M) {
     what_a_dead_node_held_is_free(&meeting()).await;
     nodes_know_of_each_other_while_they_live(&meeting()).await;
     every_other_node_is_asked_and_whoever_is_silent_is_named(&meeting()).await;
+    a_name_has_one_home_until_that_leaves_or_dies(&meeting()).await;
+    letters_come_in_order_to_the_one_they_are_for(&meeting()).await;
 }
 
 const TERMS: Terms = Terms { since: 1, rank: 1, newest_wins: true, limit: 0, again: false };
@@ -416,4 +418,40 @@ async fn every_other_node_is_asked_and_whoever_is_silent_is_named<M: Meeting>(me
     )
     .0;
     same(answers.unwrap().silent, Vec::new());
+}
+
+async fn a_name_has_one_home_until_that_leaves_or_dies<M: Meeting>(meeting: &M) {
+    let (here, there) = (meeting.join().await, meeting.join().await);
+    let [one, two] = [1, 2].map(|app_id| AppId::new(app_id).unwrap());
+    let (a, b) = tokio::join!(here.home(one, "media:r"), there.home(one, "media:r"));
+    let (home, guest) = if a.clone().unwrap() == *here.node() { (&here, &there) } else { (&there, &here) };
+    same(a.unwrap(), b.unwrap());
+    for asks in [home, guest] {
+        same(&asks.home(one, "media:r").await.unwrap(), home.node());
+    }
+    same(&guest.home(one, "media:q").await.unwrap(), guest.node());
+    same(&guest.home(two, "media:r").await.unwrap(), guest.node());
+    // Only by its home.
+    guest.leave_home(one, "media:r").await.unwrap();
+    same(&guest.home(one, "media:r").await.unwrap(), home.node());
+    home.leave_home(one, "media:r").await.unwrap();
+    same(&guest.home(one, "media:r").await.unwrap(), guest.node());
+    same(&home.home(one, "media:r").await.unwrap(), guest.node());
+    guest.close().await;
+    same(&home.home(one, "media:r").await.unwrap(), home.node());
+}
+
+async fn letters_come_in_order_to_the_one_they_are_for<M: Meeting>(meeting: &M) {
+    let (a, b, c) = (meeting.join().await, meeting.join().await, meeting.join().await);
+    for number in 0..50 {
+        assert!(a.send(b.node(), &format!("letter {number}\nof a")).await.unwrap());
+    }
+    assert!(a.send(c.node(), "").await.unwrap());
+    for number in 0..50 {
+        let letter = timeout(DEADLINE, b.letter()).await.expect("it comes");
+        same(letter, Letter { from: a.node().clone(), text: format!("letter {number}\nof a") });
+    }
+    let letter = timeout(DEADLINE, c.letter()).await.expect("it comes");
+    same(letter, Letter { from: a.node().clone(), text: String::new() });
+    assert!(!a.send(&NodeId::from("0123456789abcdef"), "x").await.unwrap(), "nobody is there");
 }

@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use token_gen::AppId;
 
 use super::{
-    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, MAX_TOLD, MAX_TOLD_BYTES, News,
-    NodeId, Posted, Question, Record, Tally, Terms, Told, Topic, desk::Desk, inbox::Inbox,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, MAX_TOLD, MAX_TOLD_BYTES,
+    News, NodeId, Posted, Question, Record, Tally, Terms, Told, Topic, desk::Desk, inbox::Inbox, letters::Letters,
 };
 
 /// Where the nodes of one process meet.
@@ -25,6 +25,7 @@ pub struct LocalBus {
     hub: LocalHub,
     inbox: Arc<Inbox>,
     desk: Arc<Desk>,
+    letters: Arc<Letters>,
     /// Whether no other node can come.
     is_alone: bool,
 }
@@ -33,6 +34,8 @@ pub struct LocalBus {
 struct State {
     nodes: HashMap<NodeId, Arc<Inbox>>,
     desks: HashMap<NodeId, Arc<Desk>>,
+    letters: HashMap<NodeId, Arc<Letters>>,
+    homes: HashMap<(AppId, String), NodeId>,
     followers: HashMap<Topic, HashSet<NodeId>>,
     boards: HashMap<Topic, Standing>,
     /// The highest number of any board: one that comes again goes on with higher ones.
@@ -63,11 +66,12 @@ struct Claim {
 impl LocalHub {
     /// A new node.
     pub fn join(&self, node: NodeId) -> LocalBus {
-        let (inbox, desk) = (Arc::<Inbox>::default(), Arc::<Desk>::default());
+        let (inbox, desk, letters) = (Arc::<Inbox>::default(), Arc::<Desk>::default(), Arc::<Letters>::default());
         let mut state = self.lock();
         state.nodes.insert(node.clone(), Arc::clone(&inbox));
         state.desks.insert(node.clone(), Arc::clone(&desk));
-        LocalBus { node, hub: self.clone(), inbox, desk, is_alone: false }
+        state.letters.insert(node.clone(), Arc::clone(&letters));
+        LocalBus { node, hub: self.clone(), inbox, desk, letters, is_alone: false }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -256,6 +260,20 @@ impl Bus for LocalBus {
         Ok(())
     }
 
+    async fn home(&self, app_id: AppId, name: &str) -> Result<NodeId, BusError> {
+        let mut state = self.hub.lock();
+        let name = (app_id, name.to_owned());
+        let held = state.homes.get(&name).filter(|node| state.lives(node)).cloned();
+        let home = held.unwrap_or_else(|| self.node.clone());
+        state.homes.insert(name, home.clone());
+        Ok(home)
+    }
+
+    async fn leave_home(&self, app_id: AppId, name: &str) -> Result<(), BusError> {
+        self.hub.lock().homes.retain(|(of, home), node| (*of, &**home) != (app_id, name) || *node != self.node);
+        Ok(())
+    }
+
     async fn set(&self, topic: &Topic, key: &str, text: &str) -> Result<(), BusError> {
         let mut state = self.hub.lock();
         let key = Arc::<str>::from(key);
@@ -335,9 +353,22 @@ impl Bus for LocalBus {
         Ok(())
     }
 
+    async fn send(&self, to: &NodeId, text: &str) -> Result<bool, BusError> {
+        let letters = self.hub.lock().letters.get(to).cloned();
+        let letter = Letter { from: self.node.clone(), text: text.to_owned() };
+        Ok(letters.is_some_and(|letters| {
+            letters.put(letter);
+            true
+        }))
+    }
+
+    async fn letter(&self) -> Letter {
+        self.letters.next().await
+    }
+
     fn tally(&self) -> Tally {
         // Within a process nothing is sent, and nothing is lost.
-        Tally { waiting: self.inbox.len() + self.desk.len(), ..Tally::default() }
+        Tally { waiting: self.inbox.len() + self.desk.len() + self.letters.len(), ..Tally::default() }
     }
 
     async fn close(&self) {
@@ -345,6 +376,7 @@ impl Bus for LocalBus {
         state.nodes.remove(&self.node);
         state.cards.remove(&self.node);
         state.desks.remove(&self.node);
+        state.letters.remove(&self.node);
         state.followers.values_mut().for_each(|followers| followers.retain(|node| *node != self.node));
         for inbox in state.nodes.values() {
             inbox.push(News::NodeGone(self.node.clone()));

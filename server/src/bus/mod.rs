@@ -3,13 +3,14 @@
 //!
 //! A [`Topic`] has a board of entries, each put there by the node that holds it, and followers who hear of every change
 //! by its number. A node lives as long as it renews its lease; what a dead node held is free for others. A node may ask
-//! all others something, and hears what each of them answers. Knows nothing of what the texts mean. [`BusUrl`] chooses between [`LocalBus`], for nodes within one process, and [`RedisBus`].
+//! all others something, and hears what each of them answers, or write to one of them. Knows nothing of what the texts mean. [`BusUrl`] chooses between [`LocalBus`], for nodes within one process, and [`RedisBus`].
 
 #[cfg(test)]
 pub(crate) mod contract;
 mod counts;
 mod desk;
 mod inbox;
+mod letters;
 mod local;
 mod redis;
 mod url;
@@ -245,6 +246,15 @@ pub struct Question {
     pub text: String,
 }
 
+/// What another node has sent to this one alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Letter {
+    /// Who says that it has sent it.
+    pub from: NodeId,
+    /// What it says.
+    pub text: String,
+}
+
 /// What the other nodes said.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Answers {
@@ -308,6 +318,13 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Gives a name back, if `key` has it.
     async fn release(&self, app_id: AppId, name: &str, key: &str) -> Result<(), BusError>;
 
+    /// The node that is home to `name` in an app: this one from now on, if none is that lives. Asked again by its home, it
+    /// stays so; what is not asked about for a quarter of an hour has none.
+    async fn home(&self, app_id: AppId, name: &str) -> Result<NodeId, BusError>;
+
+    /// Is home to `name` no longer, if it is.
+    async fn leave_home(&self, app_id: AppId, name: &str) -> Result<(), BusError>;
+
     /// Sets a value of the board itself, or removes it if `text` is empty. It stays until the last entry has gone.
     async fn set(&self, topic: &Topic, key: &str, text: &str) -> Result<(), BusError>;
 
@@ -345,6 +362,12 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// Answers a question.
     async fn answer(&self, question: &Question, text: &str) -> Result<(), BusError>;
+
+    /// Sends a letter to one node; its letters of one sender come in order, but some may be lost. `false`: nobody is there.
+    async fn send(&self, to: &NodeId, text: &str) -> Result<bool, BusError>;
+
+    /// The next letter of another node; for one task. Dropping the future loses nothing.
+    async fn letter(&self) -> Letter;
 
     /// What has passed over it.
     fn tally(&self) -> Tally;

@@ -43,6 +43,8 @@ pub(super) struct Edge<'a> {
     pub(super) session_id: SessionId,
     pub(super) room_session_id: u64,
     pub(super) resume_key: ResumeKey,
+    /// The token, if it had to be opened to learn whose it is.
+    pub(super) opened: Option<SessionToken>,
 }
 
 /// Judges `login` and, if it passes, enters the room. Says the result once, in the log and in the audit trail, and counts
@@ -134,7 +136,7 @@ async fn judge_and_enter(
     gateway: &Gateway,
     login: &Login,
     names: &Names,
-    edge: Edge<'_>,
+    mut edge: Edge<'_>,
     now: UnixSeconds,
 ) -> Result<(Stay, Answer), Refusal> {
     let app = app(gateway, login.app_id)?;
@@ -142,7 +144,7 @@ async fn judge_and_enter(
         // Before any credential is looked at: a page cannot try them out from elsewhere.
         return Err(Refusal { code: ErrorCode::Forbidden, reason: None, exact: "origin" });
     }
-    let presented = present(gateway, &app, login, edge.challenge, edge.visitor.address, now);
+    let presented = present(gateway, &app, login, &mut edge, now);
     let admission = login::decide(app.settings(), presented)?;
     let token_id = admission.grant.token().map(|token| token.token_id);
     if token_id.is_some_and(|token_id| gateway.condemned.holds(app.app_id(), token_id, now)) {
@@ -294,27 +296,21 @@ fn app(gateway: &Gateway, app_id: u32) -> Result<Arc<App>, Refusal> {
 }
 
 /// Checks each credential on its own.
-fn present(
-    gateway: &Gateway,
-    app: &App,
-    login: &Login,
-    challenge: &[u8; CHALLENGE_LEN],
-    address: IpAddr,
-    now: UnixSeconds,
-) -> Presented {
+fn present(gateway: &Gateway, app: &App, login: &Login, edge: &mut Edge<'_>, now: UnixSeconds) -> Presented {
     let context = ProofContext {
         server_origins: &gateway.config.server_origins,
-        challenge,
+        challenge: edge.challenge,
         user_id: &login.user_id,
         room_id: &login.room_id,
         now,
     };
     Presented {
         token: login.token.as_deref().map(|token| {
-            let source = source_of(address);
+            let source = source_of(edge.visitor.address);
             let attempt =
                 Attempt { user_id: Some(&login.user_id), room_id: Some(&login.room_id), source: Some(&source) };
-            let token = SessionToken::open(&gateway.tokens, app, token, attempt, now)?;
+            let opened = edge.opened.take().map(Ok);
+            let token = opened.unwrap_or_else(|| SessionToken::open(&gateway.tokens, app, token, attempt, now))?;
             token.permit_login(&login.room_id, now)?;
             Ok(token)
         }),

@@ -158,8 +158,8 @@ pub(super) async fn adopt(
     session.restore(times, &lost.presence().streams, &kept.playing, kept.withheld.clone());
     let seat = gateway.seats.take(app.app_id(), session_id, key, Arc::clone(&outbox));
     let Kept { user_name, sdk, .. } = kept;
-    // Its client offers anew, to this node.
-    let mut media = StayMedia::new(&gateway.media, app.app_id(), session.room_id(), &user_id);
+    // Its client offers anew, by way of this node.
+    let mut media = StayMedia::new(&gateway.media, app.app_id(), session.room_id(), &user_id).elsewhere_before();
     let (publishing, playing) = session.streams();
     media.follow(publishing, playing, GoneReason::Stopped);
     let mut stay = Stay { app, user_id, user_name, sdk, session_id, session, media, place: None, outbox, line, seat };

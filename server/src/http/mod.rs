@@ -65,6 +65,23 @@ pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 const MAX_BATCH_BODY_BYTES: usize = 1024 * 1024;
 const TWO_YEARS: HeaderValue = HeaderValue::from_static("max-age=63072000");
 
+/// Who may call what the gateway serves over HTTP.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ByMedia {
+    /// Whoever shows a room token that grants it.
+    RoomToken,
+    /// Whoever knows the address, which only its maker was told.
+    Address,
+}
+
+/// What the gateway serves over HTTP, which judges by itself who may.
+const OF_GATEWAY: &[(&str, Method, ByMedia)] = &[
+    (WHIP_PATH, Method::POST, ByMedia::RoomToken),
+    (WHEP_PATH, Method::POST, ByMedia::RoomToken),
+    (MEDIA_PATH, Method::PATCH, ByMedia::Address),
+    (MEDIA_PATH, Method::DELETE, ByMedia::Address),
+];
+
 fn routes() -> Vec<Route> {
     vec![
         Route::get(HEALTH_PATH, Policy::Public, health::live),
@@ -161,15 +178,9 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
 }
 
 fn surrounded(router: Router, service: &Arc<Service>) -> Router {
-    let of_gateway = [
-        (GATEWAY_PATH, Method::GET),
-        (WHIP_PATH, Method::POST),
-        (WHEP_PATH, Method::POST),
-        (MEDIA_PATH, Method::PATCH),
-        (MEDIA_PATH, Method::DELETE),
-    ];
     let paths = routes().into_iter().chain(console::routes()).map(|route| (route.path, route.method));
-    let counted = paths.chain(of_gateway);
+    let of_gateway = OF_GATEWAY.iter().map(|(path, method, _)| (*path, method.clone()));
+    let counted = paths.chain([(GATEWAY_PATH, Method::GET)]).chain(of_gateway);
     let counts = service.metrics.requests.table(counted);
     let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
     router.layer(from_fn_with_state(edge, layers::surround))

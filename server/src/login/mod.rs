@@ -16,7 +16,7 @@ use token_gen::{CHALLENGE_LEN, Denied, LoginProof, Privilege, Rights, TokenId, U
 
 use crate::{
     apps::{App, AppSettings, AuthMode, BothCredentials},
-    tokens::{self, Attempt, Tokens},
+    tokens::{self, Attempt, Checked, Tokens},
 };
 pub use tokens::permit_publish;
 
@@ -82,15 +82,7 @@ impl SessionToken {
         attempt: Attempt<'_>,
         now: UnixSeconds,
     ) -> Result<Self, Refusal> {
-        let checked = tokens.check(app, token, attempt, now)?;
-        Ok(Self {
-            token_id: checked.token_id,
-            is_authentic: checked.is_authentic(),
-            secret_id: checked.secret_id,
-            issued_at: checked.claims.issued_at,
-            expire_at: checked.claims.expire_at,
-            rights: checked.rights,
-        })
+        Ok(tokens.check(app, token, attempt, now)?.into())
     }
 
     /// What was opened before, on another node.
@@ -128,6 +120,19 @@ impl SessionToken {
 
     fn deny_login(&self, denied: Denied) -> Refusal {
         if self.is_authentic { login_denied(denied) } else { Refusal::because(ErrorCode::TokenInvalid, denied.code()) }
+    }
+}
+
+impl From<Checked> for SessionToken {
+    fn from(checked: Checked) -> Self {
+        Self {
+            token_id: checked.token_id,
+            is_authentic: checked.is_authentic(),
+            secret_id: checked.secret_id,
+            issued_at: checked.claims.issued_at,
+            expire_at: checked.claims.expire_at,
+            rights: checked.rights,
+        }
     }
 }
 

@@ -1,12 +1,17 @@
 //! Looking at the media of one app from outside, for operators.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use roompass_media::{PlayedTrack, PublishedTrack, SessionStats};
 use token_gen::AppId;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::{MediaPlane, room_name};
+use crate::rooms::Found;
 
 /// How old what is shown may be. To measure, the media plane leaves off forwarding for a moment: however many ask, it
 /// does so once in this time.
@@ -57,6 +62,23 @@ impl Look {
     pub fn published(&self, room_id: &str, user_id: &str, stream_id: &str) -> impl Iterator<Item = &PublishedTrack> {
         let tracks = self.session(room_id, user_id).into_iter().flat_map(|session| &session.published);
         tracks.filter(move |track| *track.stream_id == *stream_id)
+    }
+
+    /// Every stream that is published, with where it is, once.
+    pub fn streams(&self) -> impl Iterator<Item = (String, Found)> {
+        let of_app = room_name(self.app_id, "");
+        let rooms =
+            self.sessions.iter().filter_map(move |(room, sessions)| Some((room.strip_prefix(&of_app)?, sessions)));
+        let streams: BTreeMap<String, Found> = rooms
+            .flat_map(|(room_id, sessions)| sessions.iter().map(move |session| (room_id, session)))
+            .flat_map(|(room_id, session)| session.published.iter().map(move |track| (room_id, session, track)))
+            .filter(|(_, _, track)| track.is_live)
+            .map(|(room_id, session, track)| {
+                let place = Found { room_id: room_id.to_owned(), user_id: session.user_id.to_string() };
+                (track.stream_id.to_string(), place)
+            })
+            .collect();
+        streams.into_iter()
     }
 
     /// What each receiver gets of `stream_id`.

@@ -1,8 +1,12 @@
 //! Between the rules of a stay and the media plane: which packets go through is said here, from what the session may do
 //! and does at that moment.
 //!
+//! Of several nodes, one forwards all media of a room; `across` is the way there from the node that has a session.
 //! Knows no tokens: the gateway's session has judged them. Knows no packets: those are in `roompass_media`.
 
+mod across;
+mod homes;
+mod local;
 mod look;
 mod stay;
 
@@ -15,11 +19,14 @@ use roompass_media::{Limits, Media, MediaConfig, MediaError, Totals};
 use roompass_wire::{ErrorCode, gateway::IceServer};
 use token_gen::{AppId, UnixSeconds};
 
+pub use across::AcrossNodes;
 pub use look::Look;
 pub use roompass_media::turn::{IceServers, TurnSecret};
 pub use stay::StayMedia;
 
-use crate::config::ConfigError;
+use crate::{bus::Bus, clock::Clock, config::ConfigError, sealing::Sealer};
+use across::Across;
+use homes::Homes;
 
 /// What the operator says of media.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +52,9 @@ pub struct MediaPlane {
     ice: Arc<IceServers>,
     max_publish_bps: Option<u64>,
     seen: Arc<look::Seen>,
+    homes: Arc<Homes>,
+    /// None, if there can be no other node.
+    across: Option<Arc<Across>>,
 }
 
 impl MediaPlane {
@@ -68,7 +78,33 @@ impl MediaPlane {
             }
         };
         let ice = Arc::new(settings.ice.clone());
-        Ok(Self { media, ice, max_publish_bps: settings.max_publish_bps, seen: Arc::default() })
+        Ok(Self { media, ice, max_publish_bps: settings.max_publish_bps, ..Self::default() })
+    }
+
+    /// The same, with those of the other nodes on `bus`. What is said to them is sealed with `sealer`.
+    #[must_use]
+    pub fn joining(self, bus: &Arc<dyn Bus>, sealer: Sealer, clock: Arc<dyn Clock>) -> Self {
+        if bus.is_alone() || self.media.is_none() {
+            return self;
+        }
+        Self { across: Some(Arc::new(Across::new(Arc::clone(bus), sealer, clock))), ..self }
+    }
+
+    /// Does its part in the media of other nodes' sessions, and in keeping each room on one node; for ever.
+    pub async fn meet(&self) {
+        if let (Some(across), Some(media)) = (&self.across, &self.media) {
+            tokio::join!(across.run(self), self.homes.keep(across.bus(), media));
+        }
+    }
+
+    /// Whether another node may forward the media of a session here.
+    pub fn shares_rooms(&self) -> bool {
+        self.across.is_some()
+    }
+
+    /// What is forwarded between nodes.
+    pub fn across_nodes(&self) -> AcrossNodes {
+        self.across.as_ref().map(|across| across.counted()).unwrap_or_default()
     }
 
     /// What has been counted, if media is forwarded at all.
@@ -103,8 +139,14 @@ impl MediaPlane {
         Ok((spelt.collect(), expire_at))
     }
 
-    /// Ends every session. Returns when the ports are closed.
+    /// Ends every session, those of other nodes too, whose clients go on at another node. Returns when the ports are
+    /// closed.
     pub async fn shutdown(&self) {
+        if let Some(across) = &self.across {
+            // In this order: whoever hears that it is over finds the room free.
+            self.homes.leave_all(across.bus()).await;
+            across.close().await;
+        }
         if let Some(media) = self.media.clone() {
             // It waits for threads. A failure here is one of theirs, and has been said.
             let _ = tokio::task::spawn_blocking(move || media.shutdown()).await;

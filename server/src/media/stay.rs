@@ -1,32 +1,45 @@
-//! The media of one stay: follows what its session publishes and plays.
+//! The media of one stay: follows what its session publishes and plays, wherever its packets are forwarded.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-use roompass_media::{
-    Event, Idle, Kind, Kinds, MediaError, Offer, Opening, Reason, Rights, Role, Session, Streams, Track,
-};
+use roompass_media::{Event, Reason, check_candidate};
 use roompass_wire::{
     ErrorCode,
-    gateway::{GoneReason, IdleTrack, MediaAnswer, MediaKind as WireKind, MediaOffer},
+    gateway::{GoneReason, MediaAnswer, MediaOffer},
 };
-use token_gen::{AppId, MediaKind, MediaKinds, RoomId, StreamId};
+use token_gen::{AppId, MediaKinds, RoomId, StreamId};
 use tokio::sync::mpsc;
 
-use super::{MediaPlane, room_name};
+use super::{
+    MediaPlane,
+    across::Far,
+    local::{Doing, Local, Unanswered, Who, code_of},
+};
+
+/// How many nodes are tried for a first offer: the one that was to answer it may have died at that moment.
+const TRIES: usize = 3;
 
 /// The media of one stay. Costs nothing until the client offers, and ends when dropped.
 #[derive(Debug)]
 pub struct StayMedia {
     plane: MediaPlane,
-    room: Arc<str>,
-    user_id: Arc<str>,
+    app_id: AppId,
+    who: Who,
     publishing: BTreeMap<StreamId, MediaKinds>,
     playing: BTreeSet<StreamId>,
-    session: Option<Session>,
+    line: Option<Line>,
     events: Option<mpsc::Receiver<Event>>,
+    /// Whether the client does not know yet that what it had is gone.
+    is_lost: bool,
+}
+
+/// Where the packets go.
+#[derive(Debug)]
+enum Line {
+    /// Through this node.
+    Here(Local),
+    /// Through the node that forwards the room.
+    There(Far),
 }
 
 impl StayMedia {
@@ -34,13 +47,20 @@ impl StayMedia {
     pub fn new(plane: &MediaPlane, app_id: AppId, room_id: &RoomId, user_id: &str) -> Self {
         Self {
             plane: plane.clone(),
-            room: room_name(app_id, room_id.as_str()).into(),
-            user_id: user_id.into(),
+            app_id,
+            who: Who::new(app_id, room_id.as_str(), user_id),
             publishing: BTreeMap::new(),
             playing: BTreeSet::new(),
-            session: None,
+            line: None,
             events: None,
+            is_lost: false,
         }
+    }
+
+    /// The same, for a stay that began on another node: whatever connection its client has is not known here.
+    #[must_use]
+    pub fn elsewhere_before(self) -> Self {
+        Self { is_lost: self.plane.media.is_some(), ..self }
     }
 
     /// From now on the session publishes and plays exactly this; what ends by it ends for `reason`. The media plane lets
@@ -54,46 +74,44 @@ impl StayMedia {
         if (&self.publishing, &self.playing) == (publishing, playing) {
             return;
         }
-        let (before, played) = (
-            std::mem::replace(&mut self.publishing, publishing.clone()),
-            std::mem::replace(&mut self.playing, playing.clone()),
-        );
-        let Some(session) = &self.session else { return };
-        let reason = reason_of(reason);
-        for gone in before.keys().filter(|stream_id| !publishing.contains_key(*stream_id)) {
-            session.stop_publish(gone.as_str(), reason);
-        }
-        for gone in played.difference(playing) {
-            session.stop_play(gone.as_str(), reason);
-        }
-        session.set_rights(self.rights());
-        for (stream_id, kinds) in publishing.iter().filter(|(stream_id, kinds)| before.get(stream_id) != Some(kinds)) {
-            session.publish(stream_id.as_str(), kinds_of(*kinds));
-        }
-        for new in playing.difference(&played) {
-            session.play(new.as_str());
+        (self.publishing, self.playing) = (publishing.clone(), playing.clone());
+        let doing = self.doing();
+        match &mut self.line {
+            Some(Line::Here(local)) => local.follow(doing, reason),
+            Some(Line::There(far)) => far.follow(doing, reason),
+            None => {}
         }
     }
 
     /// Answers the client's offer.
     ///
     /// # Errors
-    /// [`ErrorCode::MediaUnavailable`], [`ErrorCode::MediaFull`], [`ErrorCode::MediaInvalid`].
+    /// [`ErrorCode::MediaUnavailable`], [`ErrorCode::MediaFull`], [`ErrorCode::MediaInvalid`]; [`ErrorCode::Unavailable`]
+    /// if the node that forwards the room has gone.
     pub async fn offer(&mut self, offer: MediaOffer) -> Result<MediaAnswer, ErrorCode> {
-        let tracks = offer.tracks.into_iter().map(|track| {
-            let role = match track.publish {
-                None => Role::Play,
-                Some(WireKind::Audio) => Role::Publish(Kind::Audio),
-                Some(WireKind::Video) => Role::Publish(Kind::Video),
-                Some(WireKind::Screen) => Role::Publish(Kind::Screen),
-                Some(WireKind::Data | WireKind::Unknown) => return Err(ErrorCode::MediaInvalid),
+        for _ in 0..TRIES {
+            let is_first = self.line.is_none();
+            if is_first {
+                self.open().await?;
+            }
+            let doing = self.doing();
+            let answered = match &mut self.line {
+                Some(Line::Here(local)) => local.offer(offer.clone()).await,
+                Some(Line::There(far)) => far.offer(offer.clone(), doing).await,
+                None => Err(Unanswered::Gone),
             };
-            Ok(Track { mid: track.mid, stream_id: track.stream_id.into(), role })
-        });
-        let offered = Offer { sdp: offer.sdp, tracks: tracks.collect::<Result<_, _>>()? };
-        let answer = self.session()?.offer(offered).await.map_err(|error| code_of(&error))?;
-        let idle = answer.idle.into_iter().map(|track| IdleTrack { mid: track.mid, why: why(track.why).to_owned() });
-        Ok(MediaAnswer { id: offer.id, sdp: answer.sdp, idle: idle.collect() })
+            match answered {
+                Ok(answer) => return Ok(answer),
+                Err(Unanswered::Refused(code)) => return Err(code),
+                Err(Unanswered::Gone) => self.close(),
+            }
+            if !is_first {
+                // It was a change of a connection that is gone: the client has to make another.
+                self.is_lost = true;
+                break;
+            }
+        }
+        Err(ErrorCode::Unavailable)
     }
 
     /// Takes in an address of the client.
@@ -101,92 +119,66 @@ impl StayMedia {
     /// # Errors
     /// [`ErrorCode::MediaInvalid`], also before the first offer.
     pub fn candidate(&self, candidate: &str) -> Result<(), ErrorCode> {
-        let session = self.session.as_ref().ok_or(ErrorCode::MediaInvalid)?;
-        session.candidate(candidate).map_err(|error| code_of(&error))
+        match &self.line {
+            Some(Line::Here(local)) => local.candidate(candidate),
+            Some(Line::There(far)) => {
+                check_candidate(candidate).map_err(|error| code_of(&error))?;
+                far.candidate(candidate);
+                Ok(())
+            }
+            None => Err(ErrorCode::MediaInvalid),
+        }
     }
 
-    /// What happens next to its packets. The rules of a stay do not depend on it. For ever nothing, before the first offer.
+    /// What happens next to its packets. The rules of a stay do not depend on it. For ever nothing, before the first
+    /// offer. [`Event::Ended`] says that the connection is gone, and that the client may make another.
     pub async fn heard(&mut self) -> Event {
-        if let Some(events) = &mut self.events
-            && let Some(event) = events.recv().await
-        {
-            return event;
+        if std::mem::take(&mut self.is_lost) {
+            return Event::Ended { reason: Reason::Moved };
         }
-        self.events = None;
-        std::future::pending().await
+        let Some(events) = &mut self.events else { return std::future::pending().await };
+        let event = events.recv().await.unwrap_or(Event::Ended { reason: Reason::Disconnected });
+        if matches!(event, Event::Ended { .. }) {
+            self.close();
+        }
+        event
     }
 
     /// The stay is over: nothing goes through any more, and the client's connection is closed.
     pub fn end(&mut self, reason: GoneReason) {
-        if let Some(session) = self.session.take() {
-            session.end(reason_of(reason));
+        self.events = None;
+        match self.line.take() {
+            Some(Line::Here(local)) => local.end(reason),
+            Some(Line::There(far)) => far.end(reason),
+            None => {}
         }
     }
 
-    /// The media plane's session, opened when it is first needed.
-    fn session(&mut self) -> Result<&Session, ErrorCode> {
-        if self.session.is_none() {
-            let media = self.plane.media.as_ref().ok_or(ErrorCode::MediaUnavailable)?;
-            let opening =
-                Opening { room: Arc::clone(&self.room), user_id: Arc::clone(&self.user_id), rights: self.rights() };
-            let (session, events) = media.open(opening).map_err(|error| code_of(&error))?;
-            for (stream_id, kinds) in &self.publishing {
-                session.publish(stream_id.as_str(), kinds_of(*kinds));
+    fn close(&mut self) {
+        (self.line, self.events) = (None, None);
+    }
+
+    /// Opens the way through the node that forwards the room.
+    async fn open(&mut self) -> Result<(), ErrorCode> {
+        if self.plane.media.is_none() {
+            return Err(ErrorCode::MediaUnavailable);
+        }
+        let far = match &self.plane.across {
+            Some(across) => across.far(self.app_id, &self.who).await,
+            None => None,
+        };
+        let (line, events) = match far {
+            Some((far, events)) => (Line::There(far), events),
+            None => {
+                let (local, events) = Local::open(&self.plane, &self.who, self.doing())?;
+                (Line::Here(local), events)
             }
-            for stream_id in &self.playing {
-                session.play(stream_id.as_str());
-            }
-            (self.session, self.events) = (Some(session), Some(events));
-        }
-        self.session.as_ref().ok_or(ErrorCode::Internal)
+        };
+        (self.line, self.events) = (Some(line), Some(events));
+        Ok(())
     }
 
-    /// Just what the session does now.
-    fn rights(&self) -> Rights {
-        let ids =
-            |ids: &mut dyn Iterator<Item = &StreamId>| Streams::Only(ids.map(|id| Arc::from(id.as_str())).collect());
-        Rights {
-            publish: self.publishing.values().flat_map(|kinds| kinds_of(*kinds).iter()).collect(),
-            publish_streams: ids(&mut self.publishing.keys()),
-            play_streams: ids(&mut self.playing.iter()),
-            max_publish_bps: self.plane.max_publish_bps,
-        }
-    }
-}
-
-fn kinds_of(kinds: MediaKinds) -> Kinds {
-    let kind = |kind| match kind {
-        MediaKind::Audio => Kind::Audio,
-        MediaKind::Video => Kind::Video,
-        MediaKind::Screen => Kind::Screen,
-        MediaKind::Data => Kind::Data,
-    };
-    kinds.iter().map(kind).collect()
-}
-
-fn reason_of(reason: GoneReason) -> Reason {
-    match reason {
-        GoneReason::Stopped => Reason::Stopped,
-        GoneReason::Timeout | GoneReason::Disconnected => Reason::Disconnected,
-        GoneReason::OtherLogin | GoneReason::Kicked => Reason::Kicked,
-        GoneReason::Removed | GoneReason::Unknown => Reason::Removed,
-    }
-}
-
-fn code_of(error: &MediaError) -> ErrorCode {
-    match error {
-        MediaError::Full => ErrorCode::MediaFull,
-        MediaError::Offer(_) | MediaError::Candidate => ErrorCode::MediaInvalid,
-        MediaError::Ended => ErrorCode::Unavailable,
-        _ => ErrorCode::Internal,
-    }
-}
-
-const fn why(why: Idle) -> &'static str {
-    match why {
-        Idle::Unfit => "unfit",
-        Idle::Repeated => "repeated",
-        Idle::NotStarted => "not_started",
-        Idle::NotAllowed => "not_allowed",
+    fn doing(&self) -> Doing {
+        Doing::new(&self.publishing, &self.playing)
     }
 }

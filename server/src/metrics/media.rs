@@ -12,6 +12,7 @@ use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge}
 use roompass_media::{Snapshot, Totals, TrackStats};
 
 use super::register::Register;
+use crate::media::AcrossNodes;
 
 type Labels = [(&'static str, &'static str); 2];
 type Real = Gauge<f64, AtomicU64>;
@@ -35,6 +36,9 @@ pub(super) struct MediaMetrics {
     bitrate: Family<Labels, Gauge>,
     loss: Family<Labels, Real>,
     round_trip: Family<Labels, Real>,
+    guests: Gauge,
+    abroad: Gauge,
+    lost: Counter,
 }
 
 impl MediaMetrics {
@@ -70,6 +74,12 @@ impl MediaMetrics {
                 kind,
                 Family::default(),
             ),
+            guests: all.gauge("media_guest_sessions", "Sessions of other nodes whose media is forwarded here"),
+            abroad: all.gauge("media_abroad_sessions", "Sessions here whose media another node forwards"),
+            lost: all.counter(
+                "media_lost_sessions",
+                "Sessions here that had to connect for media anew because the node that forwarded it had gone",
+            ),
         };
         this.show(&Snapshot::default());
         this
@@ -93,6 +103,13 @@ impl MediaMetrics {
         for (direction, tracks) in DIRECTIONS.into_iter().zip([published, played]) {
             self.show_tracks(direction, &tracks);
         }
+    }
+
+    /// Shows what passes between nodes.
+    pub(super) fn show_across(&self, AcrossNodes { abroad, guests, lost }: AcrossNodes) {
+        set(&self.guests, guests as u64);
+        set(&self.abroad, abroad as u64);
+        self.lost.inner().store(lost, Ordering::Relaxed);
     }
 
     fn show_tracks(&self, direction: &'static str, tracks: &[(bool, &TrackStats)]) {

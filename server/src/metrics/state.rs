@@ -144,6 +144,7 @@ impl State {
         self.late.set(service.limits.pressure().late().as_secs_f64());
         self.bus.look(&**service.nodes.bus());
         self.media.show(&service.media.snapshot().await);
+        self.media.show_across(service.media.across_nodes());
         let is_up = timeout(STORE_LIMIT, service.store.ping()).await.is_ok_and(|answer| answer.is_ok());
         self.store_up.set(is_up.into());
         set(&self.follower_lag, service.revocations.behind(now).as_secs() as usize);

@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -161,16 +160,11 @@ impl Nodes {
 
     /// Without randomness it is nothing, and makes no sense to anybody.
     fn seal_words(&self, app_id: AppId, record_id: &str, words: &impl Serialize) -> String {
-        let text = serde_json::to_vec(words).unwrap_or_default();
-        let place = Place { table: "words", app_id: app_id.get(), record_id };
-        let sealed = self.sealer.seal(place, &text, &mut SysRng);
-        sealed.map(|sealed| STANDARD_NO_PAD.encode(sealed)).unwrap_or_default()
+        self.sealer.seal_words(Place { table: "words", app_id: app_id.get(), record_id }, words)
     }
 
     fn open_words<T: DeserializeOwned>(&self, app_id: AppId, record_id: &str, sealed: &str) -> Option<T> {
-        let sealed = STANDARD_NO_PAD.decode(sealed).ok()?;
-        let place = Place { table: "words", app_id: app_id.get(), record_id };
-        serde_json::from_slice(&self.sealer.open(place, &sealed).ok()?).ok()
+        self.sealer.open_words(Place { table: "words", app_id: app_id.get(), record_id }, sealed)
     }
 }
 

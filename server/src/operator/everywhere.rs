@@ -38,11 +38,16 @@ impl<'a> Everywhere<'a> {
     }
 
     /// What every node answers; this one first, whatever becomes of the others.
-    async fn ask(&mut self, question: &Question) -> Vec<(Option<NodeId>, Answer)> {
+    pub(super) async fn ask(&mut self, question: &Question) -> Vec<(Option<NodeId>, Answer)> {
         let here = answer(self.service, self.app_id, question).await;
         let others = self.service.nodes.ask(self.app_id, question, &mut self.unreached).await;
         let others = others.into_iter().map(|(node, answer)| (Some(node), answer));
         std::iter::once((None, here)).chain(others).collect()
+    }
+
+    /// Whether other nodes may forward the media of sessions here.
+    pub(super) fn shares_media(&self) -> bool {
+        self.service.media.shares_rooms()
     }
 
     /// Does something to sessions. Says to which, by the node that has done it.

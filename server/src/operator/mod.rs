@@ -8,6 +8,7 @@
 mod command;
 mod everywhere;
 mod kick;
+mod measures;
 mod question;
 mod streams;
 #[cfg(test)]
@@ -59,6 +60,7 @@ pub async fn sessions(
     let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.sessions(who, search, after, limit).await;
+    let what = everywhere.measured(what).await;
     Ok(Reached { what, unreached: everywhere.unreached })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use roompass_wire::{
     gateway::{Stream, User},
-    http::{LiveSession, LiveStream, RoomStream, RoomUser},
+    http::{LiveSession, LiveStream, RoomStream, RoomUser, SessionMedia},
 };
 use serde::{Deserialize, Serialize};
 use token_gen::{AppId, TokenId, UnixSeconds};
@@ -49,6 +49,11 @@ pub enum Question {
         user_id: Option<String>,
         /// In which part of the list.
         part: Part,
+    },
+    /// What is measured of the media of these users, each in a room: a node may forward it for another's session.
+    Measures {
+        /// Room and user.
+        users: Vec<(String, String)>,
     },
     /// Where a stream is.
     Stream {
@@ -95,6 +100,8 @@ pub enum Answer {
     Room(Option<RoomNow>),
     /// Streams of rooms that somebody here is in, with what is measured here.
     Streams(Vec<LiveStream>),
+    /// What is measured here, in the order of the question.
+    Measures(Vec<Option<SessionMedia>>),
     /// Who publishes a stream, and in which room.
     Stream(Option<Found>),
 }
@@ -162,6 +169,11 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
             let only = (room_id.as_deref(), user_id.as_deref());
             Answer::Streams(streams::streams(service, app_id, only, part).await)
         }
+        Question::Measures { users } => {
+            let look = service.media.look(app_id).await;
+            let of = |(room_id, user_id): &(String, String)| look.session(room_id, user_id).map(streams::of_session);
+            Answer::Measures(users.iter().map(of).collect())
+        }
         Question::Stream { stream_id } => Answer::Stream(gateway.rooms().find_stream(app_id, stream_id)),
     }
 }
@@ -174,7 +186,7 @@ async fn sessions(service: &Service, app_id: AppId, who: &Who, part: &Part) -> V
     let found = service.gateway.sessions(app_id, who, is_wanted).into_iter();
     let mut found = sorted(found, |session| &session.session_id);
     found.truncate(part.limit);
-    // Only the node that serves a session measures its media.
+    // Where another node forwards it, that one measures it.
     let look = service.media.look(app_id).await;
     for session in &mut found {
         session.media = look.session(&session.room_id, &session.user_id).map(streams::of_session);

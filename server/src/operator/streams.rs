@@ -1,6 +1,6 @@
 //! The streams of this node, with what is measured of their sound and pictures.
 
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 use roompass_media::{Kind, SessionStats};
 use roompass_wire::http::{LiveStream, MediaName, PlayedTrack, PublishedTrack, SessionMedia, TrackStats};
@@ -16,7 +16,12 @@ pub(super) async fn streams(
     (room_id, user_id): (Option<&str>, Option<&str>),
     part: &Part,
 ) -> Vec<LiveStream> {
+    let look = service.media.look(app_id).await;
     let mut found = service.gateway.rooms().streams(app_id, &part.room_prefix);
+    // Of rooms that nobody here is in, but whose media is forwarded here.
+    let known: HashSet<String> = found.iter().map(|(stream_id, _)| stream_id.clone()).collect();
+    let forwarded = look.streams().filter(|(_, place)| place.room_id.starts_with(&part.room_prefix));
+    found.extend(forwarded.filter(|(stream_id, _)| !known.contains(stream_id)));
     found.retain(|(stream_id, place)| {
         room_id.is_none_or(|room_id| *room_id == place.room_id)
             && user_id.is_none_or(|user_id| *user_id == place.user_id)
@@ -25,7 +30,6 @@ pub(super) async fn streams(
     });
     found.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
     found.truncate(part.limit);
-    let look = service.media.look(app_id).await;
     let stream = |(stream_id, place): (String, Found)| LiveStream {
         published: look.published(&place.room_id, &place.user_id, &stream_id).map(published).collect(),
         played: look.played(&place.room_id, &stream_id).map(|(user_id, track)| played(user_id, track)).collect(),

@@ -8,8 +8,11 @@ use std::{
     process::{Command, Output},
 };
 
-use roompass_wire::http::{
-    CSRF_HEADER, PASSWORD_PATH, RE_AUTHENTICATE_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH,
+use roompass_wire::{
+    gateway::{WHEP_PATH, WHIP_PATH},
+    http::{
+        CSRF_HEADER, PASSWORD_PATH, RE_AUTHENTICATE_PATH, SETUP_BEGIN_PATH, SETUP_PATH, SIGN_IN_PATH, SIGN_OUT_PATH,
+    },
 };
 use serde_json::{Value, json};
 use totp_rs::{Algorithm, Builder, Secret};
@@ -115,7 +118,9 @@ fn every_answer_to_a_known_caller_is_described_and_every_operation_is_reached() 
         .filter(|one| by_operator.contains(*one) && (by_session.contains(*one) || !one.contains("/v1/admin/")));
     // What proves somebody refuses all that is not right, in the same way, and a session ends; other tests do it right.
     let proofs = [SETUP_PATH, SETUP_BEGIN_PATH, SIGN_IN_PATH, RE_AUTHENTICATE_PATH, PASSWORD_PATH, SIGN_OUT_PATH];
-    let proofs = proofs.map(|path| format!("POST {path}"));
+    // And a room token is no key: what comes of one takes a WebRTC client.
+    let proofs = proofs.into_iter().chain([WHIP_PATH, WHEP_PATH]);
+    let proofs: Vec<String> = proofs.map(|path| format!("POST {path}")).collect();
     let nobody: Vec<&String> = nobody.filter(|one| !proofs.contains(one)).collect();
     assert!(nobody.is_empty(), "never reached: {nobody:?}");
 }

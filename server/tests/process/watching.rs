@@ -72,6 +72,10 @@ fn traffic(server: &Server, key: &str, everything: &str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     assert_eq!(runtime.block_on(log_in(server.address, token)), "logged_in");
     assert_eq!(runtime.block_on(log_in(server.address, "04nonsense")), "error");
+    // Whose token it is and what it is good for is one question.
+    let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/sdp\r\n");
+    let encoder = http(server.address, "POST", "/v1/apps/77/rooms/r1/whip/s1", &headers, "v=0\r\n");
+    assert_eq!(encoder.body["code"], "media_unavailable", "{encoder:?}");
     let revoked = post(server, everything, "/v1/apps/77/tokens/revoke", &json!({ "user_id": "mallory" }));
     assert_eq!(revoked.status, 200, "{revoked:?}");
     assert_eq!(post(server, everything, "/v1/apps/77/bans", &json!({ "user_id": "mallory" })).status, 200);
@@ -98,12 +102,12 @@ fn the_numbers_say_what_happened() {
     for (series, expected) in [
         ("roompass_tokens_minted_total{app_id=\"77\"}", 1.0),
         ("roompass_mints_refused_total{code=\"user_id_invalid\"}", 1.0),
-        ("roompass_tokens_verified_total{app_id=\"77\",result=\"good\"}", 2.0),
+        ("roompass_tokens_verified_total{app_id=\"77\",result=\"good\"}", 3.0),
         ("roompass_tokens_verified_total{app_id=\"77\",result=\"refused\"}", 2.0),
-        ("roompass_tokens_opened_total{secret=\"active\"}", 2.0),
-        ("roompass_gateway_logins_total{credential=\"token\",result=\"ok\"}", 1.0),
+        ("roompass_tokens_opened_total{secret=\"active\"}", 3.0),
+        ("roompass_gateway_logins_total{credential=\"token\",result=\"ok\"}", 2.0),
         ("roompass_gateway_logins_total{credential=\"token\",result=\"refused\"}", 1.0),
-        ("roompass_gateway_login_duration_seconds_count", 2.0),
+        ("roompass_gateway_login_duration_seconds_count", 3.0),
         ("roompass_gateway_sessions", 0.0),
         ("roompass_revocations_made_total{target=\"user\"}", 1.0),
         ("roompass_revocations", 1.0),

@@ -100,6 +100,10 @@ pub struct IdleTrack {
     pub why: String,
 }
 
+/// [`ServerMessage::MediaLost`](super::ServerMessage::MediaLost).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediaLost {}
+
 impl std::fmt::Debug for IceServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("IceServer").field("urls", &self.urls).field("username", &self.username).finish_non_exhaustive()

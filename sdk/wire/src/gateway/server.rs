@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{AuthKind, GoneReason, MediaAnswer, MediaKind, MediaServers, SessionPrivilege, SessionRights};
+use super::{AuthKind, GoneReason, MediaAnswer, MediaKind, MediaLost, MediaServers, SessionPrivilege, SessionRights};
 use crate::ErrorCode;
 
 /// What the server sends. New kinds may come: a client ignores those it does not know.
@@ -52,6 +52,8 @@ pub enum ServerMessage {
     MediaServers(MediaServers),
     /// The answer to an offer.
     MediaAnswer(MediaAnswer),
+    /// The connection for media is gone: make another.
+    MediaLost(MediaLost),
     /// This session is over; the connection is closed after it.
     Kicked(Kicked),
 }

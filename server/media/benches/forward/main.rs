@@ -40,6 +40,7 @@ fn main() {
     println!(
         "1 publisher, {PACKETS_PER_SECOND} packets of 1,000 bytes a second; medians of {ROUNDS} rounds of {ROUND:?}"
     );
+    let mut is_met = true;
     for receivers in RECEIVERS {
         let (mut ours, mut plain) = (vec![], vec![]);
         for _ in 0..ROUNDS {
@@ -48,6 +49,7 @@ fn main() {
         }
         let (ours, plain) = (median(&ours), median(&plain));
         let share = ours.packets_per_core_second / plain.packets_per_core_second;
+        is_met &= share >= BAR;
         println!("{receivers:>3} receivers  ours  {}", show(ours));
         println!("{receivers:>3} receivers  str0m {}", show(plain));
         println!(
@@ -58,6 +60,9 @@ fn main() {
             difference(ours.p50, plain.p50),
             difference(ours.p99, plain.p99),
         );
+    }
+    if !is_met {
+        std::process::exit(1);
     }
 }
 

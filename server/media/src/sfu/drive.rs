@@ -1,6 +1,11 @@
 //! Driving transports: packets and time in, packets out, and what they report acted on.
 
-use std::{cmp::Reverse, sync::Arc, sync::atomic::Ordering, time::Instant};
+use std::{
+    cmp::Reverse,
+    collections::BinaryHeap,
+    sync::{Arc, atomic::Ordering},
+    time::Instant,
+};
 
 use str0m::{
     Event as Report, IceConnectionState, Input, Output, Rtc,
@@ -74,6 +79,26 @@ impl Sfu {
         self.act_on_reports(now);
     }
 
+    /// When the next transport wants to be driven on. Times that no longer count are dropped here rather than woken up for:
+    /// with every packet a transport may want it later.
+    pub(super) fn next_timer(&mut self) -> Option<Instant> {
+        while let Some(Reverse((at, session))) = self.timers.peek().copied() {
+            let transport = self.transport_mut(session).filter(|transport| transport.scheduled == Some(at));
+            match transport {
+                Some(transport) if transport.deadline <= at => return Some(at),
+                Some(transport) => {
+                    transport.scheduled = None;
+                    self.timers.pop();
+                    self.schedule(session);
+                }
+                None => {
+                    self.timers.pop();
+                }
+            }
+        }
+        None
+    }
+
     /// Moves a transport's time to `now` and sends what it wants sent.
     pub(super) fn flush(&mut self, session: u64, now: Instant) {
         let Some(transport) = self.transport_mut(session) else { return };
@@ -98,7 +123,7 @@ impl Sfu {
             }
         }
         if transport.rtc.is_alive() {
-            self.schedule(session);
+            schedule(transport, session, &mut self.timers);
         } else if transport.is_connected {
             self.reported.push_back((session, Report::Closed));
         }
@@ -106,11 +131,8 @@ impl Sfu {
 
     /// Puts a transport's deadline among the timers, unless it is there.
     fn schedule(&mut self, session: u64) {
-        let Some(transport) = self.transport_mut(session) else { return };
-        let deadline = transport.deadline;
-        if transport.scheduled.is_none_or(|at| deadline < at) {
-            transport.scheduled = Some(deadline);
-            self.timers.push(Reverse((deadline, session)));
+        if let Some(transport) = self.peers.get_mut(&session).and_then(|peer| peer.transport.as_mut()) {
+            schedule(transport, session, &mut self.timers);
         }
     }
 
@@ -223,5 +245,13 @@ impl Sfu {
     fn local_address(&self, protocol: Protocol, source: std::net::SocketAddr) -> Option<std::net::SocketAddr> {
         let ours = if protocol == Protocol::Udp { &self.shared.udp } else { &self.shared.tcp };
         ours.iter().find(|address| address.is_ipv4() == source.is_ipv4()).copied()
+    }
+}
+
+fn schedule(transport: &mut Transport, session: u64, timers: &mut BinaryHeap<Reverse<(Instant, u64)>>) {
+    let deadline = transport.deadline;
+    if transport.scheduled.is_none_or(|at| deadline < at) {
+        transport.scheduled = Some(deadline);
+        timers.push(Reverse((deadline, session)));
     }
 }

@@ -78,8 +78,8 @@ impl Sfu {
     }
 
     /// When to call [`Self::advance`]; none, if there is nothing to wait for.
-    pub(crate) fn deadline(&self) -> Option<Instant> {
-        let timer = self.timers.peek().map(|Reverse((at, _))| *at);
+    pub(crate) fn deadline(&mut self) -> Option<Instant> {
+        let timer = self.next_timer();
         let tick = (!self.peers.is_empty()).then_some(self.next_tick);
         timer.into_iter().chain(tick).min()
     }
@@ -113,12 +113,20 @@ impl Sfu {
                 self.change(session, reason, now, |peer| peer.playing.remove(&stream_id));
             }
             Command::End { session, reason } => self.end(session, reason, now),
+            Command::EndRoom { room, reason } => self.end_room(&room, reason, now),
             Command::Snapshot { reply } => {
                 let _ = reply.send(WorkerSnapshot(self.snapshot(now)));
             }
             Command::Shutdown => {}
         }
         self.act_on_reports(now);
+    }
+
+    fn end_room(&mut self, room: &str, reason: Reason, now: Instant) {
+        for session in self.rooms.get(room).into_iter().flatten().copied().collect::<Vec<_>>() {
+            self.working_for = Some(session);
+            self.end(session, reason, now);
+        }
     }
 
     /// Ends every session.

@@ -25,8 +25,9 @@ use tokio::{
 };
 
 use super::{
-    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, MAX_TOLD, MAX_TOLD_BYTES, News,
-    NodeId, Posted, Question, Record, RedisUrl, Tally, Terms, Told, Topic, counts::Counts, desk::Desk, inbox::Inbox,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, MAX_TOLD, MAX_TOLD_BYTES,
+    News, NodeId, Posted, Question, Record, RedisUrl, Tally, Terms, Told, Topic, counts::Counts, desk::Desk,
+    inbox::Inbox, letters::Letters,
 };
 use crate::trust::Trust;
 
@@ -59,6 +60,7 @@ struct Shared {
     trust: Trust,
     inbox: Inbox,
     desk: Arc<Desk>,
+    letters: Letters,
     counts: Counts,
     /// Where commands go while Redis is there.
     connection: watch::Sender<Option<MultiplexedConnection>>,
@@ -98,6 +100,7 @@ impl RedisBus {
             trust,
             inbox: Inbox::default(),
             desk: Arc::default(),
+            letters: Letters::default(),
             counts: Counts::default(),
             connection: watch::Sender::new(None),
             topics: Mutex::default(),
@@ -154,6 +157,7 @@ impl Shared {
                     self.desk.answered(id, node, text);
                     0
                 }
+                Some(Notice::Letter(letter)) => usize::from(!self.letters.put(letter)),
                 None => 0,
             }
         };
@@ -200,6 +204,8 @@ enum Notice {
     Ousted(News),
     /// What another node answers to a question of ours.
     Answer { id: u64, node: NodeId, text: String },
+    /// What another node writes.
+    Letter(Letter),
 }
 
 fn read_notice(line: &str) -> Option<Notice> {
@@ -207,6 +213,10 @@ fn read_notice(line: &str) -> Option<Notice> {
         let mut words = answer.splitn(3, ' ');
         let (id, node) = (words.next()?.parse().ok()?, NodeId::from(words.next()?));
         return Some(Notice::Answer { id, node, text: words.next()?.to_owned() });
+    }
+    if let Some(letter) = line.strip_prefix("> ") {
+        let (from, text) = letter.split_once(' ')?;
+        return Some(Notice::Letter(Letter { from: NodeId::from(from), text: text.to_owned() }));
     }
     let (app_id, key) = line.strip_prefix("! ")?.split_once(' ')?;
     Some(Notice::Ousted(News::Ousted { app_id: app_id.parse().ok()?, key: key.into() }))
@@ -317,6 +327,15 @@ impl Bus for RedisBus {
         self.run(script!("release"), app_id, [name, key]).await.map(drop)
     }
 
+    async fn home(&self, app_id: AppId, name: &str) -> Result<NodeId, BusError> {
+        let node: String = read(self.run(script!("home"), app_id, [name]).await?)?;
+        Ok(NodeId::from(&*node))
+    }
+
+    async fn leave_home(&self, app_id: AppId, name: &str) -> Result<(), BusError> {
+        self.run(script!("leave_home"), app_id, [name]).await.map(drop)
+    }
+
     async fn set(&self, topic: &Topic, key: &str, text: &str) -> Result<(), BusError> {
         self.run(script!("set"), topic.app_id, [&topic.name, key, text]).await.map(drop)
     }
@@ -379,8 +398,20 @@ impl Bus for RedisBus {
         self.shared.query(publish.arg(notices(&question.from)).arg(line)).await.map(drop)
     }
 
+    async fn send(&self, to: &NodeId, text: &str) -> Result<bool, BusError> {
+        let line = format!("> {} {text}", self.shared.node);
+        let mut publish = redis::cmd("PUBLISH");
+        let heard: u64 = read(self.shared.query(publish.arg(notices(to)).arg(line)).await?)?;
+        Ok(heard > 0)
+    }
+
+    async fn letter(&self) -> Letter {
+        self.shared.letters.next().await
+    }
+
     fn tally(&self) -> Tally {
-        self.shared.counts.tally(self.shared.inbox.len() + self.shared.desk.len())
+        let Shared { inbox, desk, letters, counts, .. } = &*self.shared;
+        counts.tally(inbox.len() + desk.len() + letters.len())
     }
 
     async fn close(&self) {

@@ -16,6 +16,7 @@ use crate::{
         frame::{self, Unreadable},
         pace::Beat,
     },
+    media::StayMedia,
     metrics::Limit,
     rooms::{Delivery, Outbox},
 };
@@ -24,6 +25,8 @@ use crate::{
 pub(super) enum Event {
     Heard(ClientMessage),
     Delivered(Delivery),
+    /// The client's connection for media is gone, by no fault of its own.
+    MediaLost,
     Due,
     /// The server stops, and closes this connection at that time.
     Draining(UnixSeconds),
@@ -76,8 +79,9 @@ impl Socket {
     pub(super) async fn next(
         &mut self,
         deadline: Option<UnixSeconds>,
-        outbox: Option<&Outbox>,
+        stay: Option<(&Outbox, &mut StayMedia)>,
     ) -> Result<Event, Closing> {
+        let (outbox, mut media) = stay.unzip();
         loop {
             let now = self.gateway.clock.now();
             if let Some(until) = self.leaves_at.filter(|&until| now >= until) {
@@ -98,6 +102,12 @@ impl Socket {
                     None => std::future::pending().await,
                 }
             };
+            let media_lost = async {
+                match &mut media {
+                    Some(media) => while !matches!(media.heard().await, roompass_media::Event::Ended { .. }) {},
+                    None => std::future::pending().await,
+                }
+            };
             let received = tokio::select! {
                 // Cannot fail: the gateway holds the sender.
                 draining = self.draining.wait_for(Option::is_some), if self.leaves_at.is_none() => {
@@ -106,6 +116,7 @@ impl Socket {
                     return Ok(Event::Draining(until));
                 }
                 delivery = delivery => return Ok(Event::Delivered(delivery)),
+                () = media_lost => return Ok(Event::MediaLost),
                 () = self.gateway.wheel.wait(wake_at) => continue,
                 received = self.ws.next() => received,
             };

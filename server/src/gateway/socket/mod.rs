@@ -15,8 +15,8 @@ use rand::{TryRng, rngs::SysRng};
 use roompass_wire::{
     ErrorCode,
     gateway::{
-        ClientMessage, CloseCode, ErrorMessage, GoneReason, Hello, Login, Reconnect, Resume, Resumed, RoomState,
-        SUBPROTOCOL, ServerMessage, SwitchRoom,
+        ClientMessage, CloseCode, ErrorMessage, GoneReason, Hello, Login, MediaLost, Reconnect, Resume, Resumed,
+        RoomState, SUBPROTOCOL, ServerMessage, SwitchRoom,
     },
     webhook::RefusedOperation,
 };
@@ -152,7 +152,7 @@ impl Socket {
                     return Err(Closing::because(CloseCode::LoginTimeout, ErrorCode::LoginTimeout));
                 }
                 Event::Draining(_) => return Err(Closing::because(CloseCode::GoingAway, ErrorCode::Unavailable)),
-                Event::Delivered(_) => {}
+                Event::Delivered(_) | Event::MediaLost => {}
             }
         }
     }
@@ -167,6 +167,7 @@ impl Socket {
             // 53 bits, so that every language can hold it as a number.
             room_session_id: (u64::from_be_bytes(random()?) >> 11).max(1),
             resume_key: ResumeKey::new(random()?),
+            opened: None,
         };
         let now = self.gateway.clock.now();
         let (stay, mut answer) = match entry::enter(&self.gateway, login, edge, now).await {
@@ -336,7 +337,7 @@ impl Socket {
             return Ok(Some(due));
         }
         let deadline = stay.session.deadline(stay.app.settings());
-        let event = self.next(deadline, Some(&stay.outbox)).await?;
+        let event = self.next(deadline, Some((&stay.outbox, &mut stay.media))).await?;
         // The app may have changed meanwhile: rules apply as they are now.
         let Some(app) = self.gateway.directory.app(stay.app.app_id()).filter(|app| app.settings().enabled) else {
             let effects = stay.session.end(ErrorCode::KickedInternal);
@@ -367,6 +368,7 @@ impl Socket {
                     vec![Effect::Send(Box::new(ServerMessage::Reconnect(Reconnect { within_secs })))]
                 }
             },
+            Event::MediaLost => vec![Effect::Send(Box::new(ServerMessage::MediaLost(MediaLost {})))],
             Event::Delivered(Delivery::Called) => return Err(End::Called),
             Event::Delivered(Delivery::Ended(code)) => stay.end(code),
             Event::Delivered(Delivery::Ordered) => return Ok(None),

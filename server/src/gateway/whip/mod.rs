@@ -16,7 +16,10 @@ use std::{
 use axum::{
     Extension, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{
+        DefaultBodyLimit, Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{
         HeaderMap, HeaderName, HeaderValue, StatusCode,
         header::{AUTHORIZATION, CONTENT_TYPE, ETAG, LINK, LOCATION, WWW_AUTHENTICATE},
@@ -51,7 +54,7 @@ use sdp::{line, media_lines};
 
 use crate::{
     limits::ClientAddress,
-    login::Refusal,
+    login::{Refusal, SessionToken},
     rooms::{Delivery, SessionId},
     tokens::Attempt,
 };
@@ -74,6 +77,9 @@ enum Way {
 
 type Refused = (ErrorCode, &'static str);
 
+/// App, room and stream, as the address has them.
+type Names = (u32, String, String);
+
 /// The routes, which pages may use as far as they may open sockets.
 pub(super) fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
     Router::new()
@@ -86,24 +92,39 @@ pub(super) fn routes(gateway: &Arc<Gateway>) -> Router<Arc<Gateway>> {
 
 async fn publish(
     State(gateway): State<Arc<Gateway>>,
-    Path(names): Path<(u32, String, String)>,
+    names: Result<Path<Names>, PathRejection>,
     client: Option<Extension<ClientAddress>>,
     Extension(comer): Extension<Comer>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answered(start(gateway, Way::Publish, names, visitor(client, comer), &headers, &body).await)
+    let visitor = visitor(client, comer);
+    answered(async { start(gateway, Way::Publish, names_of(names)?, visitor, &headers, &whole(body)?).await }.await)
 }
 
 async fn play(
     State(gateway): State<Arc<Gateway>>,
-    Path(names): Path<(u32, String, String)>,
+    names: Result<Path<Names>, PathRejection>,
     client: Option<Extension<ClientAddress>>,
     Extension(comer): Extension<Comer>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    answered(start(gateway, Way::Play, names, visitor(client, comer), &headers, &body).await)
+    let visitor = visitor(client, comer);
+    answered(async { start(gateway, Way::Play, names_of(names)?, visitor, &headers, &whole(body)?).await }.await)
+}
+
+fn names_of(names: Result<Path<Names>, PathRejection>) -> Result<Names, Refused> {
+    names
+        .map(|Path(names)| names)
+        .map_err(|_| (ErrorCode::BadRequest, "the address does not name an app, a room and a stream"))
+}
+
+fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refused> {
+    body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => (ErrorCode::TooLarge, "an offer has at most 64 KiB"),
+        _ => (ErrorCode::BadRequest, "the body could not be read"),
+    })
 }
 
 fn visitor(client: Option<Extension<ClientAddress>>, comer: Comer) -> Visitor {
@@ -124,7 +145,7 @@ fn answered(started: Result<Response, Refused>) -> Response {
 async fn start(
     gateway: Arc<Gateway>,
     way: Way,
-    (app_id, room_id, stream_id): (u32, String, String),
+    (app_id, room_id, stream_id): Names,
     visitor: Visitor,
     headers: &HeaderMap,
     body: &[u8],
@@ -151,13 +172,15 @@ async fn start(
         app_sign_proof: None,
         sdk: Some(if way == Way::Publish { "whip" } else { "whep" }.to_owned()),
     };
-    login.user_id = user_of(&gateway, &login, token, &visitor, now)?;
+    let opened;
+    (login.user_id, opened) = user_of(&gateway, &login, token, &visitor, now)?;
     let edge = Edge {
         visitor: &visitor,
         challenge: &[0; CHALLENGE_LEN],
         session_id: SessionId::new(random()?),
         room_session_id: (u64::from_be_bytes(random()?) >> 11).max(1),
         resume_key: ResumeKey::new(random()?),
+        opened: Some(opened),
     };
     let media_id = URL_SAFE_NO_PAD.encode(random::<32>()?);
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(random::<9>()?));
@@ -277,14 +300,14 @@ async fn hold(
     stay.log_leave(word);
 }
 
-/// Whom the token is for. What it is good for is judged at the door, like that of any login.
+/// Whom the token is for, and the token, opened. What it is good for is judged at the door, like that of any login.
 fn user_of(
     gateway: &Gateway,
     login: &Login,
     token: &str,
     visitor: &Visitor,
     now: UnixSeconds,
-) -> Result<String, Refused> {
+) -> Result<(String, SessionToken), Refused> {
     let begun = Instant::now();
     let app = AppId::new(login.app_id).ok().and_then(|app_id| gateway.directory.app(app_id));
     let checked = match app {
@@ -304,7 +327,8 @@ fn user_of(
         entry::refused(gateway, login, visitor.address, &refusal, begun, now);
         (refusal.code, "not let in")
     });
-    Ok(checked?.claims.user_id.as_str().to_owned())
+    let checked = checked?;
+    Ok((checked.claims.user_id.as_str().to_owned(), checked.into()))
 }
 
 /// Whether the body is said to be of this type, with whatever parameters.

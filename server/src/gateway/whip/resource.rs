@@ -6,14 +6,15 @@ use std::{
 };
 
 use axum::{
-    extract::{Path, State},
+    body::Bytes,
+    extract::{Path, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header::IF_MATCH},
     response::{IntoResponse, Response},
 };
 use roompass_wire::ErrorCode;
 use tokio::sync::mpsc;
 
-use super::{SDP_FRAGMENT, is_of_type, sdp::line};
+use super::{SDP_FRAGMENT, is_of_type, sdp::line, whole};
 use crate::gateway::{Gateway, refusal};
 
 /// Of a request to restart ICE: whatever session there is.
@@ -55,11 +56,18 @@ pub(super) async fn add_candidates(
     State(gateway): State<Arc<Gateway>>,
     Path(media_id): Path<String>,
     headers: HeaderMap,
-    fragment: String,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     if !is_of_type(&headers, &SDP_FRAGMENT) {
         return refusal(ErrorCode::UnsupportedMediaType, "the body must be `application/trickle-ice-sdpfrag`");
     }
+    let body = match whole(body) {
+        Ok(body) => body,
+        Err((code, detail)) => return refusal(code, detail),
+    };
+    let Ok(fragment) = std::str::from_utf8(&body) else {
+        return refusal(ErrorCode::MediaInvalid, "the body is not UTF-8");
+    };
     let asked = {
         let resources = gateway.whip.lock();
         let Some(resource) = resources.get(&media_id) else {
@@ -70,7 +78,7 @@ pub(super) async fn add_candidates(
             return refusal(ErrorCode::PreconditionFailed, "this is not the ICE session of the `ETag`");
         }
         if headers.get(IF_MATCH) == Some(&ANY)
-            || line(&fragment, "a=ice-ufrag:").is_some_and(|ufrag| ufrag != resource.ufrag)
+            || line(fragment, "a=ice-ufrag:").is_some_and(|ufrag| ufrag != resource.ufrag)
         {
             return refusal(ErrorCode::MediaInvalid, "ICE is not restarted here: make a new offer");
         }

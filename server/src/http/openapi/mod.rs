@@ -10,11 +10,15 @@ mod parts;
 
 use std::collections::BTreeMap;
 
+use axum::http::Method;
 use roompass_wire::{ErrorCode, Problem};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
-use super::route::{Policy, Route};
+use super::{
+    ByMedia, OF_GATEWAY,
+    route::{Policy, Route},
+};
 use operation::{Operation, TAGS};
 pub(super) use parts::example_problem;
 
@@ -28,10 +32,41 @@ pub(crate) struct Undescribed(String);
 
 /// The description of this server: megabytes in this form, so it is for making texts of.
 pub(super) fn document() -> Result<Value, Undescribed> {
-    describe(&super::routes(), operations::all())
+    describe(&served(&super::routes()), operations::all())
 }
 
-fn describe(routes: &[Route], mut operations: Vec<Operation>) -> Result<Value, Undescribed> {
+/// An operation that is served, and by whom it may be called.
+struct Served {
+    path: &'static str,
+    method: Method,
+    access: Access,
+    takes_key: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Access {
+    Policy(Policy),
+    Media(ByMedia),
+}
+
+/// The routes, and what the gateway serves over HTTP.
+fn served(routes: &[Route]) -> Vec<Served> {
+    let of_table = routes.iter().map(|Route { path, method, policy, takes_key, .. }| Served {
+        path,
+        method: method.clone(),
+        access: Access::Policy(*policy),
+        takes_key: *takes_key,
+    });
+    let of_gateway = OF_GATEWAY.iter().map(|(path, method, by)| Served {
+        path,
+        method: method.clone(),
+        access: Access::Media(*by),
+        takes_key: false,
+    });
+    of_table.chain(of_gateway).collect()
+}
+
+fn describe(routes: &[Served], mut operations: Vec<Operation>) -> Result<Value, Undescribed> {
     let mut paths = BTreeMap::<&str, Map<String, Value>>::new();
     let mut schemas = BTreeMap::<String, Value>::new();
     collect::<Problem>(&mut schemas);
@@ -92,7 +127,7 @@ its texts; each code has a page under [/docs/problems](/docs/problems). Another 
 that does not exist.";
 
 /// One operation: what was said of it, and what follows from its route.
-fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undescribed> {
+fn operation_object(route: &Served, operation: Operation) -> Result<Value, Undescribed> {
     let mut parameters = parts::path_parameters(route.path).map_err(Undescribed)?;
     parameters.extend(operation.parameters);
     let mut codes = vec![ErrorCode::BadRequest, ErrorCode::RateLimited, ErrorCode::Internal, ErrorCode::Unavailable];
@@ -105,7 +140,12 @@ fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undesc
         codes.extend([ErrorCode::FieldInvalid, ErrorCode::TooLarge, ErrorCode::UnsupportedMediaType]);
     }
     let mut about = operation.about.to_owned();
-    let security = match route.policy {
+    let policy = match route.access {
+        Access::Policy(policy) => policy,
+        Access::Media(_) => Policy::Public,
+    };
+    let security = match policy {
+        Policy::Public if route.access == Access::Media(ByMedia::RoomToken) => json!([{ "room_token": [] }]),
         Policy::Public => json!([]),
         Policy::AppKey(right) => {
             codes.extend([ErrorCode::Unauthorized, ErrorCode::Forbidden, ErrorCode::AppUnknown]);
@@ -130,7 +170,7 @@ fn operation_object(route: &Route, operation: Operation) -> Result<Value, Undesc
             json!([{ "admin_session": [parts::role(role)] }])
         }
     };
-    if route.policy != Policy::Public && !route.method.is_safe() {
+    if policy != Policy::Public && !route.method.is_safe() {
         codes.extend([ErrorCode::AuditUnavailable, ErrorCode::DiskFull]);
         // What a browser sends must come from our own pages, as JSON even where there is no body; what changes admins
         // or apps, from a recent sign-in.

@@ -24,6 +24,11 @@ pub(super) const TAGS: &[(&str, &str)] = &[
         "Rooms as they are now on this server, and what an operator can do in them: remove users, stop streams, withhold \
          privileges, speak.",
     ),
+    (
+        MEDIA,
+        "Encoders publish and players play with an offer and a room token (WHIP, RFC 9725, and WHEP), as members of the \
+         room like any other.",
+    ),
     (WEBHOOKS, "An endpoint of the app's backend is told what happens, signed, and again until it has taken it."),
     (
         ADMINS,
@@ -42,6 +47,7 @@ pub(super) const TOKENS: &str = "Tokens";
 pub(super) const ENDINGS: &str = "Revocations and bans";
 pub(super) const APPS: &str = "Apps and keys";
 pub(super) const ROOMS: &str = "Rooms";
+pub(super) const MEDIA: &str = "Media";
 pub(super) const WEBHOOKS: &str = "Webhooks";
 pub(super) const ADMINS: &str = "Admins";
 pub(super) const AUDIT: &str = "Audit trail";
@@ -97,6 +103,39 @@ impl Operation {
         let content = self.json(example);
         self.body = Some(json!({ "required": true, "content": { "application/json": content } }));
         self
+    }
+
+    /// The body of no type of ours that it takes.
+    pub(super) fn body_other(mut self, media_type: &str, example: &str) -> Self {
+        let content = json!({ "schema": { "type": "string" }, "example": example });
+        self.body = Some(json!({ "required": true, "content": { media_type: content } }));
+        self
+    }
+
+    /// A header that it takes.
+    pub(super) fn header(mut self, name: &str, about: &str) -> Self {
+        let schema = json!({ "type": "string" });
+        let header = json!({ "name": name, "in": "header", "required": false, "description": about, "schema": schema });
+        self.parameters.push(header);
+        self
+    }
+
+    /// The headers of its answer `status` beside those of every answer.
+    pub(super) fn with_headers(mut self, status: u16, names: &[&str]) -> Self {
+        for name in names {
+            self.answers[&status.to_string()]["headers"][name] =
+                json!({ "$ref": format!("#/components/headers/{name}") });
+        }
+        self
+    }
+
+    /// An answer without a body.
+    pub(super) fn answer_empty(self, status: u16, about: &'static str) -> Self {
+        let mut this = self.answer_other(status, about, "text/plain");
+        if let Some(answer) = this.answers.get_mut(&status.to_string()).and_then(Value::as_object_mut) {
+            answer.remove("content");
+        }
+        this
     }
 
     /// The query parameters it takes: the members of `T`.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use roompass_wire::{ErrorCode, Problem, http::Role};
 use serde_json::{Map, Value, json};
+use token_gen::{RoomId, StreamId};
 
 /// The headers of every answer.
 pub(super) const EVERYWHERE: &[&str] = &["X-Request-Id", "Roompass-Server-Time"];
@@ -11,6 +12,9 @@ pub(super) const EVERYWHERE: &[&str] = &["X-Request-Id", "Roompass-Server-Time"]
 /// What every `{name}` in a path stands for.
 const PATH_PARAMETERS: &[(&str, &str)] = &[
     ("app_id", "The app's number. The key must be one of this app."),
+    ("room_id", "The room."),
+    ("stream_id", "The stream, whose id must be free in the app to publish it."),
+    ("media_id", "What was made, as the `Location` of the answer names it. A secret of its maker."),
     ("ban_id", "A ban, as it was named when it was made."),
     ("secret_id", "A server secret, as it is named in the ring."),
     ("key_id", "A backend key, as it was named when it was made."),
@@ -34,6 +38,8 @@ pub(super) fn path_parameters(path: &str) -> Result<Vec<Value>, String> {
             "code" => {
                 json!({ "type": "string", "enum": ErrorCode::ALL.iter().map(|code| code.as_str()).collect::<Vec<_>>() })
             }
+            "room_id" => json!({ "type": "string", "minLength": 1, "maxLength": RoomId::MAX_BYTES }),
+            "stream_id" => json!({ "type": "string", "minLength": 1, "maxLength": StreamId::MAX_BYTES }),
             _ => json!({ "type": "string", "minLength": 1, "maxLength": 64 }),
         };
         Ok(json!({ "name": name, "in": "path", "required": true, "description": about, "schema": schema }))
@@ -136,6 +142,25 @@ pub(super) fn headers() -> Value {
             "description": "How long to wait, in seconds.",
             "schema": { "type": "integer", "minimum": 1 },
         },
+        "Location": {
+            "description": "Where what was made is ended, and addresses are added to it. Whoever knows it may do so.",
+            "required": true,
+            "schema": { "type": "string" },
+        },
+        "ETag": {
+            "description": "Names the ICE session, for `If-Match`.",
+            "required": true,
+            "schema": { "type": "string" },
+        },
+        "Link": {
+            "description": "A STUN or TURN server with its credential, `rel=\"ice-server\"`; one header a URL.",
+            "schema": { "type": "string" },
+        },
+        "Accept-Patch": {
+            "description": "What `PATCH` takes at the `Location`.",
+            "required": true,
+            "schema": { "type": "string", "const": "application/trickle-ice-sdpfrag" },
+        },
         "Roompass-Server-Time": {
             "description": "The server's clock, in Unix seconds.",
             "required": true,
@@ -158,6 +183,12 @@ pub(super) fn security_schemes() -> Value {
             "scheme": roompass_wire::signed::SCHEME,
             "description": "The same key, never sent: an HMAC-SHA256 over method, target, host, body, time and nonce. Each \
                             request counts once, within 60 s of its time.",
+        },
+        "room_token": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "04…",
+            "description": "The room token of the user who publishes or plays: `Authorization: Bearer 04…`.",
         },
         "admin_session": {
             "type": "apiKey",

@@ -7,6 +7,7 @@ mod documentation;
 mod health;
 mod judging;
 mod lifecycle;
+mod media;
 mod rooms;
 mod tokens;
 mod watch;
@@ -22,6 +23,7 @@ pub(super) fn all() -> Vec<Operation> {
         lifecycle::operations(),
         apps::operations(),
         rooms::operations(),
+        media::operations(),
         webhooks::operations(),
         admins::operations(),
         audit::operations(),
