@@ -120,7 +120,7 @@ function options({ series, bars, show, height, width, colour, at }) {
     width,
     height,
     // The last time on the axis is as wide as it is.
-    padding: [10, 24, 0, 0],
+    padding: [10, 34, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { show: !bars } },
     scales: { x: { time: true, range: bars ? () => [at[0], at.at(-1) + bars] : undefined }, y: { range: (_, __, max) => [0, max > 0 ? max * 1.08 : 1] } },
