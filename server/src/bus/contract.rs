@@ -274,7 +274,6 @@ async fn values_stay_until_the_last_entry_goes<M: Meeting>(meeting: &M) {
     assert!(here.follow(&a.topic).await.unwrap().values.is_empty());
 }
 
-// proves W10 (the bus)
 async fn what_was_told_is_remembered_for_whoever_missed_it<M: Meeting>(meeting: &M) {
     let (here, there) = (meeting.join().await, meeting.join().await);
     let room = topic(1, "r");
@@ -313,6 +312,7 @@ async fn what_was_told_is_remembered_for_whoever_missed_it<M: Meeting>(meeting: 
     same(there.told(&room, base).await.unwrap().len(), 1);
 }
 
+// proves W10 (the bus)
 async fn apps_are_separate_worlds<M: Meeting>(meeting: &M) {
     let (here, there) = (meeting.join().await, meeting.join().await);
     let a = entry("r", "s1", "a");

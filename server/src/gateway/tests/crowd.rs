@@ -172,7 +172,7 @@ async fn there_are_only_so_many_sessions_in_all_and_in_an_app_and_one_of_a_user(
     }
 }
 
-// proves F10 (who comes in a herd is put off and spread), W6
+// proves F10 (who comes in a herd is put off and spread)
 #[tokio::test]
 async fn who_comes_in_a_herd_is_spread_and_who_is_in_goes_on() {
     let test = TestGateway::start(settings()).await;
