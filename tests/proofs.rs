@@ -71,6 +71,16 @@ const PROMISES: &[(&str, &str)] = &[
     ("F13", "a node is cut off"),
     ("F14", "a configuration or key that is wrong"),
     ("F15", "memory runs out"),
+    ("W1", "who may open a socket, and with what in its address"),
+    ("W2", "how long messages are, how deep, in how many frames"),
+    ("W3", "how many sockets there are, with a login and without"),
+    ("W4", "how much comes in and goes out; nobody waits for a member who is slow"),
+    ("W5", "pings, and what an idle socket costs"),
+    ("W6", "every operation by the present token; identities by the session"),
+    ("W7", "warning and expiry"),
+    ("W8", "renewal; revocations and kicks reach every node"),
+    ("W9", "kicks say why and whether to come back; a drain spreads clients"),
+    ("W10", "apps are separate worlds"),
 ];
 
 /// Where the server finds it.
@@ -179,9 +189,9 @@ fn extent(proofs: Option<&Vec<Proof>>) -> &'static str {
 fn page(proofs: &BTreeMap<String, Vec<Proof>>) -> String {
     let count = |wanted: &str| PROMISES.iter().filter(|(id, _)| extent(proofs.get(*id)) == wanted).count();
     let mut text = format!(
-        "## What is proven\n\nEach row is an attack (T) or a fault (F), with the tests that show what happens then: of {} rows, {} \
-         are proven as a whole and {} in parts, which the parentheses name. An empty row is not proven yet.\n\n\
-         | Id | Attack or fault | Proven | Tests |\n|---|---|---|---|\n",
+        "## What is proven\n\nEach row is an attack (T), a fault (F) or a rule of the room gateway (W), with the tests that show \
+         what happens then: of {} rows, {} are proven as a whole and {} in parts, which the parentheses name. An empty row is not proven yet.\n\n\
+         | Id | Attack, fault or rule | Proven | Tests |\n|---|---|---|---|\n",
         PROMISES.len(),
         count("whole"),
         count("parts")

@@ -25,8 +25,7 @@ pub enum Event {
         /// How the user stands to it now.
         state: RoomState,
     },
-    /// The server let the user in: at login, after a switch, and after a return for which the session was not kept. What
-    /// was said in the room between the loss and such a return is lost.
+    /// The server let the user in: at login, after a switch, and after a return for which the session was not kept.
     LoggedIn(Admission),
     /// Users came; at login, everybody who is there, this user included.
     UsersJoined(Vec<User>),
@@ -50,6 +49,9 @@ pub enum Event {
     RoomMessage(RoomMessage),
     /// Somebody said something to this user.
     Signal(Signal),
+    /// While the connection was lost, messages and signals may have come that are not told: the session was not kept, or
+    /// more was said than the server remembers. Fetch what matters from the app's own server.
+    MessagesMissed,
     /// The operator says something.
     ServerMessage(OperatorMessage),
     /// A value that belongs to the room was set; with an empty value, removed.

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use roompass_wire::gateway::{
-    self, Change, RoomExtra, RoomExtraChange, RoomMessage, RoomStreams, RoomUsers, Stream, User, UserExtra,
+    self, Change, RoomExtra, RoomExtraChange, RoomMessage, RoomStreams, RoomUsers, Signal, Stream, User, UserExtra,
 };
 
 use crate::{error::Error, event::Event};
@@ -15,12 +15,23 @@ pub(crate) struct Roster {
     pub(crate) streams: Vec<Stream>,
     pub(crate) extra: Vec<RoomExtra>,
     seq: u64,
+    mark: Option<u64>,
 }
 
 impl Roster {
     /// The number of the latest change that has been taken.
     pub(crate) fn seq(&self) -> u64 {
         self.seq
+    }
+
+    /// Where the talk of the room stood with the latest message or signal, if the server says so.
+    pub(crate) fn mark(&self) -> Option<u64> {
+        self.mark
+    }
+
+    /// Takes where the talk stands at a login.
+    pub(crate) fn begin_talk(&mut self, mark: Option<u64>) {
+        self.mark = mark;
     }
 
     /// Takes the full picture after change number `seq`, and returns what differs from before.
@@ -106,9 +117,22 @@ impl Roster {
         Ok(Some(Event::UserExtraChanged { user_id: change.user_id, extra: change.extra }))
     }
 
-    /// Takes a message, which has its place among the changes, as [`Roster::change_users`].
+    /// Takes a message, which has its place among the changes, as [`Roster::change_users`], unless it was missed.
     pub(crate) fn hear(&mut self, message: RoomMessage) -> Result<Option<Event>, Error> {
-        Ok(self.is_next(message.seq)?.then_some(Event::RoomMessage(message)))
+        let has_place = message.missed || self.is_next(message.seq)?;
+        let is_new = has_place && self.is_unheard(message.mark);
+        Ok(is_new.then_some(Event::RoomMessage(message)))
+    }
+
+    /// Takes a signal, unless it was heard before.
+    pub(crate) fn hear_signal(&mut self, signal: Signal) -> Option<Event> {
+        self.is_unheard(signal.mark).then_some(Event::Signal(signal))
+    }
+
+    fn is_unheard(&mut self, mark: Option<u64>) -> bool {
+        let is_new = mark.is_none() || mark > self.mark;
+        self.mark = self.mark.max(mark);
+        is_new
     }
 
     fn is_next(&mut self, seq: u64) -> Result<bool, Error> {
@@ -191,10 +215,42 @@ mod tests {
         assert!(roster.change_room_extra(extra_change(6, "topic", "x")).is_err());
         assert!(roster.change_users(change(5, Change::Unknown, "carol")).unwrap().is_none());
         let [room_id, user_id] = ["lobby", "alice"].map(str::to_owned);
-        let said = RoomMessage { room_id, seq: 6, user_id, text: "hi".to_owned(), sent_at: 1 };
+        let said =
+            RoomMessage { room_id, seq: 6, user_id, text: "hi".to_owned(), sent_at: 1, mark: None, missed: false };
         assert!(matches!(roster.hear(said.clone()).unwrap(), Some(Event::RoomMessage(heard)) if heard == said));
         assert!(roster.hear(said).unwrap().is_none());
         assert_eq!((ids(&roster), roster.seq()), (vec!["alice"], 6));
+    }
+
+    #[test]
+    fn what_was_missed_is_heard_once_and_has_no_number() {
+        let mut roster = Roster::default();
+        roster.replace(4, room(&["alice"]));
+        roster.begin_talk(Some(10));
+        let said = |seq, mark, missed| RoomMessage {
+            room_id: "lobby".to_owned(),
+            seq,
+            user_id: "bob".to_owned(),
+            text: "hi".to_owned(),
+            sent_at: 1,
+            mark: Some(mark),
+            missed,
+        };
+        assert!(roster.hear(said(5, 12, false)).unwrap().is_some());
+        roster.replace(1, room(&["alice"]));
+        for (seq, mark, missed, is_new) in [
+            (1, 12, true, false),
+            (1, 15, true, true),
+            (1, 17, true, true),
+            (2, 17, false, false),
+            (3, 18, false, true),
+        ] {
+            assert_eq!(roster.hear(said(seq, mark, missed)).unwrap().is_some(), is_new, "{seq} {mark}");
+        }
+        let RoomMessage { room_id, user_id, text, sent_at, .. } = said(0, 0, false);
+        let signal = Signal { room_id, user_id, text, sent_at, mark: Some(19) };
+        assert!(roster.hear_signal(signal.clone()).is_some() && roster.hear_signal(signal).is_none());
+        assert_eq!((roster.seq(), roster.mark()), (3, Some(19)));
     }
 
     #[test]

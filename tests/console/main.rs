@@ -124,3 +124,14 @@ async fn the_pages_that_watch_can_be_used_by_all_and_steered_by_few() {
         ]
     );
 }
+
+#[tokio::test]
+async fn long_lists_are_searched_and_no_slip_is_for_good() {
+    assert_eq!(
+        run("lists").await,
+        [
+            "long lists come page by page, and are searched where they are",
+            "what was changed is undone, and what cannot be is confirmed",
+        ]
+    );
+}

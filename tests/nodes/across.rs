@@ -60,6 +60,8 @@ async fn an_operator_asks_one_node_and_acts_on_all() {
     assert_eq!(cluster.room(2, &["list"]), json!([{ "room_id": "r", "user_count": 2, "stream_count": 1 }]));
     let sessions = cluster.room(2, &["sessions", "--user-id", "alice"]);
     assert_eq!((sessions[0]["user_id"].as_str(), sessions.as_array().map(Vec::len)), (Some("alice"), Some(1)));
+    assert_eq!(sessions[0]["privileges"], json!(["login", "publish", "play"]), "with its rights: {sessions}");
+    assert_eq!(sessions[0]["rights"], json!({ "on_expiry": "keep" }));
     assert_eq!(cluster.room(2, &["stop-stream", "s1"])["session_count"], 1);
     eventually("the stream is stopped", || {
         let heard = observer.heard();

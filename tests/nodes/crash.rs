@@ -2,15 +2,19 @@
 
 use std::{
     collections::BTreeSet,
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
-use roompass_sdk::Room;
+use roompass_sdk::{Client, Event, FixedToken, LocalUser, Room};
+use serde_json::json;
 
 use crate::{
-    cluster::{Cluster, eventually, pause},
+    cluster::{APP, Cluster, eventually, pause},
     observer::Observer,
 };
 
@@ -72,36 +76,116 @@ async fn of_three_nodes_one_is_killed_and_every_client_is_back_within_ten_second
     let took = eventually("everybody sees everybody", || all_whole(&rooms)).await;
     println!("{} clients in {ROOMS} rooms see each other {took:?} after the last came", rooms.len());
 
-    // One in each room talks on all the while, from the one living node; the observer listens on the other.
+    // Two in each room talk on all the while, one of them from the node that will die. Everybody listens.
+    let listeners: Vec<Listener> = rooms.iter().map(Listener::new).collect();
     let stop = AtomicBool::new(false);
-    let speaking = (0..ROOMS).map(|room| speak(&rooms[room * IN_ROOM + 2 - room % 2], &stop));
+    let speaking = (0..ROOMS).flat_map(|room| [2 - room % 2, 0].map(|number| (room, number)));
+    let speaking = speaking.map(|(room, number)| speak(&rooms[room * IN_ROOM + number], number, &stop));
     let crash = crash(&mut cluster, &rooms, &stop);
-    let (said, ()) = tokio::join!(join_all(speaking), crash);
+    let (spoken, ()) = tokio::join!(join_all(speaking), crash);
     for (room, observer) in observers.iter().enumerate() {
+        let [steady, moved] = [&spoken[2 * room], &spoken[2 * room + 1]];
+        let last_words = [steady, moved].map(|said| said.last().expect("it has spoken"));
         eventually("all is heard", || {
-            let heard = observer.heard().said.len();
-            if heard >= said[room] { Ok(()) } else { Err(format!("{heard} of {}", said[room])) }
+            let heard = observer.heard();
+            if last_words.iter().all(|last| heard.said.contains(last)) {
+                Ok(())
+            } else {
+                Err(format!("{last_words:?}"))
+            }
         })
         .await;
         let heard = observer.heard().clone();
         assert_eq!(heard.faults, Vec::<String>::new(), "room {room}");
         assert_eq!((heard.users, heard.streams), expected(room), "room {room}");
         assert_eq!(heard.left, Vec::<String>::new(), "room {room}: nobody was seen to go");
-        let numbers: Vec<String> = (0..said[room]).map(|number| number.to_string()).collect();
-        assert_eq!(heard.said, numbers, "room {room}");
+        for said in [steady, moved] {
+            said.check(&heard.said);
+        }
+        // Everybody hears the same: those who stayed, and those who lost their node in the middle of it.
+        for listener in &listeners[room * IN_ROOM..][..IN_ROOM] {
+            eventually("everybody hears it", || {
+                let heard_here = listener.heard();
+                if heard_here.len() >= heard.said.len() { Ok(()) } else { Err(format!("{heard_here:?}")) }
+            })
+            .await;
+            assert_eq!(listener.heard(), heard.said, "room {room}");
+        }
     }
-    println!("{} messages were heard once each, in order", said.iter().sum::<usize>());
+    let said: usize = spoken.iter().map(|spoken| spoken.acknowledged.len()).sum();
+    println!("{said} messages were heard once by everybody in their rooms, and in one order");
 }
 
-/// Talks until it is told to stop. Returns how much was said.
-async fn speak(room: &Room, stop: &AtomicBool) -> usize {
-    let mut said = 0;
-    while !stop.load(Ordering::Acquire) {
-        room.send_message(said.to_string()).await.expect("its node lives");
-        said += 1;
+/// What somebody has said: `who number`.
+struct Spoken {
+    who: usize,
+    /// What was answered.
+    acknowledged: Vec<usize>,
+}
+
+impl Spoken {
+    fn last(&self) -> Option<String> {
+        self.acknowledged.last().map(|number| format!("{} {number}", self.who))
+    }
+
+    /// What was answered was heard, once and in its order. What was not, because the node died, was heard once or never.
+    fn check(&self, heard: &[String]) {
+        let prefix = format!("{} ", self.who);
+        let heard = heard.iter().filter_map(|said| said.strip_prefix(&prefix)?.parse::<usize>().ok());
+        let heard: Vec<usize> = heard.collect();
+        assert!(heard.is_sorted_by(|a, b| a < b), "{heard:?}");
+        let unheard: Vec<_> = self.acknowledged.iter().filter(|number| !heard.contains(number)).collect();
+        assert_eq!(unheard, Vec::<&usize>::new(), "of {heard:?}");
+    }
+}
+
+/// Talks until it is told to stop.
+async fn speak(room: &Room, who: usize, stop: &AtomicBool) -> Spoken {
+    let mut spoken = Spoken { who, acknowledged: Vec::new() };
+    for number in 0.. {
+        if stop.load(Ordering::Acquire) {
+            break;
+        }
+        if room.send_message(format!("{who} {number}")).await.is_ok() {
+            spoken.acknowledged.push(number);
+        }
         pause(Duration::from_millis(250)).await;
     }
-    said
+    spoken
+}
+
+/// What a client hears, until it is dropped.
+struct Listener {
+    heard: Arc<Mutex<Vec<String>>>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Listener {
+    fn new(room: &Room) -> Self {
+        let (heard, mut events) = (Arc::<Mutex<Vec<String>>>::default(), room.events());
+        let hears = Arc::clone(&heard);
+        let task = tokio::spawn(async move {
+            while let Some(event) = events.next().await {
+                let said = match event {
+                    Event::RoomMessage(message) => message.text,
+                    Event::MessagesMissed | Event::Lagged { .. } => format!("{event:?}"),
+                    _ => continue,
+                };
+                hears.lock().expect("nobody panics").push(said);
+            }
+        });
+        Self { heard, task }
+    }
+
+    fn heard(&self) -> Vec<String> {
+        self.heard.lock().expect("nobody panics").clone()
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
 }
 
 /// Kills the first node, and sees that all is as it was.
@@ -125,4 +209,52 @@ async fn crash(cluster: &mut Cluster, rooms: &[Room], stop: &AtomicBool) {
     })
     .await;
     stop.store(true, Ordering::Release);
+}
+
+// proves F13 (ghosts)
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_killed_node_nobody_is_left_after_its_lease() {
+    let settings = ["--set", "max_room_users=3", "--set", "duplicate_login=refuse_newcomer"];
+    let mut cluster = Cluster::start(2, &settings);
+    let observer = Observer::enter(&cluster, 1, "observer", "r").await;
+    let token = cluster.token("ghost", "r").await;
+    // Knows no other node, so it never comes back.
+    let lonely = Client::builder(APP, &cluster.nodes[0].url).token_provider(FixedToken::new(&token));
+    let lonely = lonely.build().expect("the options are good");
+    let user = || LocalUser::new("ghost").expect("a good id");
+    let ghost = lonely.login_room("r", user()).await.expect("the token is good");
+    ghost.start_publishing_stream("s1").await.expect("the id is free");
+    let _other = Observer::enter(&cluster, 0, "other", "r").await;
+    eventually("they are seen", || {
+        let heard = observer.heard();
+        if heard.users.len() == 3 && heard.streams.contains("s1") { Ok(()) } else { Err(format!("{heard:?}")) }
+    })
+    .await;
+
+    let start = Instant::now();
+    cluster.nodes[0].kill();
+    let took = eventually("they are seen to go", || {
+        let heard = observer.heard();
+        let is_alone = heard.users.iter().eq(["observer"]) && heard.streams.is_empty();
+        if is_alone { Ok(()) } else { Err(format!("{heard:?}")) }
+    })
+    .await;
+    println!("nobody of a killed node is seen {took:?} after its end");
+    assert!(start.elapsed().as_secs() <= LEASE_SECS, "{took:?}");
+    assert_eq!(observer.heard().left.len(), 3, "each once: {:?}", observer.heard().left);
+    let rooms = cluster.room(1, &["list"]);
+    assert_eq!((&rooms[0]["user_count"], &rooms[0]["stream_count"]), (&json!(1), &json!(0)), "{rooms}");
+    let sessions = cluster.room(1, &["sessions"]);
+    assert_eq!(sessions.as_array().map(Vec::len), Some(1), "{sessions}");
+
+    // Their places, the user id and the stream id are free, though an app like this refuses a second login.
+    let living = Client::builder(APP, &cluster.nodes[1].url).token_provider(FixedToken::new(&token));
+    let living = living.build().expect("the options are good");
+    let again = living.login_room("r", user()).await.expect("nobody holds the user id");
+    again.start_publishing_stream("s1").await.expect("nobody holds the stream id");
+    let _third = Observer::enter(&cluster, 1, "third", "r").await;
+    // And the board has forgotten them.
+    let board = cluster.redis.command("HKEYS roompass:77:board:r");
+    assert_eq!(board.lines().filter(|key| *key != "#").count(), 3, "{board}");
+    assert_eq!(observer.heard().faults, Vec::<String>::new());
 }

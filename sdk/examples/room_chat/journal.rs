@@ -29,6 +29,7 @@ impl Journal {
 pub(crate) fn lines(event: Event) -> Vec<String> {
     match event {
         Event::RoomMessage(message) => vec![format!("<{}> {}", message.user_id, message.text)],
+        Event::MessagesMissed => vec!["something was said meanwhile that is not heard any more".to_owned()],
         Event::Signal(signal) => vec![format!("<{}> to you: {}", signal.user_id, signal.text)],
         Event::ServerMessage(message) => vec![format!("* the operator: {}", message.text)],
         Event::UsersJoined(users) => users.iter().map(|user| format!("+ {}", user.user_id)).collect(),

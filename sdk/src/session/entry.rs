@@ -193,12 +193,17 @@ impl Session {
 
     async fn resume(&self, connection: &mut Connection) -> Result<Resumed, Error> {
         let Some(place) = &self.place else { return Err(Error::Ended) };
+        let (seq, mark) = {
+            let picture = self.picture();
+            (picture.roster.seq(), picture.roster.mark())
+        };
         let resume = Resume {
             id: RESUME_ID,
             app_id: self.asked.app_id.get(),
             session_id: place.session_id.clone(),
             resume_key: place.resume_key.to_string(),
-            seq: self.picture().roster.seq(),
+            seq,
+            mark,
         };
         connection.send(&ClientMessage::Resume(resume)).await?;
         let limits = self.options.limits;

@@ -33,6 +33,7 @@ impl Session {
             ServerMessage::RoomExtra(change) => self.picture().roster.change_room_extra(change)?,
             ServerMessage::UserExtra(change) => self.picture().roster.change_user_extra(change)?,
             ServerMessage::RoomMessage(message) => self.picture().roster.hear(message)?,
+            ServerMessage::Signal(signal) => self.picture().roster.hear_signal(signal),
             other => {
                 self.hear_news(visit, other);
                 None
@@ -56,7 +57,6 @@ impl Session {
             ServerMessage::TokenExpired(expired) => {
                 self.tell(Event::TokenExpired { expire_at: UnixSeconds::new(expired.expire_at) });
             }
-            ServerMessage::Signal(signal) => self.tell(Event::Signal(signal)),
             ServerMessage::ServerMessage(message) => self.tell(Event::ServerMessage(message)),
             ServerMessage::PrivilegesChanged(changed) => {
                 {

@@ -34,9 +34,11 @@ impl Session {
         });
         tracing::info!(session_id = admission.session_id, auth = ?admission.auth, "logged in");
         let token_ends = self.local_end(admission.expire_at);
-        let LoggedIn { seq, users, streams, room_extra, .. } = logged_in;
+        let LoggedIn { seq, mark, users, streams, room_extra, .. } = logged_in;
+        let messages_missed = matches!(state, RoomState::Reconnected);
         let roster_events = {
             let mut picture = self.picture();
+            picture.roster.begin_talk(mark);
             picture.admission = admission.clone();
             picture.token_ends = token_ends;
             picture.roster.replace(seq, gateway::RoomState { users, streams, room_extra })
@@ -44,6 +46,9 @@ impl Session {
         self.enter_state(state);
         self.tell(Event::LoggedIn(admission));
         roster_events.into_iter().for_each(|event| self.tell(event));
+        if messages_missed {
+            self.tell(Event::MessagesMissed);
+        }
 
         let extra = self.user_extra.iter().cloned().map(Wish::SetUserExtra);
         let published = self.publishing.iter().cloned().map(Wish::Publish);
@@ -84,6 +89,9 @@ impl Session {
             self.tell(Event::PrivilegesChanged { privileges: resumed.privileges, rights: resumed.rights });
         }
         roster_events.into_iter().for_each(|event| self.tell(event));
+        if resumed.messages_missed {
+            self.tell(Event::MessagesMissed);
+        }
 
         // What was asked for last before the loss may or may not have reached the server.
         let runs = |live: &[String], id: &str| live.iter().any(|live| live == id);

@@ -356,6 +356,7 @@ pub(crate) fn resumed(id: u64, seq: u64) -> Resumed {
         seq,
         publishing: Vec::new(),
         playing: Vec::new(),
+        messages_missed: false,
         state: None,
     }
 }
@@ -378,6 +379,7 @@ pub(crate) fn logged_in() -> LoggedIn {
         server_time: SERVER_TIME,
         room_session_id: "1".to_owned(),
         seq: 1,
+        mark: None,
         users: vec![user("alice")],
         streams: Vec::<Stream>::new(),
         room_extra: Vec::new(),

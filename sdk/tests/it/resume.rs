@@ -23,7 +23,8 @@ fn client(peer: &Peer) -> Client {
 
 fn said(seq: u64, text: &str) -> ServerMessage {
     let [room_id, user_id] = ["lobby", "bob"].map(str::to_owned);
-    ServerMessage::RoomMessage(RoomMessage { room_id, seq, user_id, text: text.to_owned(), sent_at: SERVER_TIME })
+    let (text, sent_at) = (text.to_owned(), SERVER_TIME);
+    ServerMessage::RoomMessage(RoomMessage { room_id, seq, user_id, text, sent_at, mark: None, missed: false })
 }
 
 /// Publishes and plays one stream each.
@@ -87,6 +88,38 @@ async fn a_resumption_shows_the_key_and_the_latest_change_and_hears_what_was_mis
     // The next time, with the next key.
     let (_talk, resume) = lose(&room, &peer, talk).await;
     assert_eq!((&*resume.resume_key, resume.seq), ("key-2", 4));
+}
+
+#[tokio::test]
+async fn what_was_said_on_the_way_to_another_node_is_heard_and_what_is_lost_is_told() {
+    let peer = Peer::start().await;
+    let (room, mut talk) = peer.admit_as(&client(&peer), LoggedIn { mark: Some(10), ..resumable() }).await;
+    let mut events = room.events();
+    let said = |seq, mark, missed, text: &str| {
+        let [room_id, user_id] = ["lobby", "bob"].map(str::to_owned);
+        let (text, sent_at) = (text.to_owned(), SERVER_TIME);
+        ServerMessage::RoomMessage(RoomMessage { room_id, seq, user_id, text, sent_at, mark: Some(mark), missed })
+    };
+    talk.send(&said(2, 12, false, "two")).await;
+    let text = |event| match event {
+        Event::RoomMessage(message) => Some(message.text),
+        Event::MessagesMissed => Some("some missed".to_owned()),
+        _ => None,
+    };
+    assert_eq!(event(&mut events, text).await, "two");
+    let (mut talk, resume) = lose(&room, &peer, talk).await;
+    assert_eq!((resume.seq, resume.mark), (2, Some(12)));
+    let users = vec![user("alice")];
+    let state = Some(gateway::RoomState { users, ..gateway::RoomState::default() });
+    talk.send(&ServerMessage::Resumed(Resumed { state, messages_missed: true, ..resumed(resume.id, 7) })).await;
+    for message in [said(7, 15, true, "three"), said(7, 16, true, "four"), said(8, 17, false, "five")] {
+        talk.send(&message).await;
+    }
+    for expected in ["some missed", "three", "four", "five"] {
+        assert_eq!(event(&mut events, text).await, expected);
+    }
+    let (_talk, resume) = lose(&room, &peer, talk).await;
+    assert_eq!((resume.seq, resume.mark), (8, Some(17)));
 }
 
 #[tokio::test]

@@ -71,12 +71,15 @@ async fn what_others_say_is_heard_in_order_and_values_are_kept() {
             user_id: user_id.clone(),
             text: text("hello"),
             sent_at: SERVER_TIME,
+            mark: None,
+            missed: false,
         }),
         ServerMessage::Signal(Signal {
             room_id: room_id.clone(),
             user_id: user_id.clone(),
             text: text("offer"),
             sent_at: SERVER_TIME,
+            mark: None,
         }),
         ServerMessage::ServerMessage(OperatorMessage {
             room_id: room_id.clone(),

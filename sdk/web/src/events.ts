@@ -44,6 +44,11 @@ export interface RoompassEvents {
   roomMessage: { roomId: string; userId: string; text: string; sentAt: number };
   /** Somebody said something to this user. */
   signal: { roomId: string; userId: string; text: string; sentAt: number };
+  /**
+   * While the connection was lost, messages and signals may have come that are not told: the session was not kept, or
+   * more was said than the server remembers.
+   */
+  messagesMissed: { roomId: string };
   /** The operator says something. */
   serverMessage: { roomId: string; text: string; sentAt: number };
   /** What this user may do has changed without a renewal. */

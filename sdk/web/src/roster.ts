@@ -47,6 +47,8 @@ export class Roster {
   readonly streams = new Map<string, Stream>();
   readonly extra = new Map<string, RoomExtra>();
   seq = 0;
+  /** Where the talk of the room stood with the latest message or signal, if the server says so. */
+  mark: number | undefined;
 
   /** Starts over from `picture`. */
   replace(picture: Picture): void {
@@ -71,6 +73,14 @@ export class Roster {
     if (seq > this.seq + 1) return "gap";
     this.seq = seq;
     return "new";
+  }
+
+  /** Takes where the talk stands with something said. Whether it has not been heard before. */
+  isUnheard(mark: number | undefined): boolean {
+    if (mark === undefined) return true;
+    if (this.mark !== undefined && mark <= this.mark) return false;
+    this.mark = mark;
+    return true;
   }
 
   /** Takes in a change that is new. */

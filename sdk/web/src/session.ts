@@ -245,6 +245,7 @@ export class Session {
       session_id: place.sessionId,
       resume_key: place.resumeKey,
       seq: this.roster.seq,
+      ...(this.roster.mark === undefined ? {} : { mark: this.roster.mark }),
     };
     // Good once, whatever comes of it.
     this.#place = undefined;
@@ -306,6 +307,9 @@ export class Session {
     this.#enterState(state);
     const whole = isResumed ? answer.state && { seq: answer.seq, ...answer.state } : answer;
     if (whole) announceWhole(this.events, this.roomId, this.roster, whole);
+    if (!isResumed) this.roster.mark = answer.mark;
+    const missed = isResumed ? answer.messages_missed === true : state === "RECONNECTED";
+    if (missed) this.events.emit("messagesMissed", { roomId: this.roomId });
     if (isResumed) this.streams.resumed(answer.publishing, answer.playing);
     else this.streams.startAgain();
     const back = this.#back;
@@ -317,7 +321,8 @@ export class Session {
 
   #hear(notice: Notice): void {
     const { roomId } = this;
-    if ("seq" in notice) {
+    const wasMissed = notice.type === "room_message" && notice.missed === true;
+    if ("seq" in notice && !wasMissed) {
       const judgement = this.roster.judge(notice.seq);
       if (judgement === "known") return;
       if (judgement === "gap") {
@@ -327,6 +332,7 @@ export class Session {
       }
       this.roster.apply(notice);
     }
+    if ((notice.type === "room_message" || notice.type === "signal") && !this.roster.isUnheard(notice.mark)) return;
     announce(this.events, roomId, notice);
     switch (notice.type) {
       case "room_streams":

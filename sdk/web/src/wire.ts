@@ -75,6 +75,7 @@ export interface LoggedIn {
   server_time: number;
   room_session_id?: string;
   seq: number;
+  mark?: number;
   users: WireUser[];
   streams: WireStream[];
   room_extra?: WireRoomExtra[];
@@ -95,6 +96,7 @@ export interface Resumed {
   seq: number;
   publishing: string[];
   playing: string[];
+  messages_missed?: boolean;
   state?: { users: WireUser[]; streams: WireStream[]; room_extra?: WireRoomExtra[] };
 }
 
@@ -169,8 +171,8 @@ export type Notice =
   | { type: "room_streams"; room_id: string; seq: number; change: "add" | "delete"; streams: WireStream[]; reason?: string }
   | ({ type: "room_extra"; room_id: string; seq: number } & WireRoomExtra)
   | { type: "user_extra"; room_id: string; seq: number; user_id: string; extra: string }
-  | { type: "room_message"; room_id: string; seq: number; user_id: string; text: string; sent_at: number }
-  | { type: "signal"; room_id: string; user_id: string; text: string; sent_at: number }
+  | { type: "room_message"; room_id: string; seq: number; user_id: string; text: string; sent_at: number; mark?: number; missed?: boolean }
+  | { type: "signal"; room_id: string; user_id: string; text: string; sent_at: number; mark?: number }
   | { type: "server_message"; room_id: string; text: string; sent_at: number }
   | { type: "privileges_changed"; room_id: string; privileges: Privilege[]; rights?: Rights; server_time: number }
   | { type: "reconnect"; within_secs: number }

@@ -29,6 +29,7 @@ async function world(t: TestContext, options: Partial<ClientOptions> = {}): Prom
     userExtraInfoUpdate: ({ userId, extra }) => `${userId}=${extra}`,
     roomMessage: ({ userId, text }) => `${userId}: ${text}`,
     signal: ({ userId, text }) => `${userId}: ${text}`,
+    messagesMissed: () => "",
     serverMessage: ({ text }) => text,
     privilegesChanged: ({ privileges }) => privileges.join(),
     tokenWillExpire: ({ remainTimeInSecond }) => `${remainTimeInSecond}`,
@@ -294,6 +295,39 @@ test("a lost connection is resumed: same place, missed changes, streams as they 
   again.break();
   const third = await back(w);
   assert.equal((await third.take("resume"))["resume_key"], "key-2");
+});
+
+test("on another node, what was said meanwhile is heard once, and what is lost is told", async (t) => {
+  const w = await world(t);
+  const peer = await enter(w);
+  const said = (seq: number, mark: number, text: string, missed = false) => ({
+    ...{ type: "room_message", room_id: "room1", seq, user_id: "bob", text, sent_at: START, mark },
+    ...(missed ? { missed } : {}),
+  });
+  const heard: string[] = [];
+  w.client.on("roomMessage", ({ text }) => heard.push(text));
+  w.client.on("signal", ({ text }) => heard.push(text));
+  w.client.on("messagesMissed", () => heard.push("some missed"));
+  peer.send(said(2, 12, "one"));
+  await until(() => heard.length === 1);
+  peer.break();
+  const again = await back(w);
+  const resume = await again.take("resume");
+  assert.deepEqual([resume["seq"], resume["mark"]], [2, 12]);
+  const state = { users: [{ user_id: "alice", user_name: "alice" }], streams: [] };
+  again.send(
+    { ...RESUMED, id: resume.id, seq: 7, messages_missed: true, state },
+    said(7, 12, "one", true),
+    said(7, 15, "two", true),
+    { type: "signal", room_id: "room1", user_id: "bob", text: "a signal", sent_at: START, mark: 16 },
+    said(8, 17, "three"),
+  );
+  await until(() => heard.at(-1) === "three");
+  assert.deepEqual(heard, ["one", "some missed", "two", "a signal", "three"]);
+  again.break();
+  const third = await back(w);
+  const next = await third.take("resume");
+  assert.deepEqual([next["seq"], next["mark"]], [8, 17]);
 });
 
 test("where the place is gone the client logs in anew, and starts its streams again", async (t) => {

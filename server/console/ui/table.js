@@ -57,11 +57,11 @@ export function usePages(fetchPage, inputs) {
   const cursors = state.asked === asked ? state.cursors : [undefined];
   const setCursors = (cursors) => setState({ asked, cursors });
   const at = cursors.at(-1);
-  const page = useLoad(() => fetchPage(at), [asked, at]);
+  const name = `${asked} ${at}`;
+  const page = useLoad(async () => ({ ...(await fetchPage(at)), name }), [asked, at]);
   // Said once for each search and page, not whenever the same is loaded again.
   const said = useRef({});
-  const name = `${asked} ${at}`;
-  if (page.value && !page.loading && said.current.name !== name) {
+  if (page.value?.name === name && said.current.name !== name) {
     const { rows, cursor } = page.value;
     said.current = { name, text: `${rows.length} ${rows.length === 1 ? "line" : "lines"} on page ${cursors.length}${cursor ? ", and more on the next" : ""}` };
   }

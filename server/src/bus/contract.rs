@@ -39,6 +39,7 @@ pub(crate) async fn run<M: Meeting>(mut meeting: impl FnMut() -> M) {
     an_entry_is_taken_over_once(&meeting()).await;
     a_claim_is_for_one_until_it_is_released(&meeting()).await;
     values_stay_until_the_last_entry_goes(&meeting()).await;
+    what_was_told_is_remembered_for_whoever_missed_it(&meeting()).await;
     apps_are_separate_worlds(&meeting()).await;
     what_a_dead_node_held_is_free(&meeting()).await;
     nodes_know_of_each_other_while_they_live(&meeting()).await;
@@ -100,7 +101,7 @@ async fn what_is_put_on_a_board_is_seen_and_told_in_order<M: Meeting>(meeting: &
     same(enter(&here, &a, TERMS).await, Entered::In);
     a.text = "a text\nwith lines and ü".to_owned();
     assert!(here.update(&a).await.unwrap());
-    here.tell(&a.topic, "said").await.unwrap();
+    let (_, before) = here.tell(&a.topic, "said").await.unwrap();
     same(enter(&there, &entry("r 1:x", "s2", "b"), TERMS).await, Entered::In);
     here.leave(&a.topic, "s1", "user:a", "bye").await.unwrap();
 
@@ -108,7 +109,7 @@ async fn what_is_put_on_a_board_is_seen_and_told_in_order<M: Meeting>(meeting: &
     let changes = [
         (&here, put("s1", "s1 is a")),
         (&here, put("s1", &a.text)),
-        (&here, BoardChange::Told("said".to_owned())),
+        (&here, BoardChange::Told { text: "said".to_owned(), before }),
         (&there, put("s2", "s2 is b")),
         (&here, BoardChange::Gone { key: "s1".into(), word: "bye".to_owned() }),
     ];
@@ -124,11 +125,14 @@ async fn what_is_put_on_a_board_is_seen_and_told_in_order<M: Meeting>(meeting: &
     same(seen.entries, vec![posted]);
 
     there.unfollow(&a.topic).await;
-    here.tell(&a.topic, "not heard there").await.unwrap();
-    same(change(&here).await.change, BoardChange::Told("not heard there".to_owned()));
+    let (rev, before) = here.tell(&a.topic, "not heard there").await.unwrap();
+    let text = "not heard there".to_owned();
+    let news = change(&here).await;
+    same((news.rev, news.change), (rev, BoardChange::Told { text, before }));
     there.follow(&topic(1, "other")).await.unwrap();
-    here.tell(&topic(1, "other"), "heard there").await.unwrap();
-    same(change(&there).await.change, BoardChange::Told("heard there".to_owned()));
+    let (_, before) = here.tell(&topic(1, "other"), "heard there").await.unwrap();
+    let text = "heard there".to_owned();
+    same(change(&there).await.change, BoardChange::Told { text, before });
 }
 
 // proves S4 (the bus)
@@ -271,6 +275,44 @@ async fn values_stay_until_the_last_entry_goes<M: Meeting>(meeting: &M) {
 }
 
 // proves W10 (the bus)
+async fn what_was_told_is_remembered_for_whoever_missed_it<M: Meeting>(meeting: &M) {
+    let (here, there) = (meeting.join().await, meeting.join().await);
+    let room = topic(1, "r");
+    let base = there.follow(&room).await.unwrap().rev;
+    same(there.told(&room, 0).await.unwrap(), Vec::new());
+    let first = here.tell(&room, "one").await.unwrap();
+    assert!(first.0 > base && first.1 == 0, "{first:?} after {base}");
+    enter(&here, &entry("r", "s1", "a"), TERMS).await;
+    let second = there.tell(&room, "two\nlines").await.unwrap();
+    assert!(second.0 > first.0 + 1 && second.1 == first.0, "{second:?} after {first:?}");
+    let piece = |(rev, before), node: &M::Bus, text: &str| Told {
+        rev,
+        before,
+        node: node.node().clone(),
+        text: text.to_owned(),
+    };
+    let expected = [piece(first, &here, "one"), piece(second, &there, "two\nlines")];
+    same(here.told(&room, base).await.unwrap(), expected.to_vec());
+    same(here.told(&room, first.0).await.unwrap(), expected[1..].to_vec());
+    same(here.told(&room, second.0).await.unwrap(), Vec::new());
+    same(here.told(&topic(2, "r"), 0).await.unwrap(), Vec::new());
+
+    // So many, and no more; who missed the first of them can tell.
+    for _ in 0..MAX_TOLD {
+        here.tell(&room, "again").await.unwrap();
+    }
+    let told = there.told(&room, base).await.unwrap();
+    same((told.len(), told[0].before), (MAX_TOLD, second.0));
+    let large = "x".repeat(MAX_TOLD_BYTES / 3);
+    for _ in 0..4 {
+        here.tell(&room, &large).await.unwrap();
+    }
+    let told = there.told(&room, base).await.unwrap();
+    same(told.iter().map(|told| told.text.len()).collect::<Vec<_>>(), vec![large.len(); 3]);
+    here.tell(&room, &"x".repeat(MAX_TOLD_BYTES + 1)).await.unwrap();
+    same(there.told(&room, base).await.unwrap().len(), 1);
+}
+
 async fn apps_are_separate_worlds<M: Meeting>(meeting: &M) {
     let (here, there) = (meeting.join().await, meeting.join().await);
     let a = entry("r", "s1", "a");

@@ -1,7 +1,7 @@
 //! The bus of nodes within one process. For a single node it costs nothing: there is nobody to tell.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use token_gen::AppId;
 
 use super::{
-    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, News, NodeId, Posted,
-    Question, Record, Tally, Terms, Topic, desk::Desk, inbox::Inbox, letters::Letters,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, MAX_TOLD, MAX_TOLD_BYTES,
+    News, NodeId, Posted, Question, Record, Tally, Terms, Told, Topic, desk::Desk, inbox::Inbox, letters::Letters,
 };
 
 /// Where the nodes of one process meet.
@@ -38,6 +38,8 @@ struct State {
     homes: HashMap<(AppId, String), NodeId>,
     followers: HashMap<Topic, HashSet<NodeId>>,
     boards: HashMap<Topic, Standing>,
+    /// The highest number of any board: one that comes again goes on with higher ones.
+    highest: u64,
     names: HashMap<(AppId, String), Claim>,
     records: HashMap<(AppId, Arc<str>), String>,
     cards: HashMap<NodeId, String>,
@@ -49,6 +51,7 @@ struct Standing {
     rev: u64,
     entries: BTreeMap<Arc<str>, Posted>,
     values: BTreeMap<Arc<str>, String>,
+    told: VecDeque<Told>,
 }
 
 /// Who has a name.
@@ -93,6 +96,7 @@ impl State {
     fn announce(&mut self, topic: &Topic, node: &NodeId, change: &BoardChange) {
         let Some(board) = self.boards.get_mut(topic) else { return };
         board.rev += 1;
+        self.highest = self.highest.max(board.rev);
         let followers = self.followers.get(topic).into_iter().flatten();
         for inbox in followers.filter_map(|node| self.nodes.get(node)) {
             let (topic, node, change) = (topic.clone(), node.clone(), change.clone());
@@ -100,10 +104,15 @@ impl State {
         }
     }
 
+    fn board(&mut self, topic: &Topic) -> &mut Standing {
+        let rev = self.highest.max(1);
+        self.boards.entry(topic.clone()).or_insert_with(|| Standing { rev, ..Standing::default() })
+    }
+
     fn put(&mut self, entry: &Entry, node: &NodeId) {
         let Entry { topic, key, text, record, .. } = entry;
         let posted = Posted { key: Arc::clone(key), node: node.clone(), text: text.clone() };
-        let board = self.boards.entry(topic.clone()).or_default();
+        let board = self.board(topic);
         board.entries.insert(Arc::clone(key), posted);
         self.records.insert((topic.app_id, Arc::clone(key)), record.clone());
         self.announce(topic, node, &BoardChange::Put { key: Arc::clone(key), text: text.clone() });
@@ -179,6 +188,7 @@ impl Bus for LocalBus {
     async fn follow(&self, topic: &Topic) -> Result<Board, BusError> {
         let mut state = self.hub.lock();
         state.followers.entry(topic.clone()).or_default().insert(self.node.clone());
+        state.board(topic);
         let Some(board) = state.boards.get(topic) else { return Ok(Board::default()) };
         let entries = board.entries.values().filter(|posted| state.lives(&posted.node)).cloned().collect();
         let values = board.values.iter().map(|(key, text)| (Arc::clone(key), text.clone())).collect();
@@ -267,7 +277,7 @@ impl Bus for LocalBus {
     async fn set(&self, topic: &Topic, key: &str, text: &str) -> Result<(), BusError> {
         let mut state = self.hub.lock();
         let key = Arc::<str>::from(key);
-        let values = &mut state.boards.entry(topic.clone()).or_default().values;
+        let values = &mut state.board(topic).values;
         if text.is_empty() {
             values.remove(&key)
         } else {
@@ -277,11 +287,24 @@ impl Bus for LocalBus {
         Ok(())
     }
 
-    async fn tell(&self, topic: &Topic, text: &str) -> Result<(), BusError> {
+    async fn tell(&self, topic: &Topic, text: &str) -> Result<(u64, u64), BusError> {
         let mut state = self.hub.lock();
-        state.boards.entry(topic.clone()).or_default();
-        state.announce(topic, &self.node, &BoardChange::Told(text.to_owned()));
-        Ok(())
+        let board = state.board(topic);
+        let before = board.told.back().map_or(0, |told| told.rev);
+        let rev = board.rev + 1;
+        board.told.push_back(Told { rev, before, node: self.node.clone(), text: text.to_owned() });
+        let bytes = |told: &VecDeque<Told>| told.iter().map(|told| told.text.len()).sum::<usize>();
+        while board.told.len() > MAX_TOLD || (bytes(&board.told) > MAX_TOLD_BYTES && board.told.len() > 1) {
+            board.told.pop_front();
+        }
+        state.announce(topic, &self.node, &BoardChange::Told { text: text.to_owned(), before });
+        Ok((rev, before))
+    }
+
+    async fn told(&self, topic: &Topic, after: u64) -> Result<Vec<Told>, BusError> {
+        let state = self.hub.lock();
+        let told = state.boards.get(topic).into_iter().flat_map(|board| &board.told);
+        Ok(told.filter(|told| told.rev > after).cloned().collect())
     }
 
     async fn show_card(&self, card: &str) -> Result<(), BusError> {

@@ -27,6 +27,11 @@ pub use self::{
     url::{BusUrl, RedisUrl},
 };
 
+/// How much of what was told on a board is remembered.
+pub const MAX_TOLD: usize = 256;
+/// And how many bytes of it.
+pub const MAX_TOLD_BYTES: usize = 256 * 1024;
+
 /// Names a node: 16 hexadecimal characters, new at every start.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(Arc<str>);
@@ -207,7 +212,25 @@ pub enum BoardChange {
         text: String,
     },
     /// Nothing: somebody said something.
-    Told(String),
+    Told {
+        /// What.
+        text: String,
+        /// The number of what was told before it, or 0 if that is not known.
+        before: u64,
+    },
+}
+
+/// What was told on a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// The number of the piece of news.
+    pub rev: u64,
+    /// The number of what was told before it, or 0 if that is not known.
+    pub before: u64,
+    /// Who told it.
+    pub node: NodeId,
+    /// What.
+    pub text: String,
 }
 
 /// What another node wants to know, or wants done.
@@ -305,8 +328,13 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
     /// Sets a value of the board itself, or removes it if `text` is empty. It stays until the last entry has gone.
     async fn set(&self, topic: &Topic, key: &str, text: &str) -> Result<(), BusError>;
 
-    /// Tells everybody who follows.
-    async fn tell(&self, topic: &Topic, text: &str) -> Result<(), BusError>;
+    /// Tells everybody who follows, and remembers it for a while. Says under which number, and that of what was told
+    /// before it.
+    async fn tell(&self, topic: &Topic, text: &str) -> Result<(u64, u64), BusError>;
+
+    /// What was told after number `after`, in its order, as far as it is remembered: [`MAX_TOLD`] pieces, and of them so
+    /// many that all together have [`MAX_TOLD_BYTES`], but always the latest.
+    async fn told(&self, topic: &Topic, after: u64) -> Result<Vec<Told>, BusError>;
 
     /// Says of this node what others shall know of it, in place of what was said before.
     async fn show_card(&self, card: &str) -> Result<(), BusError>;

@@ -21,7 +21,7 @@ pub(super) enum RoomCommand {
         #[command(flatten)]
         remote: Remote,
     },
-    /// List live sessions: who, where, by which credential, since and until when
+    /// List live sessions: who, where, by which credential, since and until when, with what rights
     Sessions {
         /// Only in this room
         #[arg(long, value_name = "ID")]
@@ -212,14 +212,20 @@ fn missing(answer: &Value) -> Option<String> {
 fn session_line(session: &Value) -> String {
     let until = session["expire_at"].as_i64().map_or("no token".to_owned(), |at| format!("until {at}"));
     let withheld = session.get("withheld").map(|withheld| format!("  withheld {withheld}")).unwrap_or_default();
+    let other = session.get("other_credential").map(|code| format!(" ({} did not count)", text(code)));
+    let privileges: Vec<&str> = session["privileges"].as_array().into_iter().flatten().map(text).collect();
+    let limits = session["rights"].as_object().into_iter().flatten();
+    let limits: String = limits.map(|(name, limit)| format!(" {name}={limit}")).collect();
     format!(
-        "{}  {}  in {}  by {} from {}  since {}  {until}{withheld}",
+        "{}  {}  in {}  by {}{} from {}  since {}  {until}  may {}{limits}{withheld}",
         text(&session["session_id"]),
         text(&session["user_id"]),
         text(&session["room_id"]),
         text(&session["auth"]),
+        other.unwrap_or_default(),
         text(&session["source"]),
-        session["since"]
+        session["since"],
+        if privileges.is_empty() { "nothing".to_owned() } else { privileges.join(", ") },
     )
 }
 

@@ -189,7 +189,9 @@ async fn enter_room(
         outbox: Arc::clone(&outbox),
         auth: grant.auth(),
         since: now,
-        app_sign_privileges: grant.rights().privileges(),
+        rights: grant.rights().clone(),
+        stay_until: grant.rights().terms().max_stay.map(|max_stay| now.saturating_add(max_stay)),
+        other_credential: other_credential.as_ref().map(|refusal| refusal.code),
         standing: Standing::default(),
     };
     let limits = (gateway.config.max_stays, gateway.config.max_stays_per_app);
@@ -227,7 +229,7 @@ async fn enter_room(
         user_id: login.user_id.clone(),
         auth: session.grant().auth(),
         other_credential: other_credential.map(|refusal| refusal.code),
-        privileges: privileges(session.grant(), now),
+        privileges: privileges(session.grant().rights(), now),
         rights: session.session_rights(app.settings()),
         expire_at: session.grant().token().map(|token| token.expire_at.get()),
         metadata,
@@ -238,6 +240,7 @@ async fn enter_room(
         server_time: now.get(),
         room_session_id: snapshot.room_session_id.to_string(),
         seq: snapshot.seq,
+        mark: snapshot.mark,
         users: snapshot.users,
         streams: snapshot.streams,
         room_extra: snapshot.extra,

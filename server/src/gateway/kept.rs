@@ -40,6 +40,9 @@ pub(super) struct Kept {
     #[serde(default)]
     stay_until: Option<i64>,
     playing: Vec<String>,
+    /// Why the other credential that it showed did not count.
+    #[serde(default)]
+    other_credential: Option<ErrorCode>,
     /// What an operator takes from it, whatever it shows.
     #[serde(default)]
     withheld: Vec<WithheldPrivilege>,
@@ -73,6 +76,7 @@ impl Kept {
             entered_at: stay.session.entered_at().get(),
             stay_until: stay.session.stay_until().map(UnixSeconds::get),
             playing: stay.session.playing(),
+            other_credential: stay.line.other_credential(),
             withheld: stay.session.withheld().to_vec(),
         }
     }
@@ -104,14 +108,15 @@ impl Stay {
     }
 }
 
-/// Goes on here with a session that another node holds, or held until it died. `key` opens it the next time.
+/// Goes on here with a session that another node holds, or held until it died, whose client has heard what was said up to
+/// `mark`. `key` opens it the next time.
 ///
 /// # Errors
 /// [`ErrorCode::ResumeRefused`], or why its user has to go.
 pub(super) async fn adopt(
     gateway: &Gateway,
     (session_id, shown): (SessionId, &ResumeKey),
-    lost: Lost,
+    (lost, mark): (Lost, Option<u64>),
     key: &ResumeKey,
     address: IpAddr,
 ) -> Result<(Box<Stay>, Returned), ErrorCode> {
@@ -137,7 +142,9 @@ pub(super) async fn adopt(
             outbox: Arc::clone(&outbox),
             auth: grant.auth(),
             since: UnixSeconds::new(kept.entered_at),
-            app_sign_privileges: grant.rights().privileges(),
+            rights: grant.rights().clone(),
+            stay_until: kept.stay_until.map(UnixSeconds::new),
+            other_credential: kept.other_credential,
             standing: Standing::withholding(kept.withheld.clone()),
         },
     );
@@ -157,7 +164,7 @@ pub(super) async fn adopt(
     media.follow(publishing, playing, GoneReason::Stopped);
     let mut stay = Stay { app, user_id, user_name, sdk, session_id, session, media, place: None, outbox, line, seat };
     let kept = Kept::of(&stay, stay.seat.key()).text();
-    let adopted = gateway.nodes.adopt(lost, kept.into(), Arc::clone(&stay.outbox)).await;
+    let adopted = gateway.nodes.adopt(lost, mark, kept.into(), Arc::clone(&stay.outbox)).await;
     let (place, returned) = adopted.ok_or(refused)?;
     stay.place = Some(place);
     Ok((Box::new(stay), returned))

@@ -16,9 +16,9 @@ use roompass_wire::{
 };
 use token_gen::{AppId, StreamId, TokenId, UnixSeconds};
 
-use super::{Gateway, roll::Entry};
+use super::{Gateway, roll::Entry, session};
 use crate::{
-    apps::names::privileges,
+    apps::AppSettings,
     feed,
     operator::{Act, Who},
     revocations::Revocation,
@@ -102,9 +102,12 @@ impl Gateway {
     /// The sessions of this node that `who` means, as far as `is_wanted` says so of id, user and room, in no order.
     pub fn sessions(&self, app_id: AppId, who: &Who, is_wanted: impl Fn(&str, &str, &str) -> bool) -> Vec<LiveSession> {
         let mut found = Vec::new();
+        // Without the app, everybody in it is about to go.
+        let Some(app) = self.directory.app(app_id) else { return found };
+        let now = self.clock.now();
         self.roll.with(app_id, who, |session_id, entry| {
             if is_wanted(&session_id.to_string(), &entry.user_id, &entry.room_id) {
-                found.push(view(session_id, entry));
+                found.push(view(session_id, entry, app.settings(), now));
             }
         });
         found
@@ -177,7 +180,7 @@ fn obey(entry: &mut Entry, act: &Act, now: UnixSeconds) -> bool {
     true
 }
 
-fn view(session_id: SessionId, entry: &Entry) -> LiveSession {
+fn view(session_id: SessionId, entry: &Entry, settings: &AppSettings, now: UnixSeconds) -> LiveSession {
     LiveSession {
         session_id: session_id.to_string(),
         user_id: entry.user_id.clone(),
@@ -188,7 +191,9 @@ fn view(session_id: SessionId, entry: &Entry) -> LiveSession {
         },
         since: entry.since.get(),
         source: entry.address.to_string(),
-        privileges: entry.privileges().iter().map(privileges::name).collect(),
+        other_credential: entry.other_credential,
+        privileges: session::privileges(&entry.rights, now),
+        rights: session::limits(&entry.rights, entry.token.is_some(), entry.stay_until, settings),
         withheld: entry.standing.withheld.clone(),
         token_id: entry.token.as_ref().map(|token| token.token_id().as_str().to_owned()),
         expire_at: entry.token.as_ref().map(|token| token.expire_at().get()),

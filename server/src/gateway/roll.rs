@@ -9,7 +9,7 @@ use std::{
 };
 
 use roompass_wire::{ErrorCode, gateway::AuthKind};
-use token_gen::{AppId, Privileges, TokenId, UnixSeconds};
+use token_gen::{AppId, Rights, TokenId, UnixSeconds};
 
 use super::operate::{Order, Standing};
 use crate::{
@@ -37,8 +37,12 @@ pub(super) struct Entry {
     pub(super) auth: AuthKind,
     /// When it logged in.
     pub(super) since: UnixSeconds,
-    /// What an AppSign session may do.
-    pub(super) app_sign_privileges: Privileges,
+    /// What its present credential allows.
+    pub(super) rights: Rights,
+    /// When its stay ends, whatever it renews with.
+    pub(super) stay_until: Option<UnixSeconds>,
+    /// Why the other credential that it showed did not count.
+    pub(super) other_credential: Option<ErrorCode>,
     pub(super) standing: Standing,
 }
 
@@ -49,7 +53,6 @@ pub(super) struct PresentToken {
     issued_at: UnixSeconds,
     secret_id: String,
     expire_at: UnixSeconds,
-    privileges: Privileges,
 }
 
 impl PresentToken {
@@ -69,7 +72,6 @@ impl From<&SessionToken> for PresentToken {
             issued_at: token.issued_at,
             secret_id: token.secret_id.clone(),
             expire_at: token.expire_at,
-            privileges: token.rights.privileges(),
         }
     }
 }
@@ -83,11 +85,6 @@ pub(super) struct Line {
 }
 
 impl Entry {
-    /// What its present credential allows.
-    pub(super) fn privileges(&self) -> Privileges {
-        self.token.as_ref().map_or(self.app_sign_privileges, |token| token.privileges)
-    }
-
     /// Ends it with `code`; one that an operator is about to kick, with that.
     fn end(&self, code: ErrorCode) {
         self.outbox.end(if self.standing.condemned.is_some() { ErrorCode::Kicked } else { code });
@@ -254,6 +251,11 @@ impl Line {
         entry.map(|entry| entry.standing.take_orders()).unwrap_or_default()
     }
 
+    /// Why the other credential that was shown did not count.
+    pub(super) fn other_credential(&self) -> Option<ErrorCode> {
+        self.roll.lock().get(&self.app_id)?.get(&self.session_id)?.other_credential
+    }
+
     /// What an operator says to the user who is kicked.
     pub(super) fn reason(&self) -> Option<String> {
         self.roll.lock().get(&self.app_id)?.get(&self.session_id)?.standing.condemned.clone()?
@@ -276,12 +278,15 @@ impl Line {
         }
     }
 
-    /// Notes the present token. Says whether it is another one than before.
-    pub(super) fn set_token(&self, token: &SessionToken) -> bool {
+    /// Notes the present token, and when the stay ends with it. Says whether it is another one than before.
+    pub(super) fn set_token(&self, token: &SessionToken, stay_until: Option<UnixSeconds>) -> bool {
         let present = Some(PresentToken::from(token));
         let mut apps = self.roll.lock();
         let entry = apps.get_mut(&self.app_id).and_then(|app| app.get_mut(&self.session_id));
-        entry.is_some_and(|entry| std::mem::replace(&mut entry.token, present.clone()) != present)
+        let Some(entry) = entry.filter(|entry| entry.token != present) else { return false };
+        (entry.token, entry.stay_until) = (present, stay_until);
+        entry.rights.clone_from(&token.rights);
+        true
     }
 }
 

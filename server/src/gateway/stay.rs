@@ -21,6 +21,15 @@ use crate::{
     rooms::{Delivery, Judge, NewStream, Outbox, Place, SessionId, gone_by},
 };
 
+/// What all nodes together say of what a session wants.
+#[derive(Default)]
+struct Judged {
+    /// Of streams that are to start.
+    streams: HashMap<StreamId, Result<Judge, ErrorCode>>,
+    /// Of what was said, by the id of the request.
+    said: HashMap<u64, Result<(), ErrorCode>>,
+}
+
 /// A session and everything by which it is known.
 pub(super) struct Stay {
     pub(super) app: Arc<App>,
@@ -48,14 +57,14 @@ impl Stay {
         effects: Vec<Effect>,
         now: UnixSeconds,
     ) -> (Vec<ServerMessage>, Option<Departure>) {
-        self.perform_judged(effects, &mut HashMap::new(), now)
+        self.perform_judged(effects, &mut Judged::default(), now)
     }
 
-    /// The same, with what all nodes together say of the streams that are to start.
+    /// The same, with what all nodes together say.
     fn perform_judged(
         &mut self,
         effects: Vec<Effect>,
-        judged: &mut HashMap<StreamId, Result<Judge, ErrorCode>>,
+        judged: &mut Judged,
         now: UnixSeconds,
     ) -> (Vec<ServerMessage>, Option<Departure>) {
         let mut messages = Vec::with_capacity(effects.len());
@@ -66,14 +75,17 @@ impl Stay {
                 Effect::Send(message) => messages.push(*message),
                 Effect::StartStream { id, stream, media } => {
                     let stream_id = stream.stream_id.clone();
-                    let judge = judged.remove(&stream_id).unwrap_or(Ok(Judge::Rooms));
+                    let judge = judged.streams.remove(&stream_id).unwrap_or(Ok(Judge::Rooms));
                     let started = match &self.place {
                         Some(place) => judge.and_then(|judge| place.start_stream(stream, judge)),
                         None => Err(ErrorCode::NotInRoom),
                     };
                     messages.push(self.session.stream_started(id, stream_id, media, started));
                 }
-                Effect::Ask { id, operation } => messages.push(session::answer(id, self.ask(operation, now))),
+                Effect::Ask { id, operation } => {
+                    let asked = judged.said.remove(&id).unwrap_or_else(|| self.set(operation, now));
+                    messages.push(session::answer(id, asked));
+                }
                 Effect::StopStream(stream_id, reason) => {
                     gone_by_what = reason;
                     if let Some(place) = &self.place {
@@ -96,22 +108,34 @@ impl Stay {
         (messages, departure)
     }
 
-    /// The same as [`Stay::perform`], once all nodes together have judged the streams that are to start.
+    /// The same as [`Stay::perform`], once all nodes together have judged the streams that are to start, and have heard
+    /// what is said.
     pub(super) async fn claim_and_perform(
         &mut self,
         gateway: &Gateway,
         effects: Vec<Effect>,
     ) -> (Vec<ServerMessage>, Option<Departure>) {
-        let mut judged = HashMap::new();
+        let mut judged = Judged::default();
         for effect in &effects {
-            if let (Effect::StartStream { stream: NewStream { stream_id, .. }, .. }, Some(place)) =
-                (effect, &self.place)
-            {
-                judged.insert(stream_id.clone(), gateway.nodes.claim_stream(place, stream_id).await);
+            let Some(place) = &self.place else { break };
+            match effect {
+                Effect::StartStream { stream: NewStream { stream_id, .. }, .. } => {
+                    judged.streams.insert(stream_id.clone(), gateway.nodes.claim_stream(place, stream_id).await);
+                }
+                Effect::Ask { id, operation } => {
+                    let (to, text) = match operation {
+                        Operation::Say(text) => (None, text),
+                        Operation::Signal { user_ids, text } => (Some(user_ids.clone()), text),
+                        Operation::SetRoomExtra { .. } | Operation::SetUserExtra(_) => continue,
+                    };
+                    let said = gateway.nodes.say(place, to, text.clone(), gateway.clock.now()).await;
+                    judged.said.insert(*id, said);
+                }
+                Effect::Send(_) | Effect::StopStream(..) | Effect::Leave(_) => {}
             }
         }
-        let claimed: Vec<StreamId> =
-            judged.iter().filter(|(_, judge)| judge.is_ok()).map(|(id, _)| id.clone()).collect();
+        let claimed = judged.streams.iter().filter(|(_, judge)| judge.is_ok());
+        let claimed: Vec<StreamId> = claimed.map(|(id, _)| id.clone()).collect();
         let performed = self.perform_judged(effects, &mut judged, gateway.clock.now());
         if let Some(place) = &self.place {
             let publishing = self.session.publishing();
@@ -123,13 +147,13 @@ impl Stay {
         performed
     }
 
-    fn ask(&self, operation: Operation, now: UnixSeconds) -> Result<(), ErrorCode> {
+    fn set(&self, operation: Operation, now: UnixSeconds) -> Result<(), ErrorCode> {
         let place = self.place.as_ref().ok_or(ErrorCode::NotInRoom)?;
         match operation {
             Operation::SetRoomExtra { key, value } => place.set_room_extra(key, value, now),
             Operation::SetUserExtra(extra) => place.set_user_extra(extra),
-            Operation::Say(text) => place.say(&text, now),
-            Operation::Signal { user_ids, text } => place.signal(&user_ids, &text, now),
+            // Said before, or there is no place to say it.
+            Operation::Say(_) | Operation::Signal { .. } => Err(ErrorCode::NotInRoom),
         }
     }
 

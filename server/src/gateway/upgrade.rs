@@ -11,9 +11,20 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
 use roompass_wire::{ErrorCode, Problem, gateway::SUBPROTOCOL};
+use tokio_tungstenite::WebSocketStream;
+use tungstenite::{
+    handshake::derive_accept_key,
+    protocol::{Role, WebSocketConfig},
+};
 
-use super::{Gateway, Visitor, origin, socket, waiting::Full};
+use super::{
+    Gateway, Visitor, origin,
+    socket::{self, Counted},
+    waiting::Full,
+};
 use crate::{
     limits::{ClientAddress, ConnectionPlace, Work},
     metrics::Limit,
@@ -37,6 +48,7 @@ pub(super) async fn upgrade(
     place: Option<Extension<ConnectionPlace>>,
     uri: Uri,
     headers: HeaderMap,
+    upgrading: Option<Extension<OnUpgrade>>,
     ws: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Response {
     let config = &gateway.config;
@@ -54,7 +66,8 @@ pub(super) async fn upgrade(
         return gateway
             .refuse(ErrorCode::BadRequest, "the address takes no query; credentials go into the login message");
     }
-    let Ok(ws) = ws else {
+    let (Ok(ws), Some(Extension(upgrading)), Some(key)) = (ws, upgrading, headers.get(header::SEC_WEBSOCKET_KEY))
+    else {
         return gateway.refuse(ErrorCode::BadRequest, "this is a WebSocket endpoint");
     };
     let ws = ws.protocols([SUBPROTOCOL]);
@@ -73,15 +86,35 @@ pub(super) async fn upgrade(
             return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
         }
     };
-    ws.read_buffer_size(READ_BUFFER_BYTES)
+    let frames = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER_BYTES)
         .write_buffer_size(0)
         .max_write_buffer_size(MAX_WRITE_BUFFER_BYTES)
-        .max_message_size(config.max_message_bytes)
-        .max_frame_size(config.max_message_bytes)
-        .on_upgrade(async move |ws| {
-            let _place = place;
-            socket::run(gateway, ws, Visitor { address, comer }, draining, waiting).await;
-        })
+        .max_message_size(Some(config.max_message_bytes))
+        .max_frame_size(Some(config.max_message_bytes));
+    let response = accepted(key);
+    tokio::spawn(async move {
+        let _place = place;
+        // Who has hung up by now is nobody's concern.
+        let Ok(stream) = upgrading.await else { return };
+        let stream = Counted::new(TokioIo::new(stream));
+        let ws = WebSocketStream::from_raw_socket(stream, Role::Server, Some(frames)).await;
+        socket::run(gateway, ws, Visitor { address, comer }, draining, waiting).await;
+    });
+    response
+}
+
+/// Agrees to the upgrade that the client proposes with `key`.
+fn accepted(key: &HeaderValue) -> Response {
+    let mut response = StatusCode::SWITCHING_PROTOCOLS.into_response();
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes())).expect("base64 is visible ASCII");
+    response.headers_mut().extend([
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+        (header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(SUBPROTOCOL)),
+    ]);
+    response
 }
 
 impl Gateway {

@@ -34,7 +34,7 @@ pub(super) async fn list(
     let (page, search) = (Page::of(&query, |cursor| RoomId::new(cursor).ok())?, searched(search)?);
     let after = page.after.as_ref().map_or("", RoomId::as_str);
     let limit = page.limit as usize + 1;
-    let Reached { what: mut found, unreached } = operator::rooms(&service, &caller, &search, after, limit).await;
+    let Reached { what: mut found, unreached } = operator::rooms(&service, &caller, &search, after, limit).await?;
     let more = page.cut(&mut found);
     let cursor = found.last().filter(|_| more).map(|last| last.room_id.clone());
     let summary = |room: Overview| RoomSummary {
@@ -75,7 +75,7 @@ pub(super) async fn sessions(
     };
     let (after, limit) = (page.after.as_deref().unwrap_or_default(), page.limit as usize + 1);
     let Reached { what: mut sessions, unreached } =
-        operator::sessions(&service, &caller, &who, &search, after, limit).await;
+        operator::sessions(&service, &caller, &who, &search, after, limit).await?;
     let more = page.cut(&mut sessions);
     let cursor = sessions.last().filter(|_| more).map(|last| last.session_id.clone());
     let server_time = service.clock.now().get();

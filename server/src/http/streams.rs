@@ -29,7 +29,7 @@ pub(super) async fn list(
     let after = page.after.as_ref().map_or("", StreamId::as_str);
     let limit = page.limit as usize + 1;
     let Reached { what: mut streams, unreached } =
-        operator::streams(&service, &caller, (room_id, user_id), &search, after, limit).await;
+        operator::streams(&service, &caller, (room_id, user_id), &search, after, limit).await?;
     let more = page.cut(&mut streams);
     let cursor = streams.last().filter(|_| more).map(|last| last.stream_id.clone());
     let server_time = service.clock.now().get();

@@ -3,15 +3,13 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use rand::{TryRng, rngs::SysRng};
-use serde::{
-    Deserialize, Serialize,
-    de::{DeserializeOwned, IgnoredAny},
-};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use token_gen::AppId;
 use tokio::task::JoinSet;
 
@@ -91,21 +89,24 @@ impl Nodes {
         let number = SysRng.try_next_u64().unwrap_or_default();
         let asked = Asked { asked_at: self.clock.now().get(), number, question };
         let text = self.seal_words(app_id, &question_place(self.bus.node()), &asked);
-        let open = |id: u64, node: &NodeId, text: &str| self.open_words(app_id, &self.answer_place(id, node), text);
+        let opened = Mutex::new(HashMap::<NodeId, Value>::new());
         // Also what a node of another version says, or one with another master key, is no answer.
         let is_answer = |id: u64, node: &NodeId, text: &str| {
-            open(id, node, text).is_some_and(|answered: Answered<IgnoredAny>| answered.number == number)
+            let answered = self.open_words::<Answered<Value>>(app_id, &answer_place(self.bus.node(), id, node), text);
+            let answer = answered.filter(|answered| answered.number == number).map(|answered| answered.answer);
+            let mut opened = opened.lock().unwrap_or_else(PoisonError::into_inner);
+            answer.map(|answer| opened.insert(node.clone(), answer)).is_some()
         };
         let Ok(answers) = self.bus.ask(app_id, &text, &unreached.silent, PATIENCE, &is_answer).await else {
             unreached.bus_away = true;
             return Vec::new();
         };
         unreached.silent.extend(answers.silent);
+        let mut opened = opened.into_inner().unwrap_or_else(PoisonError::into_inner);
         let mut read = Vec::with_capacity(answers.given.len());
-        for (node, text) in answers.given {
-            let place = self.answer_place(answers.id, &node);
-            match self.open_words::<Answered<A>>(app_id, &place, &text) {
-                Some(answered) => read.push((node, answered.answer)),
+        for (node, _) in answers.given {
+            match opened.remove(&node).and_then(|answer| serde_json::from_value(answer).ok()) {
+                Some(answer) => read.push((node, answer)),
                 // Of another version.
                 None => {
                     unreached.silent.insert(node);
@@ -155,11 +156,6 @@ impl Nodes {
         let now = self.clock.now().get();
         let is_fresh = now.abs_diff(asked_at) <= FRESH_SECS;
         (is_fresh && heard.is_new(&asked.from, number, asked_at, now)).then_some((number, question))
-    }
-
-    /// Where an answer to our question `id` stands.
-    fn answer_place(&self, id: u64, from: &NodeId) -> String {
-        answer_place(self.bus.node(), id, from)
     }
 
     fn seal_words(&self, app_id: AppId, record_id: &str, words: &impl Serialize) -> String {

@@ -9,13 +9,9 @@ use roompass_wire::{
 use serde::de::DeserializeOwned;
 use token_gen::{AppId, RoomId};
 
-use super::{
-    Nodes,
-    outlet::{Outgoing, Saying},
-    room_id,
-};
+use super::{Nodes, outlet::Outgoing, room_id};
 use crate::{
-    bus::{Board, BoardChange, BoardNews, News},
+    bus::{Board, BoardChange, BoardNews, News, NodeId, Told},
     rooms::{Presence, SessionId},
 };
 
@@ -57,7 +53,13 @@ impl Nodes {
             return self.read_board(&news.topic, &mut heard).await;
         }
         let Some(room_id) = room_id(&news.topic) else { return };
-        self.take_in(&room_id, news);
+        let BoardNews { topic, rev, node, change } = news;
+        match change {
+            BoardChange::Told { text, before } => {
+                self.hear_told(&topic, &mut heard, &Told { rev, before, node, text });
+            }
+            change => self.take_in(topic.app_id, &room_id, &node, change),
+        }
     }
 
     /// Whether this may be from before a stay was taken over by this node: the board knows whose it is.
@@ -67,9 +69,8 @@ impl Nodes {
         session_id.is_some_and(|session_id| self.rooms.here(topic.app_id, session_id).is_some())
     }
 
-    fn take_in(&self, room_id: &RoomId, BoardNews { topic, node, change, .. }: BoardNews) {
-        let app_id = topic.app_id;
-        let is_ours = node == *self.bus.node();
+    fn take_in(&self, app_id: AppId, room_id: &RoomId, node: &NodeId, change: BoardChange) {
+        let is_ours = node == self.bus.node();
         match change {
             BoardChange::Gone { key, word } => match SessionId::parse(&key) {
                 // Taken for dead while we could not be reached: it comes again, unless it was ousted. If it has left, older
@@ -80,7 +81,7 @@ impl Nodes {
                 }
                 Some(session_id) => {
                     let reason = serde_json::from_value(word.into()).unwrap_or(GoneReason::OtherLogin);
-                    self.rooms.remove_elsewhere(app_id, session_id, &node, reason);
+                    self.rooms.remove_elsewhere(app_id, session_id, node, reason);
                 }
                 None => {}
             },
@@ -88,7 +89,7 @@ impl Nodes {
             _ if is_ours => {}
             BoardChange::Put { key, text } => {
                 if let (Some(session_id), Some(presence)) = (SessionId::parse(&key), read(app_id, &text)) {
-                    self.rooms.put_elsewhere(app_id, room_id, session_id, &node, presence);
+                    self.rooms.put_elsewhere(app_id, room_id, session_id, node, presence);
                 }
             }
             BoardChange::Set { text, .. } => {
@@ -96,15 +97,8 @@ impl Nodes {
                     self.rooms.set_extra_elsewhere(app_id, room_id, extra);
                 }
             }
-            BoardChange::Told(text) => match read::<Saying>(app_id, &text) {
-                Some(Saying { from, to: Some(to), text, sent_at }) => {
-                    self.rooms.signal_elsewhere(app_id, room_id, (&from, &to), &text, sent_at);
-                }
-                Some(Saying { from, to: None, text, sent_at }) => {
-                    self.rooms.say_elsewhere(app_id, room_id, &from, &text, sent_at);
-                }
-                None => {}
-            },
+            // Heard before.
+            BoardChange::Told { .. } => {}
         }
     }
 

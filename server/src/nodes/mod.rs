@@ -10,6 +10,7 @@ mod listen;
 mod outlet;
 mod resume;
 mod speak;
+mod talk;
 #[cfg(test)]
 mod tests;
 
@@ -36,6 +37,7 @@ use crate::{
 pub use ask::Unreached;
 use outlet::{Departed, Outgoing, Outlet};
 pub use resume::Lost;
+use talk::Letters;
 
 /// How much may wait to be told. Beyond it, everything is told again.
 const MAX_OUTGOING: usize = 64 * 1024;
@@ -47,6 +49,7 @@ pub struct Nodes {
     sealer: Sealer,
     clock: Arc<dyn Clock>,
     outlet: Outlet,
+    letters: Letters,
     /// Taken by the task that speaks.
     outgoing: Mutex<Option<mpsc::Receiver<Outgoing>>>,
     topics: Mutex<HashMap<Topic, Arc<Following>>>,
@@ -67,6 +70,8 @@ struct Heard {
     follows: bool,
     /// The number of the latest change taken in.
     rev: u64,
+    /// That of the latest saying; 0 if the board has never been read.
+    said: u64,
     /// How many are on their way in.
     entering: usize,
 }
@@ -83,6 +88,7 @@ impl Nodes {
             sealer,
             clock,
             outlet,
+            letters: Letters::default(),
             outgoing: Mutex::new(Some(outgoing)),
             topics: Mutex::default(),
             is_healing: AtomicBool::new(false),
@@ -133,6 +139,9 @@ impl Nodes {
         };
         let here = Here { room_id: departed.room_id.clone(), presence, kept: Arc::clone(&newcomer.kept) };
         let entered = self.claim_place(settings, &topic, session_id, &here).await;
+        let following = self.following(&topic);
+        // Nothing is said in between: what is said from here on, the newcomer hears.
+        let mut heard = following.heard.lock().await;
         let outcome = match entered {
             Ok(Entered::Full) => Err(ErrorCode::RoomFull),
             Ok(Entered::Held | Entered::Moved) => Err(ErrorCode::LoggedInElsewhere),
@@ -142,7 +151,10 @@ impl Nodes {
                 self.outlet.say(Outgoing::Changed(app_id, session_id));
             }),
         };
-        self.following(&topic).heard.lock().await.entering -= 1;
+        let mark = (heard.said > 0).then_some(heard.said);
+        let outcome = outcome.map(|(place, snapshot)| (place, Snapshot { mark, ..snapshot }));
+        heard.entering -= 1;
+        drop(heard);
         if outcome.is_err() {
             let room_id = departed.room_id.clone();
             self.outlet.say(Outgoing::Left(departed));
@@ -231,6 +243,7 @@ impl Nodes {
         };
         (heard.follows, heard.rev) = (true, board.rev);
         self.take_in_board(topic.app_id, &room_id, &board);
+        self.catch_up(topic, heard, board.rev).await;
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::{
 };
 
 use roompass_wire::gateway::{GoneReason, RoomExtra};
-use serde::{Deserialize, Serialize};
 use token_gen::{AppId, RoomId, UserId};
 use tokio::sync::mpsc;
 
@@ -27,8 +26,6 @@ pub(super) enum Outgoing {
     Emptied(AppId, RoomId),
     /// A value of a room was set.
     Set(AppId, RoomId, RoomExtra),
-    /// Somebody said something.
-    Said(AppId, RoomId, Saying),
 }
 
 /// A stay that has ended.
@@ -39,17 +36,6 @@ pub(super) struct Departed {
     pub(super) session_id: SessionId,
     pub(super) user_id: String,
     pub(super) reason: GoneReason,
-}
-
-/// What somebody said, for members of a room on other nodes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Saying {
-    pub(super) from: String,
-    /// To whom; without it, to everybody.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) to: Option<Vec<String>>,
-    pub(super) text: String,
-    pub(super) sent_at: i64,
 }
 
 /// Where it goes. Never waits.
@@ -87,10 +73,6 @@ impl Outlet {
     }
 
     fn hear(&self, app_id: AppId, RoomEvent { room_id, what, .. }: &RoomEvent) {
-        let saying = |from: &UserId, to: Option<&Vec<String>>, text: &Arc<str>, sent_at: i64| {
-            let (from, to, text) = (from.as_str().to_owned(), to.cloned(), text.to_string());
-            Outgoing::Said(app_id, room_id.clone(), Saying { from, to, text, sent_at })
-        };
         match what {
             // Told when the place was claimed.
             Happening::UserEntered { .. } | Happening::Opened | Happening::Closed { .. } => {}
@@ -112,8 +94,6 @@ impl Outlet {
             }
             Happening::UserExtra { user_id, .. } => self.say(Outgoing::ChangedUser(app_id, user_id.clone())),
             Happening::RoomExtra(extra) => self.say(Outgoing::Set(app_id, room_id.clone(), extra.clone())),
-            Happening::Message { user_id, text, sent_at } => self.say(saying(user_id, None, text, *sent_at)),
-            Happening::Signal { from, to, text, sent_at } => self.say(saying(from, Some(to), text, *sent_at)),
         }
     }
 }

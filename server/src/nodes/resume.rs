@@ -69,19 +69,34 @@ impl Nodes {
         Some(Lost { app_id, session_id, here, record: record.text })
     }
 
-    /// Goes on here with a stay, for which `kept` is kept from now on. `None` if somebody was faster, or the stay has
-    /// ended.
-    pub async fn adopt(&self, lost: Lost, kept: Arc<str>, outbox: Arc<Outbox>) -> Option<(Seat, Returned)> {
+    /// Goes on here with a stay, for which `kept` is kept from now on, and whose client has heard what was said up to
+    /// `mark`. `None` if somebody was faster, or the stay has ended.
+    pub async fn adopt(
+        &self,
+        lost: Lost,
+        mark: Option<u64>,
+        kept: Arc<str>,
+        outbox: Arc<Outbox>,
+    ) -> Option<(Seat, Returned)> {
         let (app_id, session_id, room_id) = (lost.app_id, lost.session_id, lost.here.room_id.clone());
         let topic = topic(app_id, &room_id);
         self.follow(&topic).await;
         let taken = self.take_over(&topic, lost, kept).await;
-        let adopted = taken.and_then(|here| {
-            let streams: Vec<String> = here.presence.streams.iter().map(|stream| stream.stream_id.clone()).collect();
-            let adopted = self.rooms.adopt(app_id, session_id, here, outbox, self.clock.now())?;
-            Some((adopted, streams))
-        });
-        self.following(&topic).heard.lock().await.entering -= 1;
+        let following = self.following(&topic);
+        // Nothing is said in between: what is recalled and what is heard from here on is everything, and nothing twice.
+        let mut heard = following.heard.lock().await;
+        let adopted = match taken {
+            Some(here) => {
+                let streams = here.presence.streams.iter().map(|stream| stream.stream_id.clone());
+                let streams: Vec<String> = streams.collect();
+                let recalled = self.recall(app_id, &room_id, &mut heard, mark).await;
+                let adopted = self.rooms.adopt(app_id, session_id, (here, &recalled), outbox, self.clock.now());
+                adopted.map(|adopted| (adopted, streams))
+            }
+            None => None,
+        };
+        heard.entering -= 1;
+        drop(heard);
         let Some((adopted, streams)) = adopted else {
             self.outlet.say(Outgoing::Emptied(app_id, room_id));
             return None;

@@ -77,13 +77,10 @@ impl Nodes {
                 self.tell_of(app_id, session_id).await;
             }
             Outgoing::Emptied(app_id, room_id) => self.forget(app_id, &room_id).await,
-            // While the bus is away, what is said and set is said and set here.
+            // While the bus is away, what is set is set here.
             Outgoing::Set(app_id, room_id, extra) => {
                 let text = if extra.value.is_empty() { String::new() } else { written(&extra) };
                 let _ = self.bus.set(&topic(app_id, &room_id), &extra.key, &text).await;
-            }
-            Outgoing::Said(app_id, room_id, saying) => {
-                let _ = self.bus.tell(&topic(app_id, &room_id), &written(&saying)).await;
             }
         }
     }
@@ -163,6 +160,6 @@ impl Nodes {
 }
 
 /// Strings and numbers into memory: serde_json has no way to fail here.
-fn written(what: &impl Serialize) -> String {
+pub(super) fn written(what: &impl Serialize) -> String {
     serde_json::to_string(what).unwrap_or_default()
 }

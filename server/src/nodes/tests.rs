@@ -36,6 +36,10 @@ struct Guest {
     outbox: Arc<Outbox>,
     /// The number of the latest change heard.
     seq: u64,
+    /// The latest mark heard.
+    mark: Option<u64>,
+    /// Whether more was said meanwhile than is known.
+    missed_some: bool,
     /// Users and streams as `alice` and `s1@alice`.
     room: Vec<String>,
 }
@@ -82,12 +86,22 @@ impl Node {
         guest.place.start_stream(NewStream { stream_id, media: Vec::new(), extra: None }, judge)
     }
 
+    async fn say(&self, guest: &Guest, text: &str) {
+        self.nodes.say(&guest.place, None, text.to_owned(), self.clock.now()).await.unwrap();
+    }
+
+    async fn signal(&self, guest: &Guest, to: &str, text: &str) -> Result<(), ErrorCode> {
+        self.nodes.say(&guest.place, Some(vec![to.to_owned()]), text.to_owned(), self.clock.now()).await
+    }
+
     /// Goes on with the stay of `guest`, as its client would after losing the connection.
     async fn resume(&self, guest: &Guest) -> Option<Guest> {
         let lost = self.nodes.lost(settings().app_id, guest.session_id, GRACE).await?;
         let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
-        let (place, returned) = self.nodes.adopt(lost, "kept again".into(), Arc::clone(&outbox)).await?;
-        Some(Guest::new(place, returned.state?, guest.session_id, outbox))
+        let adopted = self.nodes.adopt(lost, guest.mark, "kept again".into(), Arc::clone(&outbox)).await;
+        let (place, returned) = adopted?;
+        let snapshot = Snapshot { mark: guest.mark, ..returned.state? };
+        Some(Guest { missed_some: returned.messages_missed, ..Guest::new(place, snapshot, guest.session_id, outbox) })
     }
 
     /// Dies without a word.
@@ -99,10 +113,10 @@ impl Node {
 
 impl Guest {
     fn new(place: Place, snapshot: Snapshot, session_id: SessionId, outbox: Arc<Outbox>) -> Self {
-        let Snapshot { seq, users, streams, .. } = snapshot;
+        let Snapshot { seq, mark, users, streams, .. } = snapshot;
         let users = users.into_iter().map(|user| user.user_id);
         let streams = streams.into_iter().map(|stream| format!("{}@{}", stream.stream_id, stream.user_id));
-        Self { place, session_id, outbox, seq, room: users.chain(streams).collect() }
+        Self { place, session_id, outbox, seq, mark, missed_some: false, room: users.chain(streams).collect() }
     }
 
     /// The next change, as `+alice`, `-s1@alice`, or how the stay ended. No number may be left out.
@@ -123,11 +137,17 @@ impl Guest {
                 (streams.seq, streams.change, names.collect())
             }
             ServerMessage::RoomMessage(message) => {
-                self.seq += 1;
+                self.seq += u64::from(!message.missed);
                 assert_eq!(message.seq, self.seq, "{text}");
+                assert!(message.mark > self.mark, "{text} after {:?}", self.mark);
+                self.mark = message.mark;
                 return format!("{}: {}", message.user_id, message.text);
             }
-            ServerMessage::Signal(signal) => return format!("{} signals {}", signal.user_id, signal.text),
+            ServerMessage::Signal(signal) => {
+                assert!(signal.mark > self.mark, "{text} after {:?}", self.mark);
+                self.mark = signal.mark;
+                return format!("{} signals {}", signal.user_id, signal.text);
+            }
             ServerMessage::UserExtra(extra) => {
                 self.seq += 1;
                 assert_eq!(extra.seq, self.seq, "{text}");
@@ -203,6 +223,8 @@ on_both!(
     apps_do_not_meet,
     a_room_that_is_left_is_forgotten_and_found_again,
     what_is_said_and_set_is_heard_on_all_nodes_once,
+    who_goes_on_elsewhere_is_told_what_was_said_meanwhile,
+    everybody_hears_everything_in_one_order,
     what_is_asked_is_answered_by_all_who_can_read_it,
 );
 
@@ -379,8 +401,8 @@ async fn nobody_else_goes_on_with_a_stay(meeting: &impl Meeting) {
     // Somebody was faster.
     let first = there.nodes.lost(settings().app_id, alice.session_id, GRACE).await.unwrap();
     let outbox = || Arc::new(Outbox::new(OutboxLimits::default()));
-    let moved = there.nodes.adopt(first, "kept again".into(), outbox()).await.unwrap();
-    assert!(here.nodes.adopt(lost, "kept twice".into(), outbox()).await.is_none());
+    let moved = there.nodes.adopt(first, None, "kept again".into(), outbox()).await.unwrap();
+    assert!(here.nodes.adopt(lost, None, "kept twice".into(), outbox()).await.is_none());
     drop(moved);
     let start = std::time::Instant::now();
     while here.nodes.lost(settings().app_id, alice.session_id, GRACE).await.is_some() {
@@ -396,10 +418,10 @@ async fn what_is_said_and_set_is_heard_on_all_nodes_once(meeting: &impl Meeting)
     let mut bob = there.enter("bob").await;
     alice.hears(&["+bob"]).await;
     for number in ["one", "two", "three"] {
-        alice.place.say(number, now).unwrap();
+        here.say(&alice, number).await;
     }
-    alice.place.signal(&["bob".to_owned()], "offer", now).unwrap();
-    assert_eq!(alice.place.signal(&["carol".to_owned()], "offer", now), Err(ErrorCode::UserNotInRoom));
+    here.signal(&alice, "bob", "offer").await.unwrap();
+    assert_eq!(here.signal(&alice, "carol", "offer").await, Err(ErrorCode::UserNotInRoom));
     alice.place.set_room_extra("title".to_owned(), "talk".to_owned(), now).unwrap();
     alice.place.set_user_extra("hand".to_owned()).unwrap();
     let said = ["alice: one", "alice: two", "alice: three"];
@@ -430,6 +452,71 @@ async fn what_is_said_and_set_is_heard_on_all_nodes_once(meeting: &impl Meeting)
     assert_eq!(alice_here.extra.as_deref(), Some("hand"));
     alice.hears(&["+carol"]).await;
     drop(place);
+}
+
+async fn who_goes_on_elsewhere_is_told_what_was_said_meanwhile(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = there.enter("bob").await;
+    there.say(&bob, "before she came").await;
+    let mut alice = here.enter("alice").await;
+    bob.hears(&["bob: before she came", "+alice"]).await;
+    there.say(&bob, "heard").await;
+    alice.hears(&["bob: heard"]).await;
+    // What comes now her client does not hear: its connection is broken, and then its node.
+    there.say(&bob, "one").await;
+    here.say(&alice, "two").await;
+    there.signal(&bob, "alice", "offer").await.unwrap();
+    there.signal(&bob, "bob", "a note").await.unwrap();
+    here.die().await;
+    there.say(&bob, "three").await;
+    let mut moved = there.resume(&alice).await.unwrap();
+    there.say(&bob, "four").await;
+    moved.hears(&["bob: one", "alice: two", "bob signals offer", "bob: three", "bob: four"]).await;
+    assert!(!moved.missed_some);
+    let mut all = Vec::new();
+    while !all.contains(&"bob: four".to_owned()) {
+        let heard = bob.hear().await;
+        all.extend((!heard.starts_with(['+', '-'])).then_some(heard));
+    }
+    assert_eq!(all, ["bob: heard", "bob: one", "alice: two", "bob signals a note", "bob: three", "bob: four"]);
+
+    // Whose client is lost before it has heard that is told again, on the same node too.
+    moved.place.go_away();
+    let returned = there.nodes.come_back(&moved.place, moved.seq, alice.mark).await.unwrap();
+    assert_eq!((returned.messages_missed, returned.state), (false, None));
+    moved.mark = alice.mark;
+    moved.hears(&["bob: one", "alice: two", "bob: three", "bob: four"]).await;
+
+    // More than anybody remembers.
+    for number in 0..=crate::bus::MAX_TOLD {
+        there.say(&bob, &number.to_string()).await;
+    }
+    let third = Node::join(meeting).await;
+    let late = third.resume(&moved).await.unwrap();
+    assert!(late.missed_some);
+}
+
+async fn everybody_hears_everything_in_one_order(meeting: &impl Meeting) {
+    const EACH: usize = 20;
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let (mut alice, mut bob) = (here.enter("alice").await, there.enter("bob").await);
+    alice.hears(&["+bob"]).await;
+    let talk = async |node: &Node, guest: &Guest| {
+        for number in 0..EACH {
+            node.say(guest, &number.to_string()).await;
+        }
+    };
+    tokio::join!(talk(&here, &alice), talk(&there, &bob));
+    let (mut with_alice, mut with_bob) = (Vec::new(), Vec::new());
+    for _ in 0..2 * EACH {
+        with_alice.push(alice.hear().await);
+        with_bob.push(bob.hear().await);
+    }
+    assert_eq!(with_alice, with_bob);
+    for who in ["alice", "bob"] {
+        let said: Vec<String> = with_alice.iter().filter(|said| said.starts_with(who)).cloned().collect();
+        assert_eq!(said, (0..EACH).map(|number| format!("{who}: {number}")).collect::<Vec<_>>());
+    }
 }
 
 async fn what_is_asked_is_answered_by_all_who_can_read_it(meeting: &impl Meeting) {

@@ -123,7 +123,7 @@ impl<'a> Everywhere<'a> {
     pub(super) async fn room(&mut self, room_id: &str) -> Result<RoomNow, Error> {
         let answers = self.ask(&Question::Room { room_id: room_id.to_owned() }).await.into_iter();
         let found = answers.filter_map(|(_, answer)| if let Answer::Room(room) = answer { room } else { None });
-        self.found(found.reduce(|a, b| if b.users.len() > a.users.len() { b } else { a }))
+        self.found("room", found.reduce(|a, b| if b.users.len() > a.users.len() { b } else { a }))
     }
 
     /// Where a stream is.
@@ -131,12 +131,12 @@ impl<'a> Everywhere<'a> {
         let answers = self.ask(&Question::Stream { stream_id: stream_id.to_owned() }).await.into_iter();
         let found = answers.filter_map(|(_, answer)| if let Answer::Stream(found) = answer { found } else { None });
         let found = { found }.find(|found| found.room_id.starts_with(self.room_prefix));
-        self.found(found)
+        self.found("stream", found)
     }
 
     /// Something that is nowhere, unless it may be where nobody could be asked.
-    pub(super) fn found<T>(&self, found: Option<T>) -> Result<T, Error> {
-        found.ok_or(if self.unreached.is_nobody() { Error::NotFound } else { Error::NodesUnreached })
+    pub(super) fn found<T>(&self, what: &'static str, found: Option<T>) -> Result<T, Error> {
+        found.ok_or(if self.unreached.is_nobody() { Error::Missing(what) } else { Error::NodesUnreached })
     }
 
     fn part(&self, search: &str, after: &str, limit: usize) -> Part {

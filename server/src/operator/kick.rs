@@ -12,6 +12,7 @@ use token_gen::{TokenId, UnixSeconds};
 use super::{
     Act, Question, Unreached, Who,
     everywhere::{AT_ONCE, Everywhere},
+    known,
     question::Ended,
     recorded,
 };
@@ -58,8 +59,9 @@ pub struct Kicked {
 /// for it any more.
 ///
 /// # Errors
-/// As [`crate::lifecycle::Lifecycle::revoke`] and `ban`: those whose tokens were revoked by then are out, the others stay.
+/// [`Error::AppUnknown`]; as [`crate::lifecycle::Lifecycle::revoke`] and `ban`: those whose tokens were revoked by then are out, the others stay.
 pub async fn kick(service: Arc<Service>, caller: Caller, origin: Origin, kick: Kick) -> Result<Kicked, Error> {
+    known(&service, &caller).await?;
     let action = if matches!(kick.who, Who::Room { .. }) { Action::CloseRoom } else { Action::Kick };
     let mut event = kick.who.event(action, caller.app_id);
     if let Some(reason) = &kick.reason {

@@ -45,6 +45,9 @@ pub struct Reached<T> {
 }
 
 /// Up to `limit` live sessions that `who` means, as far as the caller's key reaches, by id, from the one after `after`.
+///
+/// # Errors
+/// [`Error::AppUnknown`].
 pub async fn sessions(
     service: &Service,
     caller: &Caller,
@@ -52,30 +55,38 @@ pub async fn sessions(
     search: &str,
     after: &str,
     limit: usize,
-) -> Reached<Vec<LiveSession>> {
+) -> Result<Reached<Vec<LiveSession>>, Error> {
+    known(service, caller).await?;
     let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.sessions(who, search, after, limit).await;
     let what = everywhere.measured(what).await;
-    Reached { what, unreached: everywhere.unreached }
+    Ok(Reached { what, unreached: everywhere.unreached })
 }
 
 /// Up to `limit` rooms that somebody is in, as far as the caller's key reaches, by id, from the one after `after`.
+///
+/// # Errors
+/// [`Error::AppUnknown`].
 pub async fn rooms(
     service: &Service,
     caller: &Caller,
     search: &str,
     after: &str,
     limit: usize,
-) -> Reached<Vec<Overview>> {
+) -> Result<Reached<Vec<Overview>>, Error> {
+    known(service, caller).await?;
     let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.rooms(search, after, limit).await;
-    Reached { what, unreached: everywhere.unreached }
+    Ok(Reached { what, unreached: everywhere.unreached })
 }
 
 /// Up to `limit` streams, as far as the caller's key reaches, by id, from the one after `after`; only in a room or of a user
 /// if that is asked for.
+///
+/// # Errors
+/// [`Error::AppUnknown`].
 pub async fn streams(
     service: &Service,
     caller: &Caller,
@@ -83,18 +94,20 @@ pub async fn streams(
     search: &str,
     after: &str,
     limit: usize,
-) -> Reached<Vec<LiveStream>> {
+) -> Result<Reached<Vec<LiveStream>>, Error> {
+    known(service, caller).await?;
     let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.streams(only, search, after, limit).await;
-    Reached { what, unreached: everywhere.unreached }
+    Ok(Reached { what, unreached: everywhere.unreached })
 }
 
 /// A room with everybody in it.
 ///
 /// # Errors
-/// [`Error::NotFound`] if nobody is in it, [`Error::NodesUnreached`] if that is not known.
+/// [`Error::AppUnknown`]; [`Error::Missing`] if nobody is in it, [`Error::NodesUnreached`] if that is not known.
 pub async fn room(service: &Service, caller: &Caller, room_id: &str) -> Result<Reached<RoomNow>, Error> {
+    known(service, caller).await?;
     let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.room(room_id).await?;
@@ -104,7 +117,7 @@ pub async fn room(service: &Service, caller: &Caller, room_id: &str) -> Result<R
 /// Withholds privileges from a live session, and gives back what is no longer withheld.
 ///
 /// # Errors
-/// [`Error::NotFound`] without the session, [`Error::NodesUnreached`] if that is not known.
+/// [`Error::AppUnknown`]; [`Error::Missing`] without the session, [`Error::NodesUnreached`] if that is not known.
 pub async fn withhold(
     service: Arc<Service>,
     caller: Caller,
@@ -112,12 +125,13 @@ pub async fn withhold(
     session_id: String,
     mut privileges: Vec<WithheldPrivilege>,
 ) -> Result<Reached<usize>, Error> {
+    known(&service, &caller).await?;
     privileges.sort_unstable();
     privileges.dedup();
     let who = Who::Session { session_id };
     let mut everywhere = Everywhere::new(&service, &caller);
     let found = everywhere.sessions(&who, "", "", 1).await.pop();
-    let session = everywhere.found(found)?;
+    let session = everywhere.found("session", found)?;
     let words = serde_json::to_string(&privileges).map_err(|_| Error::Internal("words are JSON"))?;
     let event = who.event(Action::Withhold, caller.app_id);
     let event = Event { user_id: Some(session.user_id), room_id: Some(session.room_id), ..event }.saying(words);
@@ -127,13 +141,14 @@ pub async fn withhold(
 /// Stops a stream.
 ///
 /// # Errors
-/// [`Error::NotFound`] if nobody publishes it, [`Error::NodesUnreached`] if that is not known.
+/// [`Error::AppUnknown`]; [`Error::Missing`] if nobody publishes it, [`Error::NodesUnreached`] if that is not known.
 pub async fn stop_stream(
     service: Arc<Service>,
     caller: Caller,
     origin: Origin,
     stream_id: String,
 ) -> Result<Reached<usize>, Error> {
+    known(&service, &caller).await?;
     let found = Everywhere::new(&service, &caller).stream(&stream_id).await?;
     let who = Who::User { user_id: found.user_id, room_id: Some(found.room_id) };
     let event = Event { stream_ids: Some(vec![stream_id.clone()]), ..who.event(Action::StopStream, caller.app_id) };
@@ -143,7 +158,7 @@ pub async fn stop_stream(
 /// Says something to a room, or to one user in it. Returns how many sessions it reached.
 ///
 /// # Errors
-/// [`Error::Field`].
+/// [`Error::AppUnknown`]; [`Error::Field`].
 pub async fn say(
     service: Arc<Service>,
     caller: Caller,
@@ -151,6 +166,7 @@ pub async fn say(
     who: Who,
     text: String,
 ) -> Result<Reached<usize>, Error> {
+    known(&service, &caller).await?;
     if text.is_empty() || text.len() > MAX_TEXT {
         return Err(Error::field("text", format!("must be 1 to {MAX_TEXT} bytes")));
     }
@@ -159,6 +175,13 @@ pub async fn say(
     };
     let event = Event { room_id: Some(room_id.to_owned()), ..who.event(Action::Say, caller.app_id) };
     do_recorded(service, caller, origin, event, Act::Say { who, text }).await
+}
+
+/// Sees that there is such an app. One that was created a moment ago may not be known to this node yet.
+async fn known(service: &Service, caller: &Caller) -> Result<(), Error> {
+    let app_id = caller.app_id;
+    let is_known = service.directory.app(app_id).is_some() || service.store.app(app_id).await?.is_some();
+    if is_known { Ok(()) } else { Err(Error::AppUnknown) }
 }
 
 /// Does something on every node, once its record is durable. Says how many sessions it reached.

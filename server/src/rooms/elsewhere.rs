@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId};
 
 use super::{
-    Outbox, Place, Returned, Rooms, SessionId, lock,
+    Outbox, Place, Recalled, Returned, Rooms, SessionId, lock,
     room::{Member, Room, Whose},
-    world::{Stay, World, signal_text},
+    world::{Stay, World},
 };
 use crate::bus::NodeId;
 
@@ -101,44 +101,18 @@ impl Rooms {
         }
     }
 
-    /// Takes in that somebody on another node said something to a room.
-    pub fn say_elsewhere(&self, app_id: AppId, room_id: &RoomId, user_id: &str, text: &str, sent_at: i64) {
-        if let Some(room) = lock(&self.world(app_id)).rooms.get_mut(room_id) {
-            room.say(user_id, text, sent_at);
-        }
-    }
-
-    /// Takes in that somebody on another node said something to users, of whom some may be here.
-    pub fn signal_elsewhere(
-        &self,
-        app_id: AppId,
-        room_id: &RoomId,
-        (from, to): (&str, &[String]),
-        text: &str,
-        sent_at: i64,
-    ) {
-        let world = self.world(app_id);
-        let world = lock(&world);
-        let Some(room) = world.rooms.get(room_id) else { return };
-        let text = signal_text(room_id, from, text, sent_at);
-        for (_, member) in to.iter().filter_map(|user_id| room.member_named(user_id)) {
-            if let Whose::Ours(outbox) = &member.whose {
-                outbox.push_direct(Arc::clone(&text));
-            }
-        }
-    }
-
-    /// Goes on here with a stay that was elsewhere. Whoever sees it in the room already sees no change.
+    /// Goes on here with a stay that was elsewhere. Whoever sees it in the room already sees no change. Of the talk, it
+    /// has missed what was `recalled`.
     pub fn adopt(
         &self,
         app_id: AppId,
         session_id: SessionId,
-        here: Here,
+        (here, recalled): (Here, &Recalled),
         outbox: Arc<Outbox>,
         now: UnixSeconds,
     ) -> Option<(Place, Returned)> {
         let world = self.world(app_id);
-        let returned = lock(&world).adopt(session_id, here, outbox)?;
+        let returned = lock(&world).adopt(session_id, here, recalled, outbox)?;
         Some((Place::new(world, session_id, now), returned))
     }
 
@@ -249,7 +223,13 @@ impl World {
         self.set_presence(room_id, session_id, presence);
     }
 
-    fn adopt(&mut self, session_id: SessionId, here: Here, outbox: Arc<Outbox>) -> Option<Returned> {
+    fn adopt(
+        &mut self,
+        session_id: SessionId,
+        here: Here,
+        recalled: &Recalled,
+        outbox: Arc<Outbox>,
+    ) -> Option<Returned> {
         let Here { room_id, presence, kept } = here;
         if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != room_id) {
             self.come(&room_id, session_id, Whose::Ours(Arc::clone(&outbox)), &presence)?;
@@ -258,9 +238,15 @@ impl World {
         let stay = self.stays.get_mut(&session_id)?;
         (stay.kept, stay.is_away) = (kept, false);
         let room = self.rooms.get_mut(&room_id)?;
+        outbox.come_back(room.missed(recalled, None, Some(stay.user_id.as_str())));
         room.move_member(stay.joined, Whose::Ours(outbox));
         // The numbers of the other node are not ours.
-        Some(Returned { room_session_id: room.session_id, seq: room.seq, state: Some(room.snapshot()) })
+        Some(Returned {
+            room_session_id: room.session_id,
+            seq: room.seq,
+            state: Some(room.snapshot()),
+            messages_missed: !recalled.is_whole,
+        })
     }
 
     /// Adds a stay that is known to all nodes already.

@@ -83,26 +83,6 @@ pub enum Happening {
         /// The value.
         extra: String,
     },
-    /// Somebody said something to the room.
-    Message {
-        /// Who.
-        user_id: UserId,
-        /// What.
-        text: Arc<str>,
-        /// When, in Unix seconds.
-        sent_at: i64,
-    },
-    /// Somebody said something to users who are connected to other nodes.
-    Signal {
-        /// Who.
-        from: UserId,
-        /// To whom.
-        to: Vec<String>,
-        /// What.
-        text: Arc<str>,
-        /// When, in Unix seconds.
-        sent_at: i64,
-    },
 }
 
 /// Why somebody is gone whose stay ended with `code`.

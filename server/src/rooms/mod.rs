@@ -12,6 +12,7 @@ mod event;
 mod look;
 mod outbox;
 mod room;
+mod talk;
 #[cfg(test)]
 mod tests;
 mod world;
@@ -36,6 +37,7 @@ pub use event::{Happening, RoomEvent, Sink};
 pub use look::{Found, Overview};
 pub use outbox::{Delivery, Outbox, OutboxLimits};
 pub use room::Snapshot;
+pub use talk::{Recalled, Saying};
 pub use world::Returned;
 use world::World;
 
@@ -242,31 +244,20 @@ impl Place {
         lock(&self.world).set_user_extra(self.session_id, extra)
     }
 
-    /// Says something to everybody in the room.
-    ///
-    /// # Errors
-    /// [`ErrorCode::NotInRoom`].
-    pub fn say(&self, text: &str, now: UnixSeconds) -> Result<(), ErrorCode> {
-        lock(&self.world).say(self.session_id, text, now)
-    }
-
-    /// Says something to users of the room: to all of them, or, if one is not there, to none.
-    ///
-    /// # Errors
-    /// [`ErrorCode::UserNotInRoom`].
-    pub fn signal(&self, user_ids: &[String], text: &str, now: UnixSeconds) -> Result<(), ErrorCode> {
-        lock(&self.world).signal(self.session_id, user_ids, text, now)
-    }
-
     /// Notes that the stay has no connection.
     pub(crate) fn go_away(&self) {
         lock(&self.world).go_away(self.session_id);
     }
 
     /// Notes that it has one again, whose client has heard the changes up to `seq`: those it missed are in the outbox
-    /// now. `None` if the stay was ended meanwhile.
-    pub(crate) fn come_back(&self, seq: u64) -> Option<Returned> {
-        lock(&self.world).come_back(self.session_id, seq)
+    /// now, and before them what it missed of what was `recalled`. `None` if the stay was ended meanwhile.
+    pub(crate) fn come_back(&self, seq: u64, recalled: &Recalled) -> Option<Returned> {
+        lock(&self.world).come_back(self.session_id, seq, recalled)
+    }
+
+    /// The room, unless the stay was ended a moment ago.
+    pub(crate) fn room_id(&self) -> Option<RoomId> {
+        lock(&self.world).stays.get(&self.session_id).map(|stay| stay.room_id.clone())
     }
 
     /// Leaves the room and says why.

@@ -52,6 +52,9 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     texts: VecDeque<Queued>,
+    /// How many of them, from the front, were missed before: whoever comes back is not too slow for what came meanwhile.
+    owed: usize,
+    /// Of the others.
     bytes: usize,
     ended: Option<ErrorCode>,
     overflowed: bool,
@@ -61,11 +64,24 @@ struct State {
     away: bool,
 }
 
+/// A message in the queue.
 #[derive(Debug)]
-struct Queued {
+pub(super) struct Queued {
     text: Arc<str>,
     /// A change of the room, which can be had again from the room.
     is_change: bool,
+}
+
+impl Queued {
+    /// What can be had again from the room.
+    pub(super) fn change(text: Arc<str>) -> Self {
+        Self { text, is_change: true }
+    }
+
+    /// What only this session hears.
+    pub(super) fn direct(text: Arc<str>) -> Self {
+        Self { text, is_change: false }
+    }
 }
 
 impl Outbox {
@@ -77,12 +93,12 @@ impl Outbox {
     /// Appends a change of the room. Beyond the limits the queue is emptied and from then on delivers
     /// [`Delivery::Overflow`].
     pub fn push(&self, text: Arc<str>) {
-        self.append(Queued { text, is_change: true });
+        self.append(Queued::change(text));
     }
 
     /// Appends what only this session hears. It waits for a session whose connection is lost, as far as there is room.
     pub fn push_direct(&self, text: Arc<str>) {
-        self.append(Queued { text, is_change: false });
+        self.append(Queued::direct(text));
     }
 
     fn append(&self, queued: Queued) {
@@ -91,7 +107,7 @@ impl Outbox {
             return;
         }
         let bytes = state.bytes + queued.text.len();
-        if state.texts.len() >= self.limits.max_messages || bytes > self.limits.max_bytes {
+        if state.texts.len() - state.owed >= self.limits.max_messages || bytes > self.limits.max_bytes {
             if state.away {
                 return;
             }
@@ -131,18 +147,17 @@ impl Outbox {
         state.overflowed = false;
         state.texts.retain(|queued| !queued.is_change);
         state.texts.shrink_to_fit();
+        state.owed = 0;
         state.bytes = state.texts.iter().map(|queued| queued.text.len()).sum();
     }
 
-    /// There is a connection again: first come the `missed` changes, then what was kept.
-    pub(super) fn come_back(&self, missed: impl DoubleEndedIterator<Item = Arc<str>>) {
+    /// There is a connection again: first comes what was `missed`, then what was kept.
+    pub(super) fn come_back(&self, missed: Vec<Queued>) {
         let mut state = self.lock();
         state.away = false;
         state.called = false;
-        for text in missed.rev() {
-            state.bytes += text.len();
-            state.texts.push_front(Queued { text, is_change: true });
-        }
+        state.owed += missed.len();
+        missed.into_iter().rev().for_each(|queued| state.texts.push_front(queued));
         drop(state);
         self.filled.notify_one();
     }
@@ -202,7 +217,10 @@ impl Outbox {
             return Some(state.ended.map_or(Delivery::Overflow, Delivery::Ended));
         }
         if let Some(Queued { text, .. }) = state.texts.pop_front() {
-            state.bytes -= text.len();
+            match state.owed {
+                0 => state.bytes -= text.len(),
+                _ => state.owed -= 1,
+            }
             if state.texts.is_empty() {
                 // Most of the time nothing waits, and there may be very many sessions.
                 state.texts = VecDeque::new();
@@ -230,6 +248,20 @@ mod tests {
 
     fn next(outbox: &Outbox) -> Option<Delivery> {
         outbox.next().now_or_never()
+    }
+
+    #[test]
+    fn who_comes_back_is_not_too_slow_for_what_was_missed() {
+        let outbox = outbox(2, 100);
+        outbox.go_away();
+        outbox.come_back(["one", "two", "three"].map(|text| Queued::change(text.into())).into());
+        outbox.push("four".into());
+        outbox.push("five".into());
+        for expected in ["one", "two", "three", "four", "five"] {
+            assert_eq!(next(&outbox), Some(Delivery::Text(expected.into())));
+        }
+        ["six", "seven", "eight"].into_iter().for_each(|text| outbox.push(text.into()));
+        assert_eq!(next(&outbox), Some(Delivery::Overflow));
     }
 
     #[test]
@@ -291,7 +323,7 @@ mod tests {
         assert!(outbox.next_order().now_or_never().is_none());
         outbox.call();
         assert_eq!(outbox.next_order().now_or_never(), Some(Delivery::Called));
-        outbox.come_back(["change 1", "change 2"].map(Arc::from).into_iter());
+        outbox.come_back(["change 1", "change 2"].map(|text| Queued::change(text.into())).into());
         let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
         let expected = ["change 1", "change 2", "signal 1", "signal 2", "signal 3"];
         assert_eq!(heard, expected.map(|text| Delivery::Text(text.into())));

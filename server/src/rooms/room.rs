@@ -9,13 +9,12 @@ use std::{
 use roompass_wire::{
     ErrorCode,
     gateway::{
-        Change, GoneReason, RoomExtra, RoomExtraChange, RoomMessage, RoomStreams, RoomUsers, ServerMessage, Stream,
-        User, UserExtra,
+        Change, GoneReason, RoomExtra, RoomExtraChange, RoomStreams, RoomUsers, ServerMessage, Stream, User, UserExtra,
     },
 };
 use token_gen::{RoomId, UnixSeconds};
 
-use super::{Outbox, SessionId};
+use super::{Outbox, SessionId, talk};
 use crate::bus::NodeId;
 
 /// How many changes are remembered.
@@ -38,7 +37,7 @@ pub(super) struct Room {
     /// Likewise.
     pub(super) streams: BTreeMap<u64, Placed>,
     extra: Vec<RoomExtra>,
-    changes: VecDeque<(u64, Arc<str>)>,
+    changes: VecDeque<Remembered>,
     change_bytes: usize,
     /// The logins of the latest second in which there was one.
     logins: (UnixSeconds, u32),
@@ -71,6 +70,15 @@ pub(super) struct Placed {
     pub(super) session_id: SessionId,
 }
 
+/// A change as the members heard it.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    seq: u64,
+    /// Of something said.
+    pub(super) mark: Option<u64>,
+    pub(super) text: Arc<str>,
+}
+
 /// A room as it is found by who comes in, or comes back.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
@@ -78,6 +86,8 @@ pub struct Snapshot {
     pub room_session_id: u64,
     /// The number of the latest change.
     pub seq: u64,
+    /// Where the talk stands, if that is known on several nodes.
+    pub mark: Option<u64>,
     /// Everybody, in joining order.
     pub users: Vec<User>,
     /// Every stream, in starting order.
@@ -107,6 +117,7 @@ impl Room {
         Snapshot {
             room_session_id: self.session_id,
             seq: self.seq,
+            mark: None,
             users: self.members.values().map(|member| member.user.clone()).collect(),
             streams: self.streams.values().map(|placed| placed.stream.clone()).collect(),
             extra: self.extra.clone(),
@@ -207,23 +218,11 @@ impl Room {
         self.announce(&ServerMessage::UserExtra(change));
     }
 
-    pub(super) fn say(&mut self, user_id: &str, text: &str, sent_at: i64) {
-        self.seq += 1;
-        let message = RoomMessage {
-            room_id: self.room_id.as_str().to_owned(),
-            seq: self.seq,
-            user_id: user_id.to_owned(),
-            text: text.to_owned(),
-            sent_at,
-        };
-        self.announce(&ServerMessage::RoomMessage(message));
-    }
-
     /// The changes after number `seq`, or `None` where they are not all remembered.
-    pub(super) fn since(&self, seq: u64) -> Option<impl DoubleEndedIterator<Item = Arc<str>>> {
-        let oldest = self.changes.front().map_or(self.seq + 1, |&(seq, _)| seq);
+    pub(super) fn since(&self, seq: u64) -> Option<impl Iterator<Item = &Remembered> + Clone> {
+        let oldest = self.changes.front().map_or(self.seq + 1, |change| change.seq);
         let is_known = seq <= self.seq && seq + 1 >= oldest;
-        is_known.then(|| self.changes.iter().filter(move |&&(of, _)| of > seq).map(|(_, text)| Arc::clone(text)))
+        is_known.then(|| self.changes.iter().filter(move |change| change.seq > seq))
     }
 
     fn announce_users(&mut self, change: Change, user: &User, reason: Option<GoneReason>) {
@@ -240,18 +239,21 @@ impl Room {
     }
 
     fn announce(&mut self, message: &ServerMessage) {
-        // Strings and numbers into memory: serde_json has no way to fail here.
-        let text: Arc<str> = serde_json::to_string(message).unwrap_or_default().into();
+        self.announce_marked(message, None);
+    }
+
+    pub(super) fn announce_marked(&mut self, message: &ServerMessage, mark: Option<u64>) {
+        let text = talk::text(message);
         for member in self.members.values() {
             if let Whose::Ours(outbox) = &member.whose {
                 outbox.push(Arc::clone(&text));
             }
         }
         self.change_bytes += text.len();
-        self.changes.push_back((self.seq, text));
+        self.changes.push_back(Remembered { seq: self.seq, mark, text });
         while self.changes.len() > REMEMBERED || (self.change_bytes > REMEMBERED_BYTES && self.changes.len() > 1) {
-            let Some((_, forgotten)) = self.changes.pop_front() else { break };
-            self.change_bytes -= forgotten.len();
+            let Some(forgotten) = self.changes.pop_front() else { break };
+            self.change_bytes -= forgotten.text.len();
         }
     }
 }

@@ -4,13 +4,14 @@ use std::{collections::HashMap, sync::Arc};
 
 use roompass_wire::{
     ErrorCode,
-    gateway::{AuthKind, GoneReason, RoomExtra, ServerMessage, Signal, Stream, User},
+    gateway::{AuthKind, GoneReason, RoomExtra, Stream, User},
 };
 use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId};
 
 use super::{
-    Judge, NewStream, Newcomer, Outbox, SessionId, Snapshot,
+    Judge, NewStream, Newcomer, Outbox, Recalled, SessionId, Snapshot,
     event::{Happening, RoomEvent, Sink, gone_by},
+    outbox::Queued,
     room::{Member, Room, Whose},
 };
 use crate::apps::{AppSettings, DuplicateLogin};
@@ -188,44 +189,6 @@ impl World {
         Ok(())
     }
 
-    pub(super) fn say(&mut self, session_id: SessionId, text: &str, now: UnixSeconds) -> Result<(), ErrorCode> {
-        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
-        let room = self.rooms.get_mut(&stay.room_id).ok_or(ErrorCode::NotInRoom)?;
-        room.say(stay.user_id.as_str(), text, now.get());
-        let happening = Happening::Message { user_id: stay.user_id.clone(), text: text.into(), sent_at: now.get() };
-        tell(self.app_id, &self.sink, room, room.seq, happening);
-        Ok(())
-    }
-
-    /// Sends a signal to users of the same room: to all of them, or, if one is not there, to none. Those of other nodes
-    /// are left to the sink.
-    pub(super) fn signal(
-        &self,
-        session_id: SessionId,
-        user_ids: &[String],
-        text: &str,
-        now: UnixSeconds,
-    ) -> Result<(), ErrorCode> {
-        let stay = self.stays.get(&session_id).ok_or(ErrorCode::NotInRoom)?;
-        let room = self.rooms.get(&stay.room_id).ok_or(ErrorCode::NotInRoom)?;
-        let mut ours = Vec::new();
-        let mut theirs = Vec::new();
-        for user_id in user_ids {
-            match room.member_named(user_id).ok_or(ErrorCode::UserNotInRoom)?.1 {
-                Member { whose: Whose::Ours(outbox), .. } => ours.push(outbox),
-                Member { whose: Whose::Theirs(_), .. } => theirs.push(user_id.clone()),
-            }
-        }
-        if !theirs.is_empty() {
-            let from = stay.user_id.clone();
-            let signal = Happening::Signal { from, to: theirs, text: text.into(), sent_at: now.get() };
-            tell(self.app_id, &self.sink, room, 0, signal);
-        }
-        let text = signal_text(&stay.room_id, stay.user_id.as_str(), text, now.get());
-        ours.into_iter().for_each(|outbox| outbox.push_direct(Arc::clone(&text)));
-        Ok(())
-    }
-
     /// The connection of a stay is lost.
     pub(super) fn go_away(&mut self, session_id: SessionId) {
         let Some(stay) = self.stays.get_mut(&session_id) else { return };
@@ -236,26 +199,24 @@ impl World {
     }
 
     /// A stay has a connection again, whose client has heard the changes up to `seq`: those it missed are queued, or,
-    /// where they are not all remembered, the room as it is comes back. `None` if the stay was ended meanwhile.
-    pub(super) fn come_back(&mut self, session_id: SessionId, seq: u64) -> Option<Returned> {
+    /// where they are not all remembered, the room as it is comes back. So is what was `recalled` of the talk, but for
+    /// what is among the changes, and but for signals: they have waited. `None` if the stay was ended meanwhile.
+    pub(super) fn come_back(&mut self, session_id: SessionId, seq: u64, recalled: &Recalled) -> Option<Returned> {
         let stay = self.stays.get_mut(&session_id)?;
         stay.is_away = false;
         let (joined, room_id) = (stay.joined, stay.room_id.clone());
         let room = self.rooms.get(&room_id)?;
         let Member { whose: Whose::Ours(outbox), .. } = room.members.get(&joined)? else { return None };
         // What came before it joined is in no client's ears.
-        let missed = if seq >= joined { room.since(seq) } else { None };
-        let state = match missed {
-            Some(missed) => {
-                outbox.come_back(missed);
-                None
-            }
-            None => {
-                outbox.come_back(std::iter::empty());
-                Some(room.snapshot())
-            }
-        };
-        Some(Returned { room_session_id: room.session_id, seq: room.seq, state })
+        let changes = if seq >= joined { room.since(seq) } else { None };
+        let first_mark = changes.clone().and_then(|mut changes| changes.find_map(|change| change.mark));
+        let mut missed = room.missed(recalled, first_mark, None);
+        let is_known = changes.is_some();
+        missed.extend(changes.into_iter().flatten().map(|change| Queued::change(Arc::clone(&change.text))));
+        outbox.come_back(missed);
+        let state = (!is_known).then(|| room.snapshot());
+        let messages_missed = state.is_some() && !recalled.is_whole;
+        Some(Returned { room_session_id: room.session_id, seq: room.seq, state, messages_missed })
     }
 
     pub(super) fn outbox(&self, session_id: SessionId) -> Option<&Arc<Outbox>> {
@@ -339,6 +300,8 @@ pub struct Returned {
     pub seq: u64,
     /// The room as it is, where the missed changes are not all remembered.
     pub state: Option<Snapshot>,
+    /// Whether something was said meanwhile, or may have been, that is not remembered either.
+    pub messages_missed: bool,
 }
 
 /// Whether a newcomer puts out the earlier stay of the same user id. A proven user id beats an unproven one
@@ -355,11 +318,4 @@ fn may_replace(settings: &AppSettings, newcomer: AuthKind, earlier: &Stay) -> bo
 fn tell(app_id: AppId, sink: &Sink, room: &Room, seq: u64, what: Happening) {
     let event = RoomEvent { room_id: room.room_id.clone(), room_session_id: room.session_id, seq, what };
     sink(app_id, &event);
-}
-
-pub(super) fn signal_text(room_id: &RoomId, from: &str, text: &str, sent_at: i64) -> Arc<str> {
-    let signal =
-        Signal { room_id: room_id.as_str().to_owned(), user_id: from.to_owned(), text: text.to_owned(), sent_at };
-    // Strings and numbers into memory: serde_json has no way to fail here.
-    serde_json::to_string(&ServerMessage::Signal(signal)).unwrap_or_default().into()
 }

@@ -92,6 +92,9 @@ pub struct Resume {
     pub resume_key: String,
     /// The number of the latest change of the room that the client has heard.
     pub seq: u64,
+    /// The latest `mark` that the client has heard, if any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
 }
 
 /// [`ClientMessage::SwitchRoom`].

@@ -7,6 +7,7 @@ macro_rules! open_words {
     ($($(#[$doc:meta])* $Name:ident { $($(#[$variant_doc:meta])* $Variant:ident = $word:literal,)* })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
         pub enum $Name {
             $($(#[$variant_doc])* #[serde(rename = $word)] $Variant,)*
             /// A word that this version does not know.
@@ -97,6 +98,7 @@ impl GoneReason {
 
 /// The limits within which a session has its privileges. What is absent is not limited.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionRights {
     /// The streams it may publish; none, if the list is empty.
     #[serde(default, skip_serializing_if = "Option::is_none")]

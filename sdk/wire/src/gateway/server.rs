@@ -114,6 +114,9 @@ pub struct LoggedIn {
     pub room_session_id: String,
     /// The number of the room's latest change; the next one carries one more.
     pub seq: u64,
+    /// Where the talk of the room stands; only where rooms span several nodes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
     /// Everybody in the room, in joining order, this user included.
     pub users: Vec<User>,
     /// Every stream in the room, in starting order.
@@ -154,6 +157,9 @@ pub struct Resumed {
     pub publishing: Vec<String>,
     /// The streams it plays still.
     pub playing: Vec<String>,
+    /// Not everything that was said meanwhile is known any more: the client may have missed messages and signals.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub messages_missed: bool,
     /// The room after change number `seq`, if the server no longer knows every change that the client missed. Without
     /// it, those changes follow.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -378,7 +384,7 @@ pub struct UserExtra {
 pub struct RoomMessage {
     /// The room.
     pub room_id: String,
-    /// Its number among the changes in the life of the room.
+    /// Its number among the changes in the life of the room; for one that was `missed`, that of `resumed`.
     pub seq: u64,
     /// Who said it.
     pub user_id: String,
@@ -386,6 +392,12 @@ pub struct RoomMessage {
     pub text: String,
     /// When, in Unix seconds.
     pub sent_at: i64,
+    /// Where the talk of the room stands with it; the same for everybody who hears it, and higher than before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
+    /// It was said before the session went on here, and has no number of its own among the changes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missed: bool,
 }
 
 /// [`ServerMessage::Signal`].
@@ -399,6 +411,9 @@ pub struct Signal {
     pub text: String,
     /// When, in Unix seconds.
     pub sent_at: i64,
+    /// Where the talk of the room stands with it, as for [`RoomMessage::mark`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mark: Option<u64>,
 }
 
 /// [`ServerMessage::ServerMessage`].

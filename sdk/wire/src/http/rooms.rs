@@ -3,6 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::apps::is_false;
+use crate::{
+    ErrorCode,
+    gateway::{SessionPrivilege, SessionRights},
+};
 
 /// `GET`: the rooms that somebody is in.
 pub const ROOMS_PATH: &str = "/v1/apps/{app_id}/rooms";
@@ -170,8 +174,14 @@ pub struct LiveSession {
     pub since: i64,
     /// The address it comes from.
     pub source: String,
-    /// What its present credential allows: `login`, `publish`.
-    pub privileges: Vec<super::PrivilegeName>,
+    /// Why the other credential, if it showed one, did not count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_credential: Option<ErrorCode>,
+    /// What its present credential allows now: `login`, `publish`, `play`.
+    pub privileges: Vec<SessionPrivilege>,
+    /// Within which limits.
+    #[serde(default)]
+    pub rights: SessionRights,
     /// What the operator withholds of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub withheld: Vec<WithheldPrivilege>,

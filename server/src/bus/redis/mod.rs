@@ -25,8 +25,9 @@ use tokio::{
 };
 
 use super::{
-    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, News, NodeId, Posted,
-    Question, Record, RedisUrl, Tally, Terms, Topic, counts::Counts, desk::Desk, inbox::Inbox, letters::Letters,
+    Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, MAX_TOLD, MAX_TOLD_BYTES,
+    News, NodeId, Posted, Question, Record, RedisUrl, Tally, Terms, Told, Topic, counts::Counts, desk::Desk,
+    inbox::Inbox, letters::Letters,
 };
 use crate::trust::Trust;
 
@@ -190,7 +191,8 @@ fn read_news(channel: &str, line: &str) -> Option<BoardNews> {
         "+" => BoardChange::Put { key, text },
         "-" => BoardChange::Gone { key, word: text },
         "=" => BoardChange::Set { key, text },
-        "!" => BoardChange::Told(text),
+        // In place of a key. Nodes of before say nothing there.
+        "!" => BoardChange::Told { text, before: key.parse().unwrap_or_default() },
         _ => return None,
     };
     Some(BoardNews { topic, rev, node, change })
@@ -338,8 +340,20 @@ impl Bus for RedisBus {
         self.run(script!("set"), topic.app_id, [&topic.name, key, text]).await.map(drop)
     }
 
-    async fn tell(&self, topic: &Topic, text: &str) -> Result<(), BusError> {
-        self.run(script!("tell"), topic.app_id, [&topic.name, text]).await.map(drop)
+    async fn tell(&self, topic: &Topic, text: &str) -> Result<(u64, u64), BusError> {
+        let (most, most_bytes) = (MAX_TOLD.to_string(), MAX_TOLD_BYTES.to_string());
+        read(self.run(script!("tell"), topic.app_id, [&*topic.name, text, &most, &most_bytes]).await?)
+    }
+
+    async fn told(&self, topic: &Topic, after: u64) -> Result<Vec<Told>, BusError> {
+        let told: Vec<String> =
+            read(self.run(script!("told"), topic.app_id, [&*topic.name, &after.to_string()]).await?)?;
+        let number = |text: &str| text.parse().map_err(|_| BusError::Away(format!("not a number: {text}")));
+        let told = told.chunks_exact(4).map(|told| {
+            let (rev, before) = (number(&told[0])?, number(&told[1])?);
+            Ok(Told { rev, before, node: NodeId::from(told[2].as_str()), text: told[3].clone() })
+        });
+        told.collect()
     }
 
     async fn show_card(&self, card: &str) -> Result<(), BusError> {

@@ -125,7 +125,7 @@ async fn leases_lost_with_redis_kill_nobody() {
     beats(&server, &there).await;
     here.tell(&entry.topic, "alive").await.unwrap();
     let News::Board(news) = next(&there).await else { panic!("somebody died") };
-    assert_eq!(news.change, BoardChange::Told("alive".to_owned()));
+    assert_eq!(news.change, BoardChange::Told { text: "alive".to_owned(), before: 0 });
 }
 
 /// Waits for the next beat of `bus`.

@@ -28,7 +28,7 @@ use crate::{
     rooms::NewStream,
 };
 pub use limits::{StreamLimits, TextLimits};
-pub(super) use rights::privileges;
+pub(super) use rights::{limits, privileges};
 use time::Told;
 
 /// What shall be done, in this order.

@@ -44,7 +44,7 @@ impl Session {
 
     /// What the session may do at `now`.
     pub(in crate::gateway) fn privileges(&self, now: UnixSeconds) -> Vec<SessionPrivilege> {
-        let mut privileges = rights::privileges(&self.grant, now);
+        let mut privileges = rights::privileges(self.grant.rights(), now);
         let is_withheld = |name: SessionPrivilege| {
             self.withheld.iter().any(|withheld| match withheld {
                 WithheldPrivilege::Publish => name == SessionPrivilege::Publish,

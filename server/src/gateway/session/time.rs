@@ -6,7 +6,7 @@ use roompass_wire::{
     ErrorCode,
     gateway::{GoneReason, PrivilegesChanged, ServerMessage, StreamStopped, TokenExpired, TokenWillExpire},
 };
-use token_gen::{OnExpiry, StreamId, UnixSeconds};
+use token_gen::{OnExpiry, Rights, StreamId, UnixSeconds};
 
 use super::{Effect, Session, rights, send};
 use crate::{
@@ -40,8 +40,8 @@ pub(super) enum AtExpiry {
 
 impl AtExpiry {
     /// What the token says, or else the app.
-    pub(super) fn of(token: &SessionToken, settings: &AppSettings) -> Self {
-        match token.rights.terms().on_expiry {
+    pub(super) fn of(rights: &Rights, settings: &AppSettings) -> Self {
+        match rights.terms().on_expiry {
             Some(OnExpiry::Keep) => Self::Keep,
             Some(OnExpiry::StopPublish) => Self::StopPublish,
             Some(OnExpiry::Kick) => Self::Kick { after: Duration::ZERO },
@@ -62,7 +62,7 @@ impl Session {
             return None;
         }
         let of_token = self.grant.token().and_then(|token| {
-            let expiry = match (self.told.expiry, AtExpiry::of(token, settings)) {
+            let expiry = match (self.told.expiry, AtExpiry::of(&token.rights, settings)) {
                 (Expiry::Nothing, _) => Some(warning_at(token, settings)),
                 (Expiry::WillExpire, _) => Some(token.expire_at),
                 (Expiry::Expired, AtExpiry::Kick { after }) => Some(token.expire_at.saturating_add(after)),
@@ -83,7 +83,7 @@ impl Session {
             return self.put_out(ErrorCode::KickedStayOver, [ErrorCode::KickedStayOver; 2]);
         }
         let Some(token) = self.grant.token() else { return Vec::new() };
-        let (expire_at, at_expiry) = (token.expire_at, AtExpiry::of(token, settings));
+        let (expire_at, at_expiry) = (token.expire_at, AtExpiry::of(&token.rights, settings));
         if let AtExpiry::Kick { after } = at_expiry
             && now >= expire_at.saturating_add(after)
         {
@@ -134,7 +134,7 @@ impl Session {
         }
         let mut effects = vec![send(ServerMessage::PrivilegesChanged(PrivilegesChanged {
             room_id: self.room_id.as_str().to_owned(),
-            privileges: rights::privileges(&self.grant, now),
+            privileges: rights::privileges(self.grant.rights(), now),
             rights: self.session_rights(settings),
             server_time: now.get(),
         }))];

@@ -2,15 +2,15 @@
 
 use std::{pin::pin, task::Poll};
 
-use axum::extract::ws::{CloseFrame, Message, Utf8Bytes};
-use futures_util::poll;
+use futures_util::{SinkExt, StreamExt, poll};
 use roompass_wire::{
     ErrorCode,
     gateway::{ClientMessage, CloseCode, ErrorMessage, ServerMessage},
 };
 use token_gen::UnixSeconds;
+use tungstenite::{Message, Utf8Bytes, protocol::CloseFrame};
 
-use super::Socket;
+use super::{Socket, fragments::TooManyFragments};
 use crate::{
     gateway::{
         frame::{self, Unreadable},
@@ -118,7 +118,7 @@ impl Socket {
                 delivery = delivery => return Ok(Event::Delivered(delivery)),
                 () = media_lost => return Ok(Event::MediaLost),
                 () = self.gateway.wheel.wait(wake_at) => continue,
-                received = self.ws.recv() => received,
+                received = self.ws.next() => received,
             };
             let Some(text) = self.receive(received).await? else { continue };
             match frame::read(&text, self.gateway.config.max_json_depth) {
@@ -129,10 +129,13 @@ impl Socket {
     }
 
     /// The text of a frame, or nothing for a control frame.
-    async fn receive(&mut self, received: Option<Result<Message, axum::Error>>) -> Result<Option<Utf8Bytes>, Closing> {
+    async fn receive(
+        &mut self,
+        received: Option<Result<Message, tungstenite::Error>>,
+    ) -> Result<Option<Utf8Bytes>, Closing> {
         let message = match received {
             None => return Err(Closing::Lost),
-            Some(Err(error)) => return Err(closing_of(error)),
+            Some(Err(error)) => return Err(closing_of(&error)),
             Some(Ok(message)) => message,
         };
         let now = self.gateway.clock.now();
@@ -145,7 +148,8 @@ impl Socket {
         match message {
             Message::Text(text) => Ok(Some(text)),
             Message::Binary(_) => Err(Closing::because(CloseCode::Binary, ErrorCode::MessageInvalid)),
-            Message::Ping(_) | Message::Pong(_) => Ok(None),
+            // Raw frames are not read.
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => Ok(None),
             Message::Close(_) => Err(Closing::ByPeer),
         }
     }
@@ -196,7 +200,7 @@ impl Socket {
             Closing::With(code, reason) => Some((code, reason)),
         };
         if let Some((code, reason)) = frame {
-            let frame = CloseFrame { code: code.number(), reason: reason.into() };
+            let frame = CloseFrame { code: code.number().into(), reason: reason.into() };
             if self.write(Message::Close(Some(frame)), None).await.is_err() || matches!(closing, Closing::Broken(_)) {
                 return;
             }
@@ -204,16 +208,19 @@ impl Socket {
         let give_up_at = self.gateway.clock.now().saturating_add(self.gateway.config.write_timeout);
         tokio::select! {
             () = self.gateway.wheel.wait(give_up_at) => {}
-            () = async { while let Some(Ok(_)) = self.ws.recv().await {} } => {}
+            () = async { while let Some(Ok(_)) = self.ws.next().await {} } => {}
         }
     }
 }
 
-fn closing_of(error: axum::Error) -> Closing {
-    match error.into_inner().downcast_ref::<tungstenite::Error>() {
-        Some(tungstenite::Error::Capacity(_)) => Closing::Broken(CloseCode::TooLarge),
-        Some(tungstenite::Error::Utf8(_)) => Closing::Broken(CloseCode::NotUtf8),
-        Some(tungstenite::Error::Protocol(error)) => match error {
+fn closing_of(error: &tungstenite::Error) -> Closing {
+    match error {
+        tungstenite::Error::Capacity(_) => Closing::Broken(CloseCode::TooLarge),
+        tungstenite::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<TooManyFragments>()) => {
+            Closing::Broken(CloseCode::TooLarge)
+        }
+        tungstenite::Error::Utf8(_) => Closing::Broken(CloseCode::NotUtf8),
+        tungstenite::Error::Protocol(error) => match error {
             tungstenite::error::ProtocolError::ResetWithoutClosingHandshake => Closing::Lost,
             _ => Closing::Broken(CloseCode::Protocol),
         },

@@ -2,13 +2,15 @@
 //!
 //! Knows no rules of rooms and tokens: those are in `session` and [`crate::login`]. Frames are in `frames.rs`.
 
+mod fragments;
 mod frames;
 mod media;
 
 use std::{sync::Arc, time::Duration};
 
-use axum::extract::ws::WebSocket;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
 use rand::{TryRng, rngs::SysRng};
 use roompass_wire::{
     ErrorCode,
@@ -20,6 +22,7 @@ use roompass_wire::{
 };
 use token_gen::{AppId, CHALLENGE_LEN, UnixSeconds};
 use tokio::sync::watch;
+use tokio_tungstenite::WebSocketStream;
 
 use super::{
     Gateway, Visitor,
@@ -41,6 +44,11 @@ use crate::{
     tokens::Attempt,
 };
 use frames::{Closing, Event};
+
+pub(super) use fragments::Counted;
+
+/// The socket beneath.
+pub(super) type WebSocket = WebSocketStream<Counted<TokioIo<Upgraded>>>;
 
 /// How long a connection may take to hand a session over to the next.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(2);
@@ -204,7 +212,11 @@ impl Socket {
             (None, None) => {
                 stay.seat.set_key(&key);
                 stay.session.resumed();
-                stay.place.as_ref().and_then(|place| place.come_back(resume.seq)).ok_or(ErrorCode::ResumeRefused)
+                let returned = match &stay.place {
+                    Some(place) => self.gateway.nodes.come_back(place, resume.seq, resume.mark).await,
+                    None => None,
+                };
+                returned.ok_or(ErrorCode::ResumeRefused)
             }
         };
         let returned = match returned {
@@ -237,6 +249,7 @@ impl Socket {
             seq: returned.seq,
             publishing: session.publishing(),
             playing: session.playing(),
+            messages_missed: returned.messages_missed,
             state: returned.state.map(|state| RoomState {
                 users: state.users,
                 streams: state.streams,
@@ -406,7 +419,7 @@ impl Socket {
         let now = self.gateway.clock.now();
         let mut effects = stay.session.request(stay.app.settings(), id, request, now);
         if let Some(token) = stay.session.grant().token()
-            && stay.line.set_token(token)
+            && stay.line.set_token(token, stay.session.stay_until())
             && let Some(code) = stay.shut_out(&self.gateway)
         {
             effects.extend(stay.session.end(code));
@@ -527,7 +540,7 @@ async fn find(
     let app = gateway.directory.app(app_id).ok_or(refused)?;
     let patience = Duration::from_secs(app.settings().heartbeat_timeout_secs);
     let lost = gateway.nodes.lost(app_id, session_id, patience).await.ok_or(refused)?;
-    let adopted = kept::adopt(gateway, (session_id, &shown), lost, key, visitor.address).await?;
+    let adopted = kept::adopt(gateway, (session_id, &shown), (lost, resume.mark), key, visitor.address).await?;
     Ok((adopted.0, Some(adopted.1)))
 }
 

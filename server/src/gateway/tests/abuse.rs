@@ -202,7 +202,7 @@ async fn after_hello(test: &TestGateway, bytes: &[u8]) -> String {
 
 #[tokio::test]
 async fn broken_frames_close_the_connection_with_the_right_code() {
-    // proves T52 (all but the number of fragments)
+    // proves T52, W2
     let test = TestGateway::start(settings()).await;
     let unmasked = [header(FIN | TEXT, 2, false), b"{}".to_vec()].concat();
     let too_much: Vec<u8> = [frame(TEXT, &[b' '; 40_000]), frame(FIN | CONTINUATION, &[b' '; 40_000])].concat();
@@ -231,6 +231,16 @@ async fn broken_frames_close_the_connection_with_the_right_code() {
         ("a frame of 16 MiB", only_head(16 << 20), "1009 message_invalid"),
         ("a frame of 2^62 bytes", only_head(1 << 62), "1009 message_invalid"),
         ("fragments over 64 KiB", too_much, "1009 message_invalid"),
+        (
+            "17 fragments",
+            [frame(TEXT, b"{"), frame(CONTINUATION, b"").repeat(15), frame(FIN | CONTINUATION, b"}")].concat(),
+            "1009 message_invalid",
+        ),
+        (
+            "10,000 fragments",
+            [frame(TEXT, b"{"), frame(CONTINUATION, b"").repeat(9_999)].concat(),
+            "1009 message_invalid",
+        ),
         ("a close with one byte", frame(FIN | CLOSE, b"\x03"), "1002 message_invalid"),
         ("a close with bad UTF-8", frame(FIN | CLOSE, b"\x03\xe8\xff"), "1007 message_invalid"),
         ("a plain close", frame(FIN | CLOSE, b""), "closed"),
@@ -244,7 +254,7 @@ async fn broken_frames_close_the_connection_with_the_right_code() {
 
 #[tokio::test]
 async fn texts_that_are_no_messages_are_answered_and_change_nothing() {
-    // proves T56
+    // proves T56, W2 (depth)
     let test = TestGateway::start(settings()).await;
     let login = |members: Value| {
         let mut login = json!({ "type": "login", "id": 5, "app_id": APP_ID, "user_id": "u", "room_id": "r" });
@@ -357,6 +367,7 @@ async fn bad_upgrades_are_refused_before_anything_is_set_up() {
     }
 }
 
+// proves W4 (what comes in)
 #[tokio::test]
 async fn a_flood_of_messages_or_pings_is_cut_off() {
     let test = TestGateway::start(settings()).await;

@@ -28,7 +28,7 @@ fn percentile_99(mut times: Vec<Duration>) -> Duration {
     times[(times.len() - 1) * 99 / 100]
 }
 
-// proves T50 (5,000 sockets)
+// proves T50 (5,000 sockets), W3 (without a login), F8 (5,000 sockets that drip)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_who_say_nothing_keep_nobody_out_and_go_at_ten_seconds() {
     let test = TestGateway::start_with(settings(), wide(SILENT + 10)).await;
@@ -72,7 +72,7 @@ async fn say_and_hear(sender: &mut TestClient, other: &mut TestClient, number: u
     begun.elapsed()
 }
 
-// proves T51 (200 sockets)
+// proves T51 (200 sockets), F8 (200 sockets that never read), W4 (200 sockets that never read)
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hundred_who_do_not_read_are_put_out_and_slow_nobody_down() {
     // Nobody is put out for not answering pings.

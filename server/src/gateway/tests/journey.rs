@@ -57,6 +57,7 @@ async fn two_users_meet_publish_renew_and_part() {
     assert_eq!(part(&bob.hear().await, &["type", "seq", "change"]), json!(["room_users", 5, "delete"]));
 }
 
+// proves F8 (a client that vanishes)
 #[tokio::test]
 async fn a_client_that_vanishes_leaves_its_room_with_its_streams_after_a_while() {
     for (heartbeat_timeout_secs, reason) in [(90, "timeout"), (0, "disconnected")] {
@@ -100,6 +101,7 @@ async fn a_proof_is_good_on_its_own_connection_only() {
     assert_eq!(late.login("alice", "r1", json!({ "app_sign_proof": proof })).await["auth"], "app_sign");
 }
 
+// proves W7 (warning, over sockets)
 #[tokio::test]
 async fn the_warning_comes_at_its_second_and_renewal_re_arms_it() {
     let test = TestGateway::start(settings()).await;
@@ -128,6 +130,7 @@ async fn the_warning_comes_at_its_second_and_renewal_re_arms_it() {
     assert_eq!(part(&bob.hear().await, &["type", "remain_secs"]), json!(["token_will_expire", 5]));
 }
 
+// proves W7 (soft, over sockets)
 #[tokio::test]
 async fn soft_expiry_keeps_the_user_and_the_stream() {
     let test = TestGateway::start(settings()).await;
@@ -150,6 +153,7 @@ async fn soft_expiry_keeps_the_user_and_the_stream() {
     assert_eq!(alice.publish("s2").await["type"], "ok");
 }
 
+// proves W7 (strict, over sockets)
 #[tokio::test]
 async fn strict_expiry_puts_the_user_out_in_the_documented_order() {
     let test = TestGateway::start(AppSettings { on_expiry: ExpiryPolicy::Strict, ..settings() }).await;
@@ -256,6 +260,7 @@ async fn a_drain_tells_everybody_to_come_back_and_ends_when_all_are_gone() {
     assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
 }
 
+// proves W5 (pings), F8 (sockets that are half open)
 #[tokio::test]
 async fn a_silent_client_is_pinged_and_closed_when_it_does_not_answer() {
     let test = TestGateway::start(settings()).await;

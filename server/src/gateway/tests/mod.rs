@@ -9,6 +9,7 @@ mod log;
 mod media;
 mod modes;
 mod pages;
+mod renewal;
 mod resume;
 mod rooms;
 mod session;

@@ -76,6 +76,32 @@ async fn session_streams_and_place_survive_and_what_was_missed_comes_once() {
 }
 
 #[tokio::test]
+async fn where_more_was_said_than_is_remembered_the_room_comes_whole_and_it_says_so() {
+    let test = TestGateway::start(settings()).await;
+    let (alice, ticket) = test.enter_for_good("alice", 600).await;
+    let mut bob = test.enter("bob", 600).await;
+    drop(alice);
+    for number in 0..130 {
+        if number % 10 == 0 {
+            test.advance(1);
+        }
+        let answer = bob.ask("send_message", json!({ "text": number.to_string() })).await;
+        assert_eq!(answer["type"], "ok", "{answer}");
+        bob.hear().await;
+    }
+    let (mut alice, resumed) = test.resume(&ticket, 1).await;
+    assert_eq!(part(&resumed, &["type", "seq", "messages_missed"]), json!(["resumed", 132, true]));
+    assert_eq!(resumed["state"]["users"].as_array().unwrap().len(), 2);
+    assert_eq!(bob.ask("send_message", json!({ "text": "the next" })).await["type"], "ok");
+    assert_eq!(part(&alice.hear().await, &["seq", "text"]), json!([133, "the next"]));
+    // Who heard the latest has missed nothing.
+    drop(alice);
+    let ticket = Ticket::of(&resumed);
+    let (_, resumed) = test.resume(&ticket, 133).await;
+    assert_eq!(part(&resumed, &["seq", "messages_missed", "state"]), json!([133, null, null]));
+}
+
+#[tokio::test]
 async fn a_key_is_good_once_and_the_next_one_goes_on() {
     let test = TestGateway::start(settings()).await;
     let (alice, ticket) = test.enter_for_good("alice", 600).await;

@@ -26,7 +26,7 @@ impl TestGateway {
         });
     }
 
-    fn ban(&self, target: bans::Target, expire_at: Option<i64>) {
+    pub(super) fn ban(&self, target: bans::Target, expire_at: Option<i64>) {
         self.bans.put(Ban {
             app_id: AppId::new(APP_ID).unwrap(),
             target,
@@ -208,7 +208,7 @@ async fn whoever_misses_news_is_held_against_the_lists() {
 const NEXT_SECRET: &str = "abcdefghijklmnopqrstuvwxyz012345";
 
 /// The answer to what was asked, past what happens to others.
-async fn answer(client: &mut TestClient, mut heard: Value) -> Value {
+pub(super) async fn answer(client: &mut TestClient, mut heard: Value) -> Value {
     while ["room_users", "room_streams"].contains(&heard["type"].as_str().unwrap()) {
         heard = client.hear().await;
     }

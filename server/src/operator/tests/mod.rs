@@ -23,6 +23,7 @@ use crate::{
     audit::Origin,
     clock::ManualClock,
     config::Config,
+    error::Error,
     http::{
         self,
         testing::{self, Api},
@@ -162,6 +163,61 @@ impl Client {
 }
 
 #[tokio::test]
+async fn an_app_that_does_not_exist_has_no_rooms_to_look_at() {
+    let world = World::new().await;
+    let nobodys = Caller { key_id: "key".to_owned(), app_id: AppId::new(99).unwrap(), scope: Scope::everything() };
+    let (service, origin) = (&world.service, || Origin::SERVER);
+    let arc = || (Arc::clone(service), nobodys.clone(), origin());
+    let refusals = [
+        operator::rooms(service, &nobodys, "", "", 1).await.map(drop),
+        operator::sessions(service, &nobodys, &Who::All, "", "", 1).await.map(drop),
+        operator::streams(service, &nobodys, (None, None), "", "", 1).await.map(drop),
+        operator::room(service, &nobodys, "r").await.map(drop),
+        {
+            let (service, caller, origin) = arc();
+            operator::stop_stream(service, caller, origin, "camera".to_owned()).await.map(drop)
+        },
+        {
+            let (service, caller, origin) = arc();
+            let who = Who::Room { room_id: "r".to_owned() };
+            operator::kick(service, caller, origin, Kick { who, reason: None, keep_tokens: true, ban_until: None })
+                .await
+                .map(drop)
+        },
+    ];
+    for refused in refusals {
+        assert!(matches!(refused, Err(Error::AppUnknown)), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_operator_sees_with_what_rights_and_what_a_renewal_makes_of_them() {
+    let world = World::new().await;
+    let request = json!({
+        "user_id": "alice", "room_id": "class-1", "privileges": ["login", "publish"], "stream_ids": ["camera"],
+        "terms": {
+            "play": false, "media": ["audio"], "publish_ttl_secs": 60, "max_stay_secs": 600, "on_expiry": "grace",
+            "grace_secs": 30
+        }
+    });
+    let minted = world.post("/tokens", request).await;
+    let (answer, mut alice) = world.login("alice", "class-1", minted["token"].as_str().unwrap()).await;
+    let listed = async |world: &World| world.get("/sessions").await["sessions"][0].clone();
+    let seen = listed(&world).await;
+    assert_eq!(seen["privileges"], json!(["login", "publish"]));
+    let rights = json!({
+        "publish_stream_ids": ["camera"], "media": ["audio"], "publish_until": NOW + 60, "stay_until": NOW + 600,
+        "on_expiry": "kick", "expiry_grace_secs": 30
+    });
+    assert_eq!((&seen["rights"], &answer["rights"]), (&rights, &rights), "the client hears the same");
+    let plain = world.token("alice", "class-1").await;
+    assert_eq!(alice.ask("renew_token", json!({ "token": plain })).await["type"], "token_renewed");
+    let seen = listed(&world).await;
+    assert_eq!(seen["privileges"], json!(["login", "publish", "play"]));
+    assert_eq!(seen["rights"], json!({ "on_expiry": "keep", "stay_until": NOW + 600 }), "no renewal puts off the end");
+}
+
+#[tokio::test]
 async fn an_operator_sees_who_is_where_and_by_what() {
     let world = World::new().await;
     let (token, session_id, mut alice) = world.enter("alice", "class-1").await;
@@ -188,7 +244,8 @@ async fn an_operator_sees_who_is_where_and_by_what() {
         found,
         json!([{
             "session_id": session_id, "user_id": "alice", "room_id": "class-1", "auth": "token", "since": NOW,
-            "source": "127.0.0.1", "privileges": ["login", "publish"], "token_id": token_id, "expire_at": NOW + 3600
+            "source": "127.0.0.1", "privileges": ["login", "publish", "play"], "rights": { "on_expiry": "keep" },
+            "token_id": token_id, "expire_at": NOW + 3600
         }])
     );
     assert!(!found.to_string().contains(&token), "the token is named, never shown");

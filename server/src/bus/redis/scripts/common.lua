@@ -17,9 +17,19 @@ local function next_rev(topic)
     return string.format('%.0f', rev)
 end
 
-local function announce(topic, kind, node, key, text)
-    local line = next_rev(topic) .. ' ' .. kind .. ' ' .. node .. ' ' .. key .. ' ' .. text
-    redis.call('PUBLISH', app_key('news', topic), line)
+local function publish(topic, rev, kind, node, key, text)
+    redis.call('PUBLISH', app_key('news', topic), rev .. ' ' .. kind .. ' ' .. node .. ' ' .. key .. ' ' .. text)
+end
+
+local function announce(topic, kind, node, key, text) publish(topic, next_rev(topic), kind, node, key, text) end
+
+-- An entry of a stream of what was told, if there is one.
+local function told(entry)
+    if not entry then return nil end
+    local piece = {rev = entry[1]:match('^%d+')}
+    for i = 1, #entry[2], 2 do piece[entry[2][i]] = entry[2][i + 1] end
+    piece.bytes = tonumber(piece.bytes)
+    return piece
 end
 
 local function put(topic, key, text, record)

@@ -3,12 +3,13 @@
 use axum::http::Method;
 use roompass_wire::{
     ErrorCode,
+    gateway::{MediaKind, OnExpiry, SessionPrivilege, SessionRights},
     http::{
         AuthName, CLOSE_ROOM_PATH, CloseRoomRequest, KICK_PATH, KickRequest, KickResponse, LIVE_SESSIONS_PATH,
-        LiveSession, LiveSessionsQuery, LiveSessionsResponse, LiveStream, MediaName, PlayedTrack, PrivilegeName,
-        PublishedTrack, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, RoomMessageRequest, RoomQuery,
-        RoomResponse, RoomStream, RoomSummary, RoomUser, RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH, SearchQuery,
-        SessionMedia, StopStreamRequest, StreamsQuery, StreamsResponse, TrackStats, WITHHOLD_PATH, WithheldPrivilege,
+        LiveSession, LiveSessionsQuery, LiveSessionsResponse, LiveStream, MediaName, PlayedTrack, PublishedTrack,
+        ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, RoomMessageRequest, RoomQuery, RoomResponse,
+        RoomStream, RoomSummary, RoomUser, RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH, SearchQuery, SessionMedia,
+        StopStreamRequest, StreamsQuery, StreamsResponse, TrackStats, WITHHOLD_PATH, WithheldPrivilege,
         WithholdRequest,
     },
 };
@@ -42,7 +43,15 @@ fn looking() -> Vec<Operation> {
         auth: AuthName::Token,
         since: NOW - 60,
         source: "203.0.113.7".to_owned(),
-        privileges: vec![PrivilegeName::Login, PrivilegeName::Publish],
+        other_credential: Some(ErrorCode::AppSignWrong),
+        privileges: vec![SessionPrivilege::Login, SessionPrivilege::Publish, SessionPrivilege::Play],
+        rights: SessionRights {
+            publish_stream_ids: Some(vec!["alice-camera".to_owned()]),
+            media: Some(vec![MediaKind::Audio, MediaKind::Video]),
+            publish_until: Some(NOW + 1740),
+            on_expiry: Some(OnExpiry::Keep),
+            ..SessionRights::default()
+        },
         withheld: Vec::new(),
         token_id: Some("5f1c2a9b0d3e4f60718293".to_owned()),
         expire_at: Some(NOW + 3540),

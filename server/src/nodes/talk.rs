@@ -1,0 +1,191 @@
+//! What is said in rooms that span nodes. It goes to the bus first, which numbers it: what has been answered is heard
+//! on every node, in one order, whichever node dies. Whoever missed some of it is told later.
+//!
+//! A node says to its members what the bus has told, each number once. While the bus is away, what is said is said here,
+//! and has no number.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, PoisonError},
+};
+
+use roompass_wire::ErrorCode;
+use serde::{Deserialize, Serialize};
+use token_gen::{AppId, RoomId, UnixSeconds};
+
+use super::{Heard, Nodes, room_id, speak::written, topic};
+use crate::{
+    bus::{NodeId, Told, Topic},
+    rooms::{Place, Recalled, Returned, Saying},
+};
+
+/// How many sayings are remembered of which it is not known whether the bus has them.
+const MAX_UNSURE: usize = 1024;
+
+/// A saying as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+struct Letter {
+    /// Which of its node's.
+    #[serde(default)]
+    number: u64,
+    #[serde(flatten)]
+    saying: Saying,
+}
+
+/// Our sayings, numbered.
+#[derive(Debug, Default)]
+pub(super) struct Letters(Mutex<Pile>);
+
+#[derive(Debug, Default)]
+struct Pile {
+    latest: u64,
+    /// Said here already, because the bus did not answer; it may have them all the same.
+    unsure: VecDeque<u64>,
+}
+
+impl Letters {
+    fn next(&self) -> u64 {
+        self.with(|pile| {
+            pile.latest += 1;
+            pile.latest
+        })
+    }
+
+    fn doubt(&self, number: u64) {
+        self.with(|pile| {
+            if pile.unsure.len() >= MAX_UNSURE {
+                pile.unsure.pop_front();
+            }
+            pile.unsure.push_back(number);
+        });
+    }
+
+    fn is_unsure(&self, number: u64) -> bool {
+        self.with(|pile| pile.unsure.contains(&number))
+    }
+
+    fn with<T>(&self, act: impl FnOnce(&mut Pile) -> T) -> T {
+        // No change in here can stop half-way.
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Nodes {
+    /// Says something to everybody in the room of a stay here, or, with `to`, to users of it. Done once every node will
+    /// hear of it, or if the bus is away.
+    ///
+    /// # Errors
+    /// As [`Place::saying`].
+    pub async fn say(
+        &self,
+        place: &Place,
+        to: Option<Vec<String>>,
+        text: String,
+        now: UnixSeconds,
+    ) -> Result<(), ErrorCode> {
+        let app_id = place.app_id();
+        let (room_id, saying) = place.saying(to, text, now)?;
+        if self.bus.is_alone() {
+            self.rooms.utter(app_id, &room_id, &saying, None);
+            return Ok(());
+        }
+        let topic = topic(app_id, &room_id);
+        let letter = Letter { number: self.letters.next(), saying };
+        let told = self.bus.tell(&topic, &written(&letter)).await;
+        let Some(following) = self.topics().get(&topic).cloned() else { return Ok(()) };
+        let mut heard = following.heard.lock().await;
+        match told {
+            // What came before it is on its way, and then comes this.
+            Ok((rev, before)) if heard.follows && before > heard.said => {
+                tracing::trace!(rev, before, said = heard.said, "told, but not yet heard");
+            }
+            Ok((rev, _)) => self.utter(&topic, &mut heard, rev, &letter.saying),
+            Err(_) => {
+                self.letters.doubt(letter.number);
+                self.rooms.utter(app_id, &room_id, &letter.saying, None);
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with a stay here that has a connection again, whose client has heard the changes up to `seq` and what was
+    /// said up to `mark`. `None` if the stay was ended meanwhile.
+    pub async fn come_back(&self, place: &Place, seq: u64, mark: Option<u64>) -> Option<Returned> {
+        if self.bus.is_alone() {
+            return place.come_back(seq, &Recalled::default());
+        }
+        let following = self.following(&topic(place.app_id(), &place.room_id()?));
+        let mut heard = following.heard.lock().await;
+        let recalled = self.recall(place.app_id(), &place.room_id()?, &mut heard, mark).await;
+        place.come_back(seq, &recalled)
+    }
+
+    /// What was said in a room after `mark`. All of it has been said to the members here.
+    pub(super) async fn recall(
+        &self,
+        app_id: AppId,
+        room_id: &RoomId,
+        heard: &mut Heard,
+        mark: Option<u64>,
+    ) -> Recalled {
+        let topic = topic(app_id, room_id);
+        let Some(mark) = mark else { return Recalled::default() };
+        let Ok(told) = self.bus.told(&topic, mark).await else { return Recalled::default() };
+        // What came before the first of them is heard, or no longer known.
+        let is_whole = told.first().is_none_or(|first| first.before <= mark);
+        let mut said = Vec::with_capacity(told.len());
+        for told in told {
+            let Some(letter) = self.read_letter(&topic, &told.text) else { continue };
+            self.hear_told(&topic, heard, &told);
+            said.push((told.rev, letter.saying));
+        }
+        Recalled { said, is_whole }
+    }
+
+    /// Says to the members here what was told on a board while it was not heard.
+    pub(super) async fn catch_up(&self, topic: &Topic, heard: &mut Heard, rev: u64) {
+        if heard.said > 0 {
+            let Ok(told) = self.bus.told(topic, heard.said).await else { return };
+            if told.first().is_some_and(|first| first.before > heard.said) {
+                tracing::warn!(app_id = %topic.app_id, "more was said in a room than the bus remembers");
+            }
+            told.iter().for_each(|told| self.hear_told(topic, heard, told));
+        }
+        // What was said before anybody here was in the room is for nobody here.
+        heard.said = heard.said.max(rev);
+    }
+
+    /// Takes in what was told.
+    pub(super) fn hear_told(&self, topic: &Topic, heard: &mut Heard, Told { rev, node, text, .. }: &Told) {
+        let Some(letter) = self.read_letter(topic, text) else { return };
+        if self.is_said(node, letter.number) {
+            heard.said = heard.said.max(*rev);
+            return;
+        }
+        self.utter(topic, heard, *rev, &letter.saying);
+    }
+
+    /// Whether it was said here when it was not known whether it would come.
+    fn is_said(&self, node: &NodeId, number: u64) -> bool {
+        node == self.bus.node() && self.letters.is_unsure(number)
+    }
+
+    /// Says something to the members here, unless it was.
+    fn utter(&self, topic: &Topic, heard: &mut Heard, rev: u64, saying: &Saying) {
+        if rev <= heard.said {
+            return;
+        }
+        heard.said = rev;
+        if let Some(room_id) = room_id(topic) {
+            self.rooms.utter(topic.app_id, &room_id, saying, Some(rev));
+        }
+    }
+
+    fn read_letter(&self, topic: &Topic, text: &str) -> Option<Letter> {
+        serde_json::from_str(text)
+            .inspect_err(
+                |error| tracing::warn!(app_id = %topic.app_id, %error, "what another node says makes no sense"),
+            )
+            .ok()
+    }
+}
