@@ -52,6 +52,7 @@ class Client:
         self.origin = origin_of(gateway_url)
         self.events = []
         self.seq = 0
+        self.mark = None
         self.last_id = 0
         self.socket = connect(gateway_url, subprotocols=["roompass.v1"], compression=None)
         self.hello = self._receive()
@@ -70,12 +71,11 @@ class Client:
 
     def resume(self, lost):
         """Goes on with the session of a connection that broke: place, streams and rights are as they were (section 2)."""
-        self.room_id = lost.room_id
-        return self._in_room(
-            self.request(
-                "resume", app_id=self.app_id, session_id=lost.session_id, resume_key=lost.resume_key, seq=lost.seq
-            )
-        )
+        self.room_id, self.mark = lost.room_id, lost.mark
+        resume = {"session_id": lost.session_id, "resume_key": lost.resume_key, "seq": lost.seq}
+        if self.mark is not None:
+            resume["mark"] = self.mark
+        return self._in_room(self.request("resume", app_id=self.app_id, **resume))
 
     def switch_room(self, room_id, token=None, app_sign=None):
         """Leaves the room for another one, on this connection."""
@@ -99,6 +99,8 @@ class Client:
         # Missed changes follow, unless the state is there instead.
         if answer["type"] == "logged_in" or "state" in answer:
             self.seq = answer["seq"]
+        if answer["type"] == "logged_in":
+            self.mark = answer.get("mark")
         # The one before is used up.
         self.challenge = answer.get("challenge", self.challenge)
         return answer
@@ -144,8 +146,9 @@ class Client:
                 return closed.rcvd.code
 
     def _count(self, message):
-        """Every change of the room has the next number (section 3)."""
-        if "seq" in message:
+        """Every change of the room has the next number (section 3), and what is said a higher mark."""
+        self.mark = message.get("mark", self.mark)
+        if "seq" in message and not message.get("missed", False):
             assert message["seq"] == self.seq + 1, f"change {message['seq']} after {self.seq}"
             self.seq = message["seq"]
 

@@ -158,6 +158,7 @@ impl Nodes {
         (is_fresh && heard.is_new(&asked.from, number, asked_at, now)).then_some((number, question))
     }
 
+    /// Without randomness it is nothing, and makes no sense to anybody.
     fn seal_words(&self, app_id: AppId, record_id: &str, words: &impl Serialize) -> String {
         self.sealer.seal_words(Place { table: "words", app_id: app_id.get(), record_id }, words)
     }
