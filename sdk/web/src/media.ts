@@ -40,6 +40,8 @@ export class Media {
   /** Negotiations, one after another. */
   #turn: Promise<void> = Promise.resolve();
   #stopMending = (): void => {};
+  /** Counts the times that all before was given up. */
+  #life = 0;
 
   constructor(
     private readonly options: Pick<Options, "environment" | "relayOnly">,
@@ -104,6 +106,7 @@ export class Media {
 
   /** The stay began anew: nothing of the old connection counts. What is wanted again is added by its owner. */
   reset(): void {
+    this.#life++;
     this.#stopMending();
     this.#connection?.close();
     this.#connection = this.#opening = undefined;
@@ -205,9 +208,15 @@ export class Media {
     await this.#negotiate();
   }
 
-  /** The same, again and again until it is there or not wanted any more. */
+  /** The same, again and again until it is there, not wanted any more or refused for good. */
   #rebuildAgain(): void {
-    this.#rebuild().catch(() => {
+    const rebuilt = this.#rebuild();
+    const life = this.#life;
+    rebuilt.catch((error: unknown) => {
+      const isWanted = this.#life === life && this.#publishing.size + this.#playing.size > 0;
+      // What the browser says may be of the moment; the server and this SDK know better.
+      const isHopeless = error instanceof RoompassError && !error.retryable;
+      if (!isWanted || isHopeless) return;
       this.#stopMending = this.options.environment.after(MEND_MS, () => this.#rebuildAgain());
     });
   }
