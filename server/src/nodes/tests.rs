@@ -123,7 +123,11 @@ impl Guest {
     async fn hear(&mut self) -> String {
         let text = match timeout(DEADLINE, self.outbox.next()).await.expect("something is heard") {
             Delivery::Text(text) => text,
-            Delivery::Ended(code) => return code.to_string(),
+            // As on a connection: the end is the last that is heard.
+            Delivery::Ended(code) => match self.outbox.take_text() {
+                Some(text) => text,
+                None => return code.to_string(),
+            },
             Delivery::Called => return "called".to_owned(),
             other => panic!("{other:?}"),
         };

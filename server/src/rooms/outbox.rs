@@ -84,6 +84,21 @@ impl Queued {
     }
 }
 
+impl State {
+    fn take_text(&mut self) -> Option<Arc<str>> {
+        let Queued { text, .. } = self.texts.pop_front()?;
+        match self.owed {
+            0 => self.bytes -= text.len(),
+            _ => self.owed -= 1,
+        }
+        if self.texts.is_empty() {
+            // Most of the time nothing waits, and there may be very many sessions.
+            self.texts = VecDeque::new();
+        }
+        Some(text)
+    }
+}
+
 impl Outbox {
     /// An empty queue.
     pub fn new(limits: OutboxLimits) -> Self {
@@ -121,8 +136,8 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Ends the stay. Delivered after what was queued before, or instead of [`Delivery::Overflow`]; nothing is taken
-    /// after it, and the first code counts.
+    /// Ends the stay. Delivered before what was queued, which can still be had with [`Outbox::take_text`], and instead of
+    /// [`Delivery::Overflow`]; nothing is queued after it, and the first code counts.
     pub fn end(&self, code: ErrorCode) {
         self.lock().ended.get_or_insert(code);
         self.filled.notify_one();
@@ -191,12 +206,13 @@ impl Outbox {
         }
     }
 
-    /// Returns once a write under way shall be given up: the queue has overflowed, or another connection calls.
+    /// Returns once a write under way shall not be waited for: the queue has overflowed, the stay has been ended, or
+    /// another connection calls.
     pub async fn interrupted(&self) {
         loop {
             {
                 let state = self.lock();
-                if state.overflowed || state.called {
+                if state.overflowed || state.called || state.ended.is_some() {
                     return;
                 }
             }
@@ -204,30 +220,34 @@ impl Outbox {
         }
     }
 
+    /// How the stay has been ended from outside; nothing while another connection calls, which is to hear of it.
+    pub(crate) fn ended(&self) -> Option<ErrorCode> {
+        let state = self.lock();
+        state.ended.filter(|_| !state.called)
+    }
+
+    /// The next message, whatever else there is.
+    pub(crate) fn take_text(&self) -> Option<Arc<str>> {
+        self.lock().take_text()
+    }
+
     fn take(&self) -> Option<Delivery> {
         let mut state = self.lock();
         if state.called {
             return Some(Delivery::Called);
         }
+        // Whoever does not read what comes before it does not put it off. And "too slow" says to come back, which is not
+        // for those who were put out.
+        if let Some(code) = state.ended {
+            return Some(Delivery::Ended(code));
+        }
         if std::mem::take(&mut state.ordered) {
             return Some(Delivery::Ordered);
         }
         if state.overflowed {
-            // "Too slow" says to come back, which is not for those who were put out.
-            return Some(state.ended.map_or(Delivery::Overflow, Delivery::Ended));
+            return Some(Delivery::Overflow);
         }
-        if let Some(Queued { text, .. }) = state.texts.pop_front() {
-            match state.owed {
-                0 => state.bytes -= text.len(),
-                _ => state.owed -= 1,
-            }
-            if state.texts.is_empty() {
-                // Most of the time nothing waits, and there may be very many sessions.
-                state.texts = VecDeque::new();
-            }
-            return Some(Delivery::Text(text));
-        }
-        state.ended.map(Delivery::Ended)
+        state.take_text().map(Delivery::Text)
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -265,17 +285,22 @@ mod tests {
     }
 
     #[test]
-    fn messages_come_out_in_order_and_the_end_comes_last() {
-        let outbox = outbox(3, 100);
+    fn messages_come_out_in_order_and_do_not_put_off_the_end() {
+        let outbox = outbox(4, 100);
         assert_eq!(next(&outbox), None);
-        outbox.push("a".into());
-        outbox.push("b".into());
+        ["a", "b", "c"].into_iter().for_each(|text| outbox.push(text.into()));
+        assert_eq!(next(&outbox), Some(Delivery::Text("a".into())));
+        assert_eq!((outbox.ended(), outbox.interrupted().now_or_never()), (None, None));
+        outbox.order();
         outbox.end(ErrorCode::Kicked);
         outbox.end(ErrorCode::KickedInternal);
-        outbox.push("c".into());
-        assert_eq!(next(&outbox), Some(Delivery::Text("a".into())));
-        assert_eq!(next(&outbox), Some(Delivery::Text("b".into())));
+        outbox.push("d".into());
+        assert_eq!((outbox.ended(), outbox.interrupted().now_or_never()), (Some(ErrorCode::Kicked), Some(())));
         assert_eq!(next(&outbox), Some(Delivery::Ended(ErrorCode::Kicked)));
+        let rest: Vec<_> = std::iter::from_fn(|| outbox.take_text()).collect();
+        assert_eq!(rest, ["b", "c"].map(Arc::from), "they are heard before the last word");
+        outbox.call();
+        assert_eq!((outbox.ended(), next(&outbox)), (None, Some(Delivery::Called)));
     }
 
     #[test]

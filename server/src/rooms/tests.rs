@@ -33,11 +33,7 @@ pub(super) struct Guest {
 impl Guest {
     /// What has arrived since the last time, shortened: `5 +alice`, `6 -s1@alice`, or how the stay ended.
     pub(super) fn heard(&self) -> Vec<String> {
-        std::iter::from_fn(|| match self.outbox.next().now_or_never()? {
-            Delivery::Text(text) => Some(short(&text)),
-            _ => None,
-        })
-        .collect()
+        std::iter::from_fn(|| self.outbox.take_text()).map(|text| short(&text)).collect()
     }
 
     pub(super) fn ended(&self) -> Option<Delivery> {

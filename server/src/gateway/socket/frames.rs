@@ -120,10 +120,10 @@ impl Socket {
                 () = self.gateway.wheel.wait(wake_at) => continue,
                 received = self.ws.next() => received,
             };
-            let Some(text) = self.receive(received).await? else { continue };
+            let Some(text) = self.receive(received, outbox).await? else { continue };
             match frame::read(&text, self.gateway.config.max_json_depth) {
                 Ok(message) => return Ok(Event::Heard(message)),
-                Err(Unreadable { id }) => self.refuse(id, ErrorCode::MessageInvalid).await?,
+                Err(Unreadable { id }) => self.refuse(id, ErrorCode::MessageInvalid, outbox).await?,
             }
         }
     }
@@ -132,6 +132,7 @@ impl Socket {
     async fn receive(
         &mut self,
         received: Option<Result<Message, tungstenite::Error>>,
+        outbox: Option<&Outbox>,
     ) -> Result<Option<Utf8Bytes>, Closing> {
         let message = match received {
             None => return Err(Closing::Lost),
@@ -142,7 +143,7 @@ impl Socket {
         self.heartbeat.heard(now);
         if !self.pace.admits(now) {
             self.gateway.metrics.limited(Limit::Messages);
-            self.refuse(None, ErrorCode::RateLimited).await?;
+            self.refuse(None, ErrorCode::RateLimited, outbox).await?;
             return Err(Closing::because(CloseCode::RateLimited, ErrorCode::RateLimited));
         }
         match message {
@@ -154,21 +155,27 @@ impl Socket {
         }
     }
 
-    pub(super) async fn refuse(&mut self, id: Option<u64>, code: ErrorCode) -> Result<(), Closing> {
-        self.send(&ServerMessage::Error(ErrorMessage::new(id, code))).await
+    pub(super) async fn refuse(
+        &mut self,
+        id: Option<u64>,
+        code: ErrorCode,
+        outbox: Option<&Outbox>,
+    ) -> Result<(), Closing> {
+        self.send(&ServerMessage::Error(ErrorMessage::new(id, code)), outbox).await
     }
 
-    pub(super) async fn send(&mut self, message: &ServerMessage) -> Result<(), Closing> {
+    pub(super) async fn send(&mut self, message: &ServerMessage, outbox: Option<&Outbox>) -> Result<(), Closing> {
         // Strings and numbers into memory: serde_json has no way to fail here.
         let text = serde_json::to_string(message).unwrap_or_default();
-        self.write(Message::Text(text.into()), None).await
+        self.write(Message::Text(text.into()), outbox).await
     }
 
     pub(super) async fn send_text(&mut self, text: &str, outbox: Option<&Outbox>) -> Result<(), Closing> {
         self.write(Message::Text(text.into()), outbox).await
     }
 
-    /// Writes within the time allowed, unless what waits behind it overflows first, or another connection calls.
+    /// Writes within the time allowed, unless what waits behind it overflows first, the stay is ended or another connection
+    /// calls. What was begun goes out before the next message.
     async fn write(&mut self, message: Message, outbox: Option<&Outbox>) -> Result<(), Closing> {
         {
             let mut write = pin!(self.ws.send(message));
@@ -177,6 +184,7 @@ impl Socket {
                 return written.map_err(|_| Closing::Lost);
             }
             let give_up_at = self.gateway.clock.now().saturating_add(self.gateway.config.write_timeout);
+            let give_up_at = self.ends_by.into_iter().fold(give_up_at, UnixSeconds::min);
             let interrupted = async {
                 match outbox {
                     Some(outbox) => outbox.interrupted().await,

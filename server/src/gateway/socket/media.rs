@@ -1,6 +1,9 @@
 //! What clients say to the media plane. It has no rules of its own: what goes through is what the session does.
 
-use roompass_wire::gateway::{MediaCandidate, MediaOffer, MediaServers, ServerMessage};
+use roompass_wire::{
+    ErrorCode,
+    gateway::{MediaCandidate, MediaOffer, MediaServers, ServerMessage},
+};
 
 use super::super::{
     Gateway,
@@ -19,13 +22,18 @@ pub(super) fn servers(gateway: &Gateway, stay: &Stay, id: u64) -> ServerMessage 
 /// The answer to an offer.
 pub(super) async fn answer(stay: &mut Stay, offer: MediaOffer) -> ServerMessage {
     let id = offer.id;
-    match stay.media.offer(offer).await {
+    let answered = tokio::select! {
+        answered = stay.media.offer(offer) => answered,
+        // The session is over, or goes on without this connection: it does not wait for another node.
+        () = stay.outbox.interrupted() => Err(ErrorCode::Unavailable),
+    };
+    match answered {
         Ok(answer) => ServerMessage::MediaAnswer(answer),
         Err(code) => error(id, (code, None)),
     }
 }
 
 /// Takes in an address of the client.
-pub(super) fn candidate(stay: &Stay, candidate: &MediaCandidate) -> ServerMessage {
+pub(super) fn candidate(stay: &mut Stay, candidate: &MediaCandidate) -> ServerMessage {
     session::answer(candidate.id, stay.media.candidate(&candidate.candidate))
 }

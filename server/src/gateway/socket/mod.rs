@@ -76,6 +76,7 @@ pub(super) async fn run(
         challenge: [0; CHALLENGE_LEN],
         draining,
         leaves_at: None,
+        ends_by: None,
         waiting: Some(waiting),
     };
     let closing = match socket.welcome().await {
@@ -96,6 +97,8 @@ struct Socket {
     draining: watch::Receiver<Option<UnixSeconds>>,
     /// When it is closed because the server stops.
     leaves_at: Option<UnixSeconds>,
+    /// Until when it may take in the last words of a session that is over.
+    ends_by: Option<UnixSeconds>,
     /// Kept without a login to the very end: a refused one must not make room for the next.
     waiting: Option<Waiting>,
     pace: Pace,
@@ -132,7 +135,7 @@ impl Socket {
             server_time: now.get(),
             login_timeout_secs: u32::try_from(login_timeout.as_secs()).unwrap_or(u32::MAX),
         };
-        self.send(&ServerMessage::Hello(hello)).await?;
+        self.send(&ServerMessage::Hello(hello), None).await?;
         let login_by = now.saturating_add(login_timeout);
         let mut may_resume = true;
         loop {
@@ -146,9 +149,9 @@ impl Socket {
                         return Ok(stay);
                     }
                 }
-                Event::Heard(message) => self.refuse(Some(message.id()), ErrorCode::NotInRoom).await?,
+                Event::Heard(message) => self.refuse(Some(message.id()), ErrorCode::NotInRoom, None).await?,
                 Event::Due => {
-                    self.refuse(None, ErrorCode::LoginTimeout).await?;
+                    self.refuse(None, ErrorCode::LoginTimeout, None).await?;
                     return Err(Closing::because(CloseCode::LoginTimeout, ErrorCode::LoginTimeout));
                 }
                 Event::Draining(_) => return Err(Closing::because(CloseCode::GoingAway, ErrorCode::Unavailable)),
@@ -175,13 +178,13 @@ impl Socket {
             Err(refusal) => {
                 let message = ErrorMessage::new(Some(login.id), refusal.code);
                 let reason = refusal.reason.map(str::to_owned);
-                self.send(&ServerMessage::Error(ErrorMessage { reason, ..message })).await?;
+                self.send(&ServerMessage::Error(ErrorMessage { reason, ..message }), None).await?;
                 return Err(Closing::because(CloseCode::LoginRefused, refusal.code));
             }
         };
         self.waiting = None;
         answer.challenge = Some(STANDARD.encode(self.challenge));
-        match self.send(&ServerMessage::LoggedIn(answer)).await {
+        match self.send(&ServerMessage::LoggedIn(answer), None).await {
             Ok(()) => Ok(Box::new(stay)),
             Err(closing) => {
                 // The client has no key to come back with.
@@ -198,7 +201,7 @@ impl Socket {
             Ok(found) => found,
             Err(code) => {
                 tracing::info!(app_id = resume.app_id, %code, "resume refused");
-                self.refuse(Some(resume.id), code).await?;
+                self.refuse(Some(resume.id), code, None).await?;
                 return Ok(None);
             }
         };
@@ -225,7 +228,7 @@ impl Socket {
                 let effects = stay.session.end(code);
                 stay.perform(effects, now);
                 stay.log_leave(code.as_str());
-                self.refuse(Some(resume.id), code).await?;
+                self.refuse(Some(resume.id), code, None).await?;
                 return Ok(None);
             }
         };
@@ -256,8 +259,9 @@ impl Socket {
                 room_extra: state.extra,
             }),
         };
-        match self.send(&ServerMessage::Resumed(resumed)).await {
+        match self.send(&ServerMessage::Resumed(resumed), Some(&stay.outbox)).await {
             Ok(()) => Ok(Some(stay)),
+            Err(Closing::Stuck) if stay.outbox.ended().is_some() => Ok(Some(stay)),
             Err(closing) => {
                 self.keep_or_end(stay, closing);
                 Err(closing)
@@ -277,6 +281,8 @@ impl Socket {
                     break End::Over(Closing::because(CloseCode::GoingAway, code));
                 }
                 Ok(Some(Departure::Kicked(code))) => break End::Kicked(code),
+                // The next step ends it, and says why, for as long as a write may take.
+                Err(End::Lost(Closing::Stuck)) if stay.outbox.ended().is_some() => {}
                 Err(end) => break end,
             }
         };
@@ -329,6 +335,11 @@ impl Socket {
 
     /// Waits for what happens next and deals with it.
     async fn step(&mut self, stay: &mut Stay) -> Result<Option<Departure>, End> {
+        // Before anything is written: a client that does not read keeps nothing by it.
+        if let Some(code) = stay.outbox.ended() {
+            let effects = stay.end(code);
+            return Ok(self.perform(stay, effects).await?);
+        }
         let effects = stay.session.pass_time(stay.app.settings(), self.gateway.clock.now());
         // Mostly nothing is due: performing that has its cost, and there are moments when it is asked of everybody.
         if !effects.is_empty()
@@ -370,8 +381,8 @@ impl Socket {
             },
             Event::MediaLost => vec![Effect::Send(Box::new(ServerMessage::MediaLost(MediaLost {})))],
             Event::Delivered(Delivery::Called) => return Err(End::Called),
-            Event::Delivered(Delivery::Ended(code)) => stay.end(code),
-            Event::Delivered(Delivery::Ordered) => return Ok(None),
+            // Seen to first of all in the next step, and just before.
+            Event::Delivered(Delivery::Ended(_) | Delivery::Ordered) => return Ok(None),
             Event::Delivered(Delivery::Overflow) => {
                 return Err(Closing::because(CloseCode::TooSlow, ErrorCode::TooSlow).into());
             }
@@ -466,7 +477,7 @@ impl Socket {
         let now = self.gateway.clock.now();
         if let Err(refused) = stay.session.may_switch(&switch) {
             let ServerMessage::Error(error) = session::error(switch.id, refused) else { return Ok(()) };
-            return Ok(self.send(&ServerMessage::Error(error)).await?);
+            return Ok(self.send(&ServerMessage::Error(error), Some(&stay.outbox)).await?);
         }
         stay.leave(GoneReason::Stopped, now);
         stay.log_leave("switched_room");
@@ -498,13 +509,24 @@ impl Socket {
         if let Some(Departure::Kicked(code)) = departure {
             self.gateway.metrics.gateway.kicked(code);
         }
+        // The last words are told although it is over.
+        let outbox = departure.is_none().then_some(&*stay.outbox);
         if departure.is_some() {
             // Whoever calls for the session does not wait until its last words have been heard.
             stay.seat.close();
+            self.ends_by = Some(self.gateway.clock.now().saturating_add(self.gateway.config.write_timeout));
+        }
+        if departure.is_some() && stay.outbox.ended().is_some() {
+            // What was said before the end is heard before it.
+            while let Some(text) = stay.outbox.take_text() {
+                if self.send_text(&text, None).await.is_err() {
+                    break;
+                }
+            }
         }
         for message in &messages {
             self.count(message);
-            match self.send(message).await {
+            match self.send(message, outbox).await {
                 Ok(()) => {}
                 // Whether it is heard or not, a session that is over is over.
                 Err(_) if departure.is_some() => break,

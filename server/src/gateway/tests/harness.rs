@@ -78,12 +78,14 @@ impl TestGateway {
         Self::start_with_ice(settings, IceServers::default()).await
     }
 
+    /// The same, with a gateway like this.
+    pub(super) async fn start_with_media_and(settings: AppSettings, config: GatewayConfig) -> Self {
+        Self::start_on(settings, config, loopback(IceServers::default()).await).await
+    }
+
     /// One that forwards media, over loopback, and tells of these STUN and TURN servers.
     pub(super) async fn start_with_ice(settings: AppSettings, ice: IceServers) -> Self {
-        let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let media = MediaSettings { listen, allow_loopback: true, workers: 1, ice, ..MediaSettings::default() };
-        let media = MediaPlane::start(&media).await.unwrap();
-        Self::start_on(settings, GatewayConfig::default(), media).await
+        Self::start_on(settings, GatewayConfig::default(), loopback(ice).await).await
     }
 
     async fn start_on(settings: AppSettings, config: GatewayConfig, media: MediaPlane) -> Self {
@@ -226,6 +228,12 @@ impl TestGateway {
     }
 }
 
+async fn loopback(ice: IceServers) -> MediaPlane {
+    let listen = Some(SocketAddr::from(([127, 0, 0, 1], 0)));
+    let media = MediaSettings { listen, allow_loopback: true, workers: 1, ice, ..MediaSettings::default() };
+    MediaPlane::start(&media).await.unwrap()
+}
+
 /// One client connection.
 pub(super) struct TestClient {
     ws: WebSocketStream<TcpStream>,
@@ -244,6 +252,17 @@ impl TestClient {
                 other => panic!("instead of a message: {other:?}"),
             }
         }
+    }
+
+    /// Waits until so many bytes have come, and reads none of them.
+    pub(super) async fn leaves_unread(&mut self, bytes: usize) {
+        let mut seen = vec![0; bytes];
+        let comes = async {
+            while self.ws.get_ref().peek(&mut seen).await.unwrap() < bytes {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, comes).await.expect("nothing came");
     }
 
     pub(super) async fn frame(&mut self) -> Message {

@@ -8,11 +8,16 @@ pub(super) mod client;
 use std::time::{Duration, Instant};
 
 use self::client::{Client, Line};
-use super::harness::{PATIENCE, TestClient, TestGateway, part, settings};
-use crate::apps::{AppSettings, ExpiryPolicy, RenewalPolicy};
+use super::harness::{APP_ID, PATIENCE, TestClient, TestGateway, part, settings};
+use crate::{
+    apps::{AppSettings, ExpiryPolicy, RenewalPolicy},
+    gateway::GatewayConfig,
+    operator::{Act, Who},
+    rooms::OutboxLimits,
+};
 use roompass_media::{Kind, Role, Track};
 use serde_json::{Value, json};
-use token_gen::Privilege;
+use token_gen::{AppId, Privilege};
 
 pub(super) const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
 /// How long after a change a receiver may still get packets.
@@ -120,7 +125,10 @@ fn went_silent(peer: &Peer, stream_id: &str, change: Instant) {
 
 /// Alice publishes and ignores everything; Bob sees her.
 async fn watched(settings: AppSettings, ttl_secs: u64) -> (TestGateway, Peer, Peer) {
-    let test = TestGateway::start_with_media(settings).await;
+    watched_by(TestGateway::start_with_media(settings).await, ttl_secs).await
+}
+
+async fn watched_by(test: TestGateway, ttl_secs: u64) -> (TestGateway, Peer, Peer) {
     let mut alice = Peer::enter(&test, "alice", ttl_secs).await;
     let mut bob = Peer::enter(&test, "bob", 86_400).await;
     alice.publish("alice-camera").await;
@@ -191,6 +199,34 @@ async fn revocation_silences_at_once() {
     alice.hears("kicked").await;
     turns_away(&test, |totals| totals.stray_packets).await;
     went_silent(&bob, "alice-camera", change);
+}
+
+/// The clock stands still, so nothing ends because a write takes too long.
+#[tokio::test]
+async fn a_kick_silences_at_once_whoever_does_not_read_and_says_why_to_whoever_reads_later() {
+    /// More than the kernel takes for who does not read.
+    const MUCH: usize = 12 << 20;
+    let outbox = OutboxLimits { max_bytes: 2 * MUCH, ..OutboxLimits::default() };
+    let config = GatewayConfig { outbox, ..GatewayConfig::default() };
+    let test = TestGateway::start_with_media_and(settings(), config).await;
+    let (test, mut alice, mut bob) = watched_by(test, 600).await;
+    let who = || Who::User { user_id: "alice".into(), room_id: None };
+    let app_id = AppId::new(APP_ID).unwrap();
+    let obey = |act| assert_eq!(test.gateway.obey(app_id, &act, test.now()).len(), 1);
+    for text in ["x".repeat(MUCH), "behind it".into()] {
+        obey(Act::Say { who: who(), text });
+    }
+    alice.ws.leaves_unread(16 << 10).await;
+    let change = Instant::now();
+    obey(Act::Kick { who: who() });
+    turns_away(&test, |totals| totals.stray_packets).await;
+    went_silent(&bob, "alice-camera", change);
+    assert_eq!(bob.hears("room_streams").await["change"], "delete");
+
+    assert_eq!(alice.hears("server_message").await["text"].as_str().unwrap().len(), MUCH);
+    assert_eq!(alice.ws.hear().await["text"], "behind it");
+    assert_eq!(part(&alice.ws.hear().await, &["type", "code"]), json!(["kicked", "kicked"]));
+    assert_eq!(alice.ws.hear_close().await, (4001, "kicked".to_owned()));
 }
 
 #[tokio::test]
