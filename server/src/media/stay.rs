@@ -118,8 +118,8 @@ impl StayMedia {
     ///
     /// # Errors
     /// [`ErrorCode::MediaInvalid`], also before the first offer.
-    pub fn candidate(&self, candidate: &str) -> Result<(), ErrorCode> {
-        match &self.line {
+    pub fn candidate(&mut self, candidate: &str) -> Result<(), ErrorCode> {
+        match &mut self.line {
             Some(Line::Here(local)) => local.candidate(candidate),
             Some(Line::There(far)) => {
                 check_candidate(candidate).map_err(|error| code_of(&error))?;

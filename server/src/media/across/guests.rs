@@ -26,6 +26,7 @@ struct Owner {
     ordered: u64,
     /// The number of the latest report.
     reported: u64,
+    /// When it last gave assurance, or began.
     heard_at: Instant,
     /// Nothing of this epoch counts any more.
     is_over: bool,
@@ -70,8 +71,16 @@ impl Guests {
             owner.end();
             return Admission::Lost;
         }
-        (owner.ordered, owner.heard_at) = (number, now);
+        owner.ordered = number;
         Admission::Obey
+    }
+
+    /// A node has said everything that it had to say a moment ago. Orders alone do not show that: more may wait behind
+    /// them, of users who may do less by now.
+    pub(super) fn assured(&mut self, by: &NodeId, now: Instant) {
+        if let Some(owner) = self.owners.get_mut(by) {
+            owner.heard_at = now;
+        }
     }
 
     /// The guest that `from` calls `line`.
@@ -154,6 +163,23 @@ mod tests {
         ] {
             assert_eq!(guests.admit(from, at, age_secs, now), expected, "{from} {at:?}");
         }
+    }
+
+    #[test]
+    fn orders_that_never_end_are_no_assurance() {
+        let (mut guests, now) = (Guests::default(), Instant::now());
+        let [busy, sure] = ["busy", "sure"].map(NodeId::from);
+        for number in 1..=10 {
+            let now = now + SILENCE / 2 * (number - 1);
+            for node in [&busy, &sure] {
+                let admitted = guests.admit(node, (1, number.into()), 0, now);
+                let counts = *node == sure || number <= 3;
+                assert_eq!(admitted, if counts { Admission::Obey } else { Admission::Lost }, "{node} {number}");
+            }
+            guests.assured(&sure, now);
+            guests.end_silent(now + Duration::from_millis(1));
+        }
+        assert_eq!(guests.owners(), [sure]);
     }
 
     #[test]

@@ -7,11 +7,13 @@
 mod abroad;
 mod guests;
 mod post;
+#[cfg(test)]
+mod tests;
 mod words;
 
 use std::{
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
@@ -45,6 +47,8 @@ use words::{Order, Report};
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 /// How long a node may be silent.
 const SILENCE: Duration = Duration::from_secs(4);
+/// How many addresses of a client are passed on; who forwards takes in no more of them.
+const MOST_CANDIDATES: usize = 64;
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Events that may wait for a stay; what comes on top is lost, but for the end.
@@ -55,8 +59,8 @@ pub(super) struct Across {
     bus: Arc<dyn Bus>,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
-    /// Without a bound, because an end must not be lost: each comes of a message that a client may send so often, or of
-    /// the end of a session.
+    /// Without a bound, because an end must not be lost. Of one session few wait at a time: an offer, the latest of what
+    /// it does, so many addresses.
     wants: mpsc::UnboundedSender<Want>,
     /// Taken by the task that writes.
     wanted: Mutex<Option<mpsc::UnboundedReceiver<Want>>>,
@@ -83,13 +87,42 @@ pub struct AcrossNodes {
     pub lost: u64,
 }
 
+/// What a session does now and why it changed, until it is said.
+type Latest = Arc<Mutex<Option<(Doing, GoneReason)>>>;
+
 /// What is to be said, or noted.
 enum Want {
-    Open { home: NodeId, line: u64, events: mpsc::Sender<Event> },
-    Ask { home: NodeId, order: Order, at: (u64, u64), answer: oneshot::Sender<Result<MediaAnswer, ErrorCode>> },
-    Tell { home: NodeId, line: u64, order: Order },
-    Report { owner: NodeId, epoch: u64, report: Report },
-    Close { done: oneshot::Sender<()> },
+    Open {
+        home: NodeId,
+        line: u64,
+        events: mpsc::Sender<Event>,
+    },
+    Ask {
+        home: NodeId,
+        order: Order,
+        at: (u64, u64),
+        answer: oneshot::Sender<Result<MediaAnswer, ErrorCode>>,
+    },
+    Tell {
+        home: NodeId,
+        line: u64,
+        order: Order,
+    },
+    Follow {
+        home: NodeId,
+        line: u64,
+        latest: Latest,
+    },
+    /// Assure every node: after all that was to be said to it before, so that none is sure of what is out of date.
+    Beat,
+    Report {
+        owner: NodeId,
+        epoch: u64,
+        report: Report,
+    },
+    Close {
+        done: oneshot::Sender<()>,
+    },
 }
 
 /// A session here whose media another node forwards. Ends when dropped.
@@ -99,6 +132,9 @@ pub(super) struct Far {
     who: Who,
     line: u64,
     asked: u64,
+    /// Of what waits to be said behind the latest offer.
+    latest: Latest,
+    candidates: usize,
 }
 
 impl Across {
@@ -121,7 +157,8 @@ impl Across {
         let line = self.lines.fetch_add(1, Ordering::Relaxed) + 1;
         let (events, heard) = mpsc::channel(WAITING_EVENTS);
         self.want(Want::Open { home: home.clone(), line, events });
-        Some((Far { across: Arc::clone(self), home, who: who.clone(), line, asked: 0 }, heard))
+        let (across, who) = (Arc::clone(self), who.clone());
+        Some((Far { across, home, who, line, asked: 0, latest: Latest::default(), candidates: 0 }, heard))
     }
 
     pub(super) fn counted(&self) -> AcrossNodes {
@@ -144,7 +181,7 @@ impl Across {
                     Some(want) => post.perform(want).await,
                     None => return,
                 },
-                _ = beats.tick() => post.beat().await,
+                _ = beats.tick() => post.look_for_silence(),
             }
             post.count();
         }
@@ -164,6 +201,11 @@ impl Across {
     }
 }
 
+fn lock(latest: &Latest) -> MutexGuard<'_, Option<(Doing, GoneReason)>> {
+    // No change in here can stop half-way.
+    latest.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl std::fmt::Debug for Across {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Across").field("counts", &self.counts).finish_non_exhaustive()
@@ -174,6 +216,8 @@ impl Far {
     /// Has an offer answered, for a session that does just this.
     pub(super) async fn offer(&mut self, offer: MediaOffer, doing: Doing) -> Result<MediaAnswer, Unanswered> {
         self.asked += 1;
+        // It says what is done now: what is done later must not be said before it.
+        self.latest = Latest::default();
         let (line, ask, who) = (self.line, self.asked, self.who.clone());
         let (answer, answered) = oneshot::channel();
         let order = Order::Offer { line, ask, who, doing, offer };
@@ -186,10 +230,18 @@ impl Far {
     }
 
     pub(super) fn follow(&self, doing: Doing, reason: GoneReason) {
-        self.tell(Order::Follow { line: self.line, doing, reason });
+        let is_said = lock(&self.latest).replace((doing, reason)).is_none();
+        if is_said {
+            let (home, latest) = (self.home.clone(), Arc::clone(&self.latest));
+            self.across.want(Want::Follow { home, line: self.line, latest });
+        }
     }
 
-    pub(super) fn candidate(&self, candidate: &str) {
+    pub(super) fn candidate(&mut self, candidate: &str) {
+        if self.candidates == MOST_CANDIDATES {
+            return;
+        }
+        self.candidates += 1;
         self.tell(Order::Candidate { line: self.line, candidate: candidate.to_owned() });
     }
 

@@ -14,6 +14,7 @@ use super::{
     Across, Want,
     abroad::Abroad,
     guests::{Admission, Guests},
+    lock,
     words::{Envelope, Order, Report, address, place},
 };
 use crate::{
@@ -32,11 +33,13 @@ pub(super) struct Post<'a> {
     guests: Guests,
     /// Whether sessions of others are taken in.
     is_open: bool,
+    /// Whether a beat waits behind everything that is to be said before it.
+    has_beat: bool,
 }
 
 impl<'a> Post<'a> {
     pub(super) fn new(across: &'a Arc<Across>, plane: &'a MediaPlane) -> Self {
-        Self { across, plane, abroad: Abroad::default(), guests: Guests::default(), is_open: true }
+        Self { across, plane, abroad: Abroad::default(), guests: Guests::default(), is_open: true, has_beat: false }
     }
 
     /// Shows how many there are.
@@ -62,6 +65,13 @@ impl<'a> Post<'a> {
                     }
                 }
             }
+            Want::Follow { home, line, latest } => {
+                let said = lock(&latest).take();
+                if let Some((doing, reason)) = said.filter(|_| self.abroad.has(&home, line)) {
+                    self.order(&home, Order::Follow { line, doing, reason }).await;
+                }
+            }
+            Want::Beat => self.beat().await,
             Want::Report { owner, epoch, report } => {
                 if let Report::Over { line } = report
                     && self.guests.epoch(&owner) == Some(epoch)
@@ -82,18 +92,25 @@ impl<'a> Post<'a> {
         }
     }
 
-    pub(super) async fn beat(&mut self) {
+    /// Sees which nodes have gone, and has the others told that this one has not.
+    pub(super) fn look_for_silence(&mut self) {
         let now = Instant::now();
-        // First, because what is sent may have to wait for a bus that hangs.
         for (owner, guests) in self.guests.end_silent(now) {
             tracing::warn!(node = %owner, guests, "nothing is heard of a node: the media of its sessions is not forwarded");
         }
-        for (home, is_silent) in self.abroad.homes(now) {
-            if is_silent {
-                self.lose(&home, "silent");
-            } else {
-                self.order(&home, Order::Beat).await;
-            }
+        for (home, _) in self.abroad.homes(now).into_iter().filter(|(_, is_silent)| *is_silent) {
+            self.lose(&home, "silent");
+        }
+        if !self.has_beat {
+            self.has_beat = true;
+            self.across.want(Want::Beat);
+        }
+    }
+
+    async fn beat(&mut self) {
+        self.has_beat = false;
+        for (home, _) in self.abroad.homes(Instant::now()) {
+            self.order(&home, Order::Beat).await;
         }
     }
 
@@ -120,7 +137,10 @@ impl<'a> Post<'a> {
 
     async fn obey(&mut self, from: NodeId, epoch: u64, order: Order) {
         match order {
-            Order::Beat => self.report(&from, epoch, Report::Beat).await,
+            Order::Beat => {
+                self.guests.assured(&from, Instant::now());
+                self.report(&from, epoch, Report::Beat).await;
+            }
             Order::Offer { line, ask, who, doing, offer } => {
                 if let Err(code) = self.take_offer(&from, epoch, (line, ask), (&who, doing), offer) {
                     self.report(&from, epoch, Report::Answered { line, ask, answer: Err(code) }).await;
