@@ -88,7 +88,7 @@ impl Local {
     /// Opens it in the media plane of this node.
     ///
     /// # Errors
-    /// [`ErrorCode::MediaUnavailable`], [`ErrorCode::MediaFull`].
+    /// [`ErrorCode::MediaUnavailable`], [`ErrorCode::MediaFull`]; [`ErrorCode::Unavailable`] if the node stops.
     pub(super) fn open(
         plane: &MediaPlane,
         who: &Who,
@@ -99,7 +99,7 @@ impl Local {
         let max_publish_bps = plane.max_publish_bps;
         let room = room_name(app_id, &who.room_id).into();
         let opening = Opening { room, user_id: who.user_id.as_str().into(), rights: doing.rights(max_publish_bps) };
-        let homed = plane.homes.enter(app_id, &who.room_id);
+        let homed = plane.homes.enter(app_id, &who.room_id).ok_or(ErrorCode::Unavailable)?;
         let (session, events) = media.open(opening).map_err(|error| code_of(&error))?;
         for (stream_id, kinds) in &doing.publishing {
             session.publish(stream_id.as_str(), kinds_of(kinds));

@@ -164,7 +164,7 @@ impl StayMedia {
             return Err(ErrorCode::MediaUnavailable);
         }
         let far = match &self.plane.across {
-            Some(across) => across.far(self.app_id, &self.who).await,
+            Some(across) => across.far(&self.plane.homes, self.app_id, &self.who).await?,
             None => None,
         };
         let (line, events) = match far {

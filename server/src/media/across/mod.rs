@@ -32,7 +32,7 @@ use tokio::{
 
 use super::{
     MediaPlane,
-    homes::home_of,
+    homes::Homes,
     local::{Doing, Unanswered, Who},
 };
 use crate::{
@@ -149,16 +149,24 @@ impl Across {
     }
 
     /// The way to the node that forwards a room, and what happens there; none, if that is this one.
-    pub(super) async fn far(self: &Arc<Self>, app_id: AppId, who: &Who) -> Option<(Far, mpsc::Receiver<Event>)> {
-        let home = home_of(&*self.bus, app_id, &who.room_id).await;
+    ///
+    /// # Errors
+    /// [`ErrorCode::Unavailable`] if this node stops.
+    pub(super) async fn far(
+        self: &Arc<Self>,
+        homes: &Homes,
+        app_id: AppId,
+        who: &Who,
+    ) -> Result<Option<(Far, mpsc::Receiver<Event>)>, ErrorCode> {
+        let home = homes.of(&*self.bus, app_id, &who.room_id).await.ok_or(ErrorCode::Unavailable)?;
         if home == *self.bus.node() {
-            return None;
+            return Ok(None);
         }
         let line = self.lines.fetch_add(1, Ordering::Relaxed) + 1;
         let (events, heard) = mpsc::channel(WAITING_EVENTS);
         self.want(Want::Open { home: home.clone(), line, events });
         let (across, who) = (Arc::clone(self), who.clone());
-        Some((Far { across, home, who, line, asked: 0, latest: Latest::default(), candidates: 0 }, heard))
+        Ok(Some((Far { across, home, who, line, asked: 0, latest: Latest::default(), candidates: 0 }, heard)))
     }
 
     pub(super) fn counted(&self) -> AcrossNodes {

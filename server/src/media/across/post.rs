@@ -142,9 +142,13 @@ impl<'a> Post<'a> {
                 self.report(&from, epoch, Report::Beat).await;
             }
             Order::Offer { line, ask, who, doing, offer } => {
-                if let Err(code) = self.take_offer(&from, epoch, (line, ask), (&who, doing), offer) {
-                    self.report(&from, epoch, Report::Answered { line, ask, answer: Err(code) }).await;
-                }
+                let report = match self.take_offer(&from, epoch, (line, ask), (&who, doing), offer) {
+                    Ok(()) => return,
+                    // Another node will forward the room.
+                    Err(ErrorCode::Unavailable) => Report::Over { line },
+                    Err(code) => Report::Answered { line, ask, answer: Err(code) },
+                };
+                self.report(&from, epoch, report).await;
             }
             Order::Candidate { line, candidate } => {
                 // Its node has seen that it can be read.

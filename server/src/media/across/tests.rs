@@ -29,11 +29,12 @@ impl Node {
         let hub = LocalHub::default();
         let [bus, home] = ["here", "home"].map(|node| hub.join(NodeId::from(node)));
         let app_id = AppId::new(1).unwrap();
-        home_of(&home, app_id, "r").await;
+        let homes = Homes::default();
+        homes.of(&home, app_id, "r").await;
         let across = Arc::new(Across::new(Arc::new(bus), sealer(), Arc::new(ManualClock::new(UnixSeconds::new(1)))));
         let wanted = across.wanted.lock().unwrap().take().unwrap();
-        let (far, _) = across.far(app_id, &Who::new(app_id, "r", "alice")).await.expect("another node forwards it");
-        (Self { across, wanted, home }, far)
+        let far = across.far(&homes, app_id, &Who::new(app_id, "r", "alice")).await.unwrap();
+        (Self { across, wanted, home }, far.expect("another node forwards it").0)
     }
 
     /// What the other node hears, once `post` has said all that waits.
