@@ -1,7 +1,10 @@
 //! Sessions of other nodes whose media is forwarded here. Pure but for the media plane: says what counts, and sends
 //! nothing.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use tokio::time::Instant;
 
@@ -17,6 +20,8 @@ const REMEMBERED: Duration = Duration::from_secs(180);
 #[derive(Debug, Default)]
 pub(super) struct Guests {
     owners: HashMap<NodeId, Owner>,
+    /// The nodes whose first orders are too old, as far as that has been said.
+    stale: HashSet<NodeId>,
 }
 
 #[derive(Debug)]
@@ -40,6 +45,8 @@ pub(super) enum Admission {
     Obey,
     /// It is old, or was heard before.
     Ignore,
+    /// As with [`Admission::Ignore`]. It is the first of its node's that is older than it may be, since one was not.
+    Stale,
     /// Something is missing before it: its epoch is over, and its node must hear so.
     Lost,
 }
@@ -50,8 +57,10 @@ impl Guests {
         let (epoch, number) = at;
         if self.owners.get(from).is_none_or(|owner| owner.epoch < epoch) {
             if age_secs > FRESH_SECS {
-                return Admission::Ignore;
+                let is_first = self.stale.insert(from.clone());
+                return if is_first { Admission::Stale } else { Admission::Ignore };
             }
+            self.stale.remove(from);
             // With the epoch before go its guests.
             let (is_over, guests) = (number != 1, HashMap::new());
             let owner = Owner { epoch, ordered: 1, reported: 0, heard_at: now, is_over, guests };
@@ -150,7 +159,9 @@ mod tests {
         let (mut guests, now) = (Guests::default(), Instant::now());
         let [a, b] = ["a", "b"].map(NodeId::from);
         for (from, at, age_secs, expected) in [
-            (&a, (3, 1), 61, Admission::Ignore),
+            (&a, (3, 1), 61, Admission::Stale),
+            (&a, (3, 2), 61, Admission::Ignore),
+            (&b, (1, 1), 61, Admission::Stale),
             (&a, (3, 1), 60, Admission::Obey),
             (&a, (3, 1), 0, Admission::Ignore),
             (&a, (3, 2), 0, Admission::Obey),
@@ -160,6 +171,7 @@ mod tests {
             (&a, (3, 3), 0, Admission::Lost),
             (&a, (4, 1), 0, Admission::Obey),
             (&a, (3, 5), 0, Admission::Ignore),
+            (&a, (5, 1), 61, Admission::Stale),
         ] {
             assert_eq!(guests.admit(from, at, age_secs, now), expected, "{from} {at:?}");
         }
@@ -191,6 +203,6 @@ mod tests {
         assert_eq!(guests.admit(&node, (1, 1), 0, now + SILENCE * 2), Admission::Lost);
         guests.end_silent(now + REMEMBERED * 2);
         let later = FRESH_SECS.max(REMEMBERED.as_secs());
-        assert_eq!(guests.admit(&node, (1, 1), later, now + REMEMBERED * 2), Admission::Ignore);
+        assert_eq!(guests.admit(&node, (1, 1), later, now + REMEMBERED * 2), Admission::Stale);
     }
 }

@@ -120,6 +120,10 @@ impl<'a> Post<'a> {
         if let Some(order) = sealer.open_words::<Envelope<Order>>(place(&address("orders", &from, node)), &text) {
             let age_secs = self.across.clock.now().get().abs_diff(order.sent_at);
             match self.guests.admit(&from, (order.epoch, order.number), age_secs, now) {
+                Admission::Stale => tracing::warn!(
+                    node = %from, age_secs,
+                    "a node's orders for media are too old to follow: the clocks of the two are not the same"
+                ),
                 Admission::Obey if self.is_open => self.obey(from, order.epoch, order.words).await,
                 Admission::Obey | Admission::Lost => self.report_lost(&from).await,
                 Admission::Ignore => {}
