@@ -136,7 +136,7 @@ impl Outbox {
         self.filled.notify_one();
     }
 
-    /// Ends the stay. Delivered before what was queued, which can still be had with [`Outbox::take_text`], and instead of
+    /// Ends the stay. Delivered before what was queued, which can still be taken, and instead of
     /// [`Delivery::Overflow`]; nothing is queued after it, and the first code counts.
     pub fn end(&self, code: ErrorCode) {
         self.lock().ended.get_or_insert(code);
