@@ -11,7 +11,7 @@ use std::{
 
 use roompass_wire::ErrorCode;
 use serde::{Deserialize, Serialize};
-use token_gen::{AppId, RoomId, UnixSeconds};
+use token_gen::UnixSeconds;
 
 use super::{Heard, Nodes, room_id, speak::written, topic};
 use crate::{
@@ -112,32 +112,41 @@ impl Nodes {
     /// said up to `mark`. `None` if the stay was ended meanwhile.
     pub async fn come_back(&self, place: &Place, seq: u64, mark: Option<u64>) -> Option<Returned> {
         if self.bus.is_alone() {
-            return place.come_back(seq, &Recalled::default());
+            return place.come_back(seq, None);
         }
-        let following = self.following(&topic(place.app_id(), &place.room_id()?));
+        let topic = topic(place.app_id(), &place.room_id()?);
+        let following = self.following(&topic);
         let mut heard = following.heard.lock().await;
-        let recalled = self.recall(place.app_id(), &place.room_id()?, &mut heard, mark).await;
-        place.come_back(seq, &recalled)
+        let recalled = self.recall(&topic, &mut heard, mark, place.since_mark()).await;
+        place.come_back(seq, Some(&recalled))
     }
 
-    /// What was said in a room after `mark`. All of it has been said to the members here.
+    /// What was said in a room after `mark`, as far as it is for a stay that entered at `since_mark`: clients may say what
+    /// they like. All of it has been said to the members here.
     pub(super) async fn recall(
         &self,
-        app_id: AppId,
-        room_id: &RoomId,
+        topic: &Topic,
         heard: &mut Heard,
         mark: Option<u64>,
+        since_mark: Option<u64>,
     ) -> Recalled {
-        let topic = topic(app_id, room_id);
-        let Some(mark) = mark else { return Recalled::default() };
-        let Ok(told) = self.bus.told(&topic, mark).await else { return Recalled::default() };
-        // What came before the first of them is heard, or no longer known.
-        let is_whole = told.first().is_none_or(|first| first.before <= mark);
-        let mut said = Vec::with_capacity(told.len());
-        for told in told {
-            let Some(letter) = self.read_letter(&topic, &told.text) else { continue };
-            self.hear_told(&topic, heard, &told);
-            said.push((told.rev, letter.saying));
+        let Some((mark, since_mark)) = mark.zip(since_mark) else { return Recalled::default() };
+        let mark = mark.max(since_mark);
+        // The members here may have heard less than the one who comes. What was said before the board was read is not for
+        // them.
+        let is_read = heard.said > 0;
+        let after = if is_read { mark.min(heard.said) } else { mark };
+        let Ok(talk) = self.bus.told(topic, after).await else { return Recalled::default() };
+        let is_whole = talk.is_whole_after(mark);
+        let mut said = Vec::with_capacity(talk.told.len());
+        for told in talk.told {
+            let Some(letter) = self.read_letter(topic, &told.text) else { continue };
+            if is_read {
+                self.hear_told(topic, heard, &told);
+            }
+            if told.rev > mark {
+                said.push((told.rev, letter.saying));
+            }
         }
         Recalled { said, is_whole }
     }
@@ -145,11 +154,11 @@ impl Nodes {
     /// Says to the members here what was told on a board while it was not heard.
     pub(super) async fn catch_up(&self, topic: &Topic, heard: &mut Heard, rev: u64) {
         if heard.said > 0 {
-            let Ok(told) = self.bus.told(topic, heard.said).await else { return };
-            if told.first().is_some_and(|first| first.before > heard.said) {
+            let Ok(talk) = self.bus.told(topic, heard.said).await else { return };
+            if talk.told.first().is_some_and(|first| first.before > heard.said) {
                 tracing::warn!(app_id = %topic.app_id, "more was said in a room than the bus remembers");
             }
-            told.iter().for_each(|told| self.hear_told(topic, heard, told));
+            talk.told.iter().for_each(|told| self.hear_told(topic, heard, told));
         }
         // What was said before anybody here was in the room is for nobody here.
         heard.said = heard.said.max(rev);

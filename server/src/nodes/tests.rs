@@ -224,6 +224,9 @@ on_both!(
     a_room_that_is_left_is_forgotten_and_found_again,
     what_is_said_and_set_is_heard_on_all_nodes_once,
     who_goes_on_elsewhere_is_told_what_was_said_meanwhile,
+    signals_and_messages_missed_come_in_one_order,
+    whatever_mark_is_shown_nothing_from_before_the_login_is_heard,
+    who_comes_back_having_heard_more_takes_nothing_from_the_others,
     everybody_hears_everything_in_one_order,
     what_is_asked_is_answered_by_all_who_can_read_it,
 );
@@ -485,7 +488,7 @@ async fn who_goes_on_elsewhere_is_told_what_was_said_meanwhile(meeting: &impl Me
     let returned = there.nodes.come_back(&moved.place, moved.seq, alice.mark).await.unwrap();
     assert_eq!((returned.messages_missed, returned.state), (false, None));
     moved.mark = alice.mark;
-    moved.hears(&["bob: one", "alice: two", "bob: three", "bob: four"]).await;
+    moved.hears(&["bob: one", "alice: two", "bob signals offer", "bob: three", "bob: four"]).await;
 
     // More than anybody remembers.
     for number in 0..=crate::bus::MAX_TOLD {
@@ -494,6 +497,77 @@ async fn who_goes_on_elsewhere_is_told_what_was_said_meanwhile(meeting: &impl Me
     let third = Node::join(meeting).await;
     let late = third.resume(&moved).await.unwrap();
     assert!(late.missed_some);
+}
+
+async fn signals_and_messages_missed_come_in_one_order(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = there.enter("bob").await;
+    let mut alice = here.enter("alice").await;
+    bob.hears(&["+alice"]).await;
+    there.say(&bob, "heard").await;
+    alice.hears(&["bob: heard"]).await;
+    // This one is written to a connection that is lost with it; the others wait.
+    there.signal(&bob, "alice", "one").await.unwrap();
+    assert!(matches!(timeout(DEADLINE, alice.outbox.next()).await, Ok(Delivery::Text(_))));
+    alice.place.go_away();
+    there.say(&bob, "two").await;
+    there.signal(&bob, "alice", "three").await.unwrap();
+    there.say(&bob, "four").await;
+    bob.hears(&["bob: heard", "bob: two", "bob: four"]).await;
+    here.nodes.come_back(&alice.place, alice.seq, alice.mark).await.unwrap();
+    alice.hears(&["bob signals one", "bob: two", "bob signals three", "bob: four"]).await;
+
+    // Whoever says nothing of what it has heard may have missed some.
+    alice.place.go_away();
+    let returned = here.nodes.come_back(&alice.place, alice.seq, None).await.unwrap();
+    assert_eq!((returned.messages_missed, returned.state), (true, None));
+}
+
+async fn whatever_mark_is_shown_nothing_from_before_the_login_is_heard(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = there.enter("bob").await;
+    let mut first = here.enter("alice").await;
+    bob.hears(&["+alice"]).await;
+    there.say(&bob, "for those who are here").await;
+    there.signal(&bob, "alice", "for her alone").await.unwrap();
+    first.hears(&["bob: for those who are here", "bob signals for her alone"]).await;
+    drop(first.place);
+    bob.hears(&["bob: for those who are here", "-alice"]).await;
+
+    // Whoever takes the name next.
+    let mut second = here.enter("alice").await;
+    bob.hears(&["+alice"]).await;
+    there.say(&bob, "later").await;
+    bob.hears(&["bob: later"]).await;
+    second.mark = Some(0);
+    second.hears(&["bob: later"]).await;
+    second.place.go_away();
+    here.nodes.come_back(&second.place, second.seq, Some(0)).await.unwrap();
+    second.mark = Some(0);
+    second.hears(&["bob: later"]).await;
+    for node in [&there, &here] {
+        second.mark = Some(0);
+        second = node.resume(&second).await.unwrap();
+        second.hears(&["bob: later"]).await;
+        assert!(!second.missed_some);
+    }
+}
+
+async fn who_comes_back_having_heard_more_takes_nothing_from_the_others(meeting: &impl Meeting) {
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = there.enter("bob").await;
+    let mut alice = here.enter("alice").await;
+    bob.hears(&["+alice"]).await;
+    // From here on the news comes late.
+    there.tasks[0].abort();
+    for number in ["one", "two"] {
+        here.say(&alice, number).await;
+    }
+    alice.hears(&["alice: one", "alice: two"]).await;
+    here.say(&alice, "three").await;
+    let mut moved = there.resume(&alice).await.unwrap();
+    moved.hears(&["alice: three"]).await;
+    bob.hears(&["alice: one", "alice: two", "alice: three"]).await;
 }
 
 async fn everybody_hears_everything_in_one_order(meeting: &impl Meeting) {

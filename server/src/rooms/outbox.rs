@@ -70,18 +70,34 @@ pub(super) struct Queued {
     text: Arc<str>,
     /// A change of the room, which can be had again from the room.
     is_change: bool,
+    /// Of what was said, where rooms span nodes.
+    mark: Option<u64>,
 }
 
 impl Queued {
     /// What can be had again from the room.
-    pub(super) fn change(text: Arc<str>) -> Self {
-        Self { text, is_change: true }
+    pub(super) fn change(text: Arc<str>, mark: Option<u64>) -> Self {
+        Self { text, is_change: true, mark }
     }
 
     /// What only this session hears.
-    pub(super) fn direct(text: Arc<str>) -> Self {
-        Self { text, is_change: false }
+    pub(super) fn direct(text: Arc<str>, mark: Option<u64>) -> Self {
+        Self { text, is_change: false, mark }
     }
+}
+
+/// Puts `more` among what is `queued`: each with a mark before the first that has a higher one, or not at all if one has
+/// the same; what has none comes after all that is there.
+pub(super) fn merge(mut queued: Vec<Queued>, more: impl IntoIterator<Item = Queued>) -> Vec<Queued> {
+    for one in more {
+        if one.mark.is_none() {
+            queued.push(one);
+        } else if queued.iter().all(|known| known.mark != one.mark) {
+            let at = queued.iter().position(|known| known.mark > one.mark).unwrap_or(queued.len());
+            queued.insert(at, one);
+        }
+    }
+    queued
 }
 
 impl Outbox {
@@ -93,12 +109,17 @@ impl Outbox {
     /// Appends a change of the room. Beyond the limits the queue is emptied and from then on delivers
     /// [`Delivery::Overflow`].
     pub fn push(&self, text: Arc<str>) {
-        self.append(Queued::change(text));
+        self.append(Queued::change(text, None));
     }
 
     /// Appends what only this session hears. It waits for a session whose connection is lost, as far as there is room.
     pub fn push_direct(&self, text: Arc<str>) {
-        self.append(Queued::direct(text));
+        self.append(Queued::direct(text, None));
+    }
+
+    /// The same of what somebody said, with its mark.
+    pub(super) fn push_signal(&self, text: Arc<str>, mark: Option<u64>) {
+        self.append(Queued::direct(text, mark));
     }
 
     fn append(&self, queued: Queued) {
@@ -151,13 +172,15 @@ impl Outbox {
         state.bytes = state.texts.iter().map(|queued| queued.text.len()).sum();
     }
 
-    /// There is a connection again: first comes what was `missed`, then what was kept.
+    /// There is a connection again: what was `missed` comes first, and what was kept, which may be some of the same. What
+    /// was said keeps the order of its marks.
     pub(super) fn come_back(&self, missed: Vec<Queued>) {
         let mut state = self.lock();
         state.away = false;
         state.called = false;
-        state.owed += missed.len();
-        missed.into_iter().rev().for_each(|queued| state.texts.push_front(queued));
+        let kept = std::mem::take(&mut state.texts);
+        state.texts = merge(missed, kept).into();
+        (state.owed, state.bytes) = (state.texts.len(), 0);
         drop(state);
         self.filled.notify_one();
     }
@@ -254,7 +277,7 @@ mod tests {
     fn who_comes_back_is_not_too_slow_for_what_was_missed() {
         let outbox = outbox(2, 100);
         outbox.go_away();
-        outbox.come_back(["one", "two", "three"].map(|text| Queued::change(text.into())).into());
+        outbox.come_back(["one", "two", "three"].map(|text| Queued::change(text.into(), None)).into());
         outbox.push("four".into());
         outbox.push("five".into());
         for expected in ["one", "two", "three", "four", "five"] {
@@ -323,9 +346,24 @@ mod tests {
         assert!(outbox.next_order().now_or_never().is_none());
         outbox.call();
         assert_eq!(outbox.next_order().now_or_never(), Some(Delivery::Called));
-        outbox.come_back(["change 1", "change 2"].map(|text| Queued::change(text.into())).into());
+        outbox.come_back(["change 1", "change 2"].map(|text| Queued::change(text.into(), None)).into());
         let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
         let expected = ["change 1", "change 2", "signal 1", "signal 2", "signal 3"];
+        assert_eq!(heard, expected.map(|text| Delivery::Text(text.into())));
+    }
+
+    #[test]
+    fn what_was_kept_comes_in_the_order_of_the_marks_and_once() {
+        let outbox = outbox(9, 100);
+        outbox.go_away();
+        for (text, mark) in [("signal 2", Some(2)), ("signal 4", Some(4)), ("without", None), ("signal 6", Some(6))] {
+            outbox.push_signal(text.into(), mark);
+        }
+        let missed = [("change 1", Some(1)), ("joined", None), ("change 3", Some(3)), ("change 5", Some(5))];
+        let missed: Vec<_> = missed.into_iter().map(|(text, mark)| Queued::change(text.into(), mark)).collect();
+        outbox.come_back(merge(missed, [Queued::direct("signal 4".into(), Some(4))]));
+        let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
+        let expected = ["change 1", "joined", "signal 2", "change 3", "signal 4", "change 5", "without", "signal 6"];
         assert_eq!(heard, expected.map(|text| Delivery::Text(text.into())));
     }
 }

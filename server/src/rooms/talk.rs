@@ -14,8 +14,8 @@ use token_gen::{AppId, RoomId, UnixSeconds};
 
 use super::{
     Place, Rooms, lock,
-    outbox::Queued,
-    room::{Member, Room, Whose},
+    outbox::{self, Queued},
+    room::{Member, Remembered, Room, Whose},
     world::World,
 };
 
@@ -83,7 +83,7 @@ impl World {
         let text = room.signal_text(saying, mark);
         for (_, member) in to.iter().filter_map(|user_id| room.member_named(user_id)) {
             if let Member { whose: Whose::Ours(outbox), .. } = member {
-                outbox.push_direct(Arc::clone(&text));
+                outbox.push_signal(Arc::clone(&text), mark);
             }
         }
     }
@@ -96,17 +96,29 @@ impl Room {
         self.announce_marked(&message, mark);
     }
 
-    /// What of `recalled` somebody has missed who hears the changes from here on, and those remembered of which the
-    /// first saying has the mark `until`. Signals are for `user_id`; without one, they have been kept elsewhere.
-    pub(super) fn missed(&self, recalled: &Recalled, until: Option<u64>, user_id: Option<&str>) -> Vec<Queued> {
-        let said = recalled.said.iter().filter(|(mark, _)| until.is_none_or(|until| *mark < until));
-        let missed = said.filter_map(|(mark, saying)| match &saying.to {
-            None => Some(Queued::change(text(&self.message(saying, Some(*mark), true)))),
-            Some(to) => user_id
-                .is_some_and(|user_id| to.iter().any(|to| to == user_id))
-                .then(|| Queued::direct(self.signal_text(saying, Some(*mark)))),
-        });
-        missed.collect()
+    /// What somebody has missed who is to hear these `changes`, which are remembered, and of what was `recalled` what is
+    /// not among them: all in the order of the marks. Signals are for `user_id`.
+    pub(super) fn missed<'a>(
+        &self,
+        recalled: &Recalled,
+        changes: impl Iterator<Item = &'a Remembered> + Clone,
+        user_id: &str,
+    ) -> Vec<Queued> {
+        let until = changes.clone().find_map(|change| change.mark);
+        let (mut missed, mut signals) = (Vec::new(), Vec::new());
+        for (mark, saying) in &recalled.said {
+            match &saying.to {
+                Some(to) if to.iter().any(|to| to == user_id) => {
+                    signals.push(Queued::direct(self.signal_text(saying, Some(*mark)), Some(*mark)));
+                }
+                None if until.is_none_or(|until| *mark < until) => {
+                    missed.push(Queued::change(text(&self.message(saying, Some(*mark), true)), Some(*mark)));
+                }
+                _ => {}
+            }
+        }
+        missed.extend(changes.map(|change| Queued::change(Arc::clone(&change.text), change.mark)));
+        outbox::merge(missed, signals)
     }
 
     fn message(&self, saying: &Saying, mark: Option<u64>, missed: bool) -> ServerMessage {
