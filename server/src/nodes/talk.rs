@@ -99,7 +99,7 @@ impl Nodes {
             Ok((rev, before)) if heard.follows && before > heard.said => {
                 tracing::trace!(rev, before, said = heard.said, "told, but not yet heard");
             }
-            Ok((rev, _)) => self.utter(&topic, &mut heard, rev, &letter.saying),
+            Ok((rev, _)) => self.utter(&topic, &mut heard, rev, &letter.saying, false),
             Err(_) => {
                 self.letters.doubt(letter.number);
                 self.rooms.utter(app_id, &room_id, &letter.saying, None);
@@ -142,7 +142,7 @@ impl Nodes {
         for told in talk.told {
             let Some(letter) = self.read_letter(topic, &told.text) else { continue };
             if is_read {
-                self.hear_told(topic, heard, &told);
+                self.hear_told(topic, heard, &told, true);
             }
             if told.rev > mark {
                 said.push((told.rev, letter.saying));
@@ -154,24 +154,29 @@ impl Nodes {
     /// Says to the members here what was told on a board while it was not heard.
     pub(super) async fn catch_up(&self, topic: &Topic, heard: &mut Heard, rev: u64) {
         if heard.said > 0 {
-            let Ok(talk) = self.bus.told(topic, heard.said).await else { return };
+            let Ok(talk) = self.bus.told(topic, heard.said).await else {
+                // With the next news the board is read again.
+                heard.follows = false;
+                return;
+            };
             if talk.told.first().is_some_and(|first| first.before > heard.said) {
                 tracing::warn!(app_id = %topic.app_id, "more was said in a room than the bus remembers");
             }
-            talk.told.iter().for_each(|told| self.hear_told(topic, heard, told));
+            talk.told.iter().for_each(|told| self.hear_told(topic, heard, told, true));
         }
         // What was said before anybody here was in the room is for nobody here.
         heard.said = heard.said.max(rev);
     }
 
-    /// Takes in what was told.
-    pub(super) fn hear_told(&self, topic: &Topic, heard: &mut Heard, Told { rev, node, text, .. }: &Told) {
+    /// Takes in what was told, perhaps some time ago.
+    pub(super) fn hear_told(&self, topic: &Topic, heard: &mut Heard, told: &Told, is_late: bool) {
+        let Told { rev, node, text, .. } = told;
         let Some(letter) = self.read_letter(topic, text) else { return };
         if self.is_said(node, letter.number) {
             heard.said = heard.said.max(*rev);
             return;
         }
-        self.utter(topic, heard, *rev, &letter.saying);
+        self.utter(topic, heard, *rev, &letter.saying, is_late);
     }
 
     /// Whether it was said here when it was not known whether it would come.
@@ -180,12 +185,15 @@ impl Nodes {
     }
 
     /// Says something to the members here, unless it was.
-    fn utter(&self, topic: &Topic, heard: &mut Heard, rev: u64, saying: &Saying) {
+    fn utter(&self, topic: &Topic, heard: &mut Heard, rev: u64, saying: &Saying, is_late: bool) {
         if rev <= heard.said {
             return;
         }
         heard.said = rev;
-        if let Some(room_id) = room_id(topic) {
+        let Some(room_id) = room_id(topic) else { return };
+        if is_late {
+            self.rooms.utter_late(topic.app_id, &room_id, saying, Some(rev));
+        } else {
             self.rooms.utter(topic.app_id, &room_id, saying, Some(rev));
         }
     }

@@ -227,6 +227,7 @@ on_both!(
     signals_and_messages_missed_come_in_one_order,
     whatever_mark_is_shown_nothing_from_before_the_login_is_heard,
     who_comes_back_having_heard_more_takes_nothing_from_the_others,
+    nobody_is_too_slow_for_what_their_node_hears_late,
     everybody_hears_everything_in_one_order,
     what_is_asked_is_answered_by_all_who_can_read_it,
 );
@@ -568,6 +569,28 @@ async fn who_comes_back_having_heard_more_takes_nothing_from_the_others(meeting:
     let mut moved = there.resume(&alice).await.unwrap();
     moved.hears(&["alice: three"]).await;
     bob.hears(&["alice: one", "alice: two", "alice: three"]).await;
+}
+
+async fn nobody_is_too_slow_for_what_their_node_hears_late(meeting: &impl Meeting) {
+    const EACH: usize = 160;
+    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
+    let mut bob = there.enter("bob").await;
+    let alice = here.enter("alice").await;
+    bob.hears(&["+alice"]).await;
+    there.tasks[0].abort();
+    // More than may wait for a connection, but only half of it while bob could have read it.
+    for number in 0..EACH {
+        there.say(&bob, &number.to_string()).await;
+    }
+    for number in 0..EACH {
+        here.say(&alice, &number.to_string()).await;
+    }
+    there.resume(&alice).await.unwrap();
+    for who in ["bob", "alice"] {
+        for number in 0..EACH {
+            assert_eq!(bob.hear().await, format!("{who}: {number}"));
+        }
+    }
 }
 
 async fn everybody_hears_everything_in_one_order(meeting: &impl Meeting) {

@@ -45,8 +45,17 @@ pub struct Recalled {
 impl Rooms {
     /// Says something to those it is for, as far as they are here.
     pub fn utter(&self, app_id: AppId, room_id: &RoomId, saying: &Saying, mark: Option<u64>) {
+        self.utter_when(app_id, room_id, saying, mark, false);
+    }
+
+    /// The same of what should have been said before: nobody is too slow for it.
+    pub fn utter_late(&self, app_id: AppId, room_id: &RoomId, saying: &Saying, mark: Option<u64>) {
+        self.utter_when(app_id, room_id, saying, mark, true);
+    }
+
+    fn utter_when(&self, app_id: AppId, room_id: &RoomId, saying: &Saying, mark: Option<u64>, is_late: bool) {
         let Some(world) = self.known(app_id) else { return };
-        lock(&world).utter(room_id, saying, mark);
+        lock(&world).utter(room_id, saying, mark, is_late);
     }
 }
 
@@ -77,23 +86,23 @@ impl Place {
 }
 
 impl World {
-    fn utter(&mut self, room_id: &RoomId, saying: &Saying, mark: Option<u64>) {
+    fn utter(&mut self, room_id: &RoomId, saying: &Saying, mark: Option<u64>, is_late: bool) {
         let Some(room) = self.rooms.get_mut(room_id) else { return };
-        let Some(to) = &saying.to else { return room.say(saying, mark) };
+        let Some(to) = &saying.to else { return room.say(saying, mark, is_late) };
         let text = room.signal_text(saying, mark);
         for (_, member) in to.iter().filter_map(|user_id| room.member_named(user_id)) {
             if let Member { whose: Whose::Ours(outbox), .. } = member {
-                outbox.push_signal(Arc::clone(&text), mark);
+                outbox.append(Queued::direct(Arc::clone(&text), mark).late(is_late));
             }
         }
     }
 }
 
 impl Room {
-    fn say(&mut self, saying: &Saying, mark: Option<u64>) {
+    fn say(&mut self, saying: &Saying, mark: Option<u64>, is_late: bool) {
         self.seq += 1;
         let message = self.message(saying, mark, false);
-        self.announce_marked(&message, mark);
+        self.announce_marked(&message, mark, is_late);
     }
 
     /// What somebody has missed who is to hear these `changes`, which are remembered, and of what was `recalled` what is
