@@ -15,7 +15,7 @@ use token_gen::UnixSeconds;
 
 use super::{Heard, Nodes, room_id, speak::written, topic};
 use crate::{
-    bus::{NodeId, Told, Topic},
+    bus::{BusError, Told, Topic},
     rooms::{Place, Recalled, Returned, Saying},
 };
 
@@ -24,12 +24,12 @@ const MAX_UNSURE: usize = 1024;
 
 /// A saying as it travels.
 #[derive(Debug, Serialize, Deserialize)]
-struct Letter {
+pub(super) struct Letter {
     /// Which of its node's.
     #[serde(default)]
-    number: u64,
+    pub(super) number: u64,
     #[serde(flatten)]
-    saying: Saying,
+    pub(super) saying: Saying,
 }
 
 /// Our sayings, numbered.
@@ -39,25 +39,32 @@ pub(super) struct Letters(Mutex<Pile>);
 #[derive(Debug, Default)]
 struct Pile {
     latest: u64,
+    /// Given to the bus, which has neither answered nor told them yet.
+    under_way: VecDeque<u64>,
     /// Said here already, because the bus did not answer; it may have them all the same.
     unsure: VecDeque<u64>,
 }
 
 impl Letters {
-    fn next(&self) -> u64 {
+    /// The number of the next, which is about to be given to the bus.
+    pub(super) fn next(&self) -> u64 {
         self.with(|pile| {
             pile.latest += 1;
+            push(&mut pile.under_way, pile.latest);
             pile.latest
         })
     }
 
-    fn doubt(&self, number: u64) {
+    /// It is answered for, or has come from the bus. Says whether it was neither before.
+    fn settle(&self, number: u64) -> bool {
         self.with(|pile| {
-            if pile.unsure.len() >= MAX_UNSURE {
-                pile.unsure.pop_front();
-            }
-            pile.unsure.push_back(number);
-        });
+            let at = pile.under_way.iter().position(|&known| known == number);
+            at.and_then(|at| pile.under_way.remove(at)).is_some()
+        })
+    }
+
+    fn doubt(&self, number: u64) {
+        self.with(|pile| push(&mut pile.unsure, number));
     }
 
     fn is_unsure(&self, number: u64) -> bool {
@@ -68,6 +75,14 @@ impl Letters {
         // No change in here can stop half-way.
         act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// Remembers a number, and of all so many.
+fn push(numbers: &mut VecDeque<u64>, number: u64) {
+    if numbers.len() >= MAX_UNSURE {
+        numbers.pop_front();
+    }
+    numbers.push_back(number);
 }
 
 impl Nodes {
@@ -92,20 +107,33 @@ impl Nodes {
         let topic = topic(app_id, &room_id);
         let letter = Letter { number: self.letters.next(), saying };
         let told = self.bus.tell(&topic, &written(&letter)).await;
-        let Some(following) = self.topics().get(&topic).cloned() else { return Ok(()) };
+        self.take_answer(&topic, &letter, told).await;
+        Ok(())
+    }
+
+    /// Says to the members here what was given to the bus, unless they hear it from there.
+    pub(super) async fn take_answer(&self, topic: &Topic, letter: &Letter, told: Result<(u64, u64), BusError>) {
+        let Some(following) = self.topics().get(topic).cloned() else {
+            self.letters.settle(letter.number);
+            return;
+        };
         let mut heard = following.heard.lock().await;
+        let is_unheard = self.letters.settle(letter.number);
         match told {
             // What came before it is on its way, and then comes this.
             Ok((rev, before)) if heard.follows && before > heard.said => {
                 tracing::trace!(rev, before, said = heard.said, "told, but not yet heard");
             }
-            Ok((rev, _)) => self.utter(&topic, &mut heard, rev, &letter.saying, false),
+            Ok((rev, _)) => self.utter(topic, &mut heard, rev, &letter.saying, false),
+            // Only the answer was lost.
+            Err(_) if !is_unheard => {}
             Err(_) => {
                 self.letters.doubt(letter.number);
-                self.rooms.utter(app_id, &room_id, &letter.saying, None);
+                if let Some(room_id) = room_id(topic) {
+                    self.rooms.utter(topic.app_id, &room_id, &letter.saying, None);
+                }
             }
         }
-        Ok(())
     }
 
     /// Goes on with a stay here that has a connection again, whose client has heard the changes up to `seq` and what was
@@ -172,16 +200,16 @@ impl Nodes {
     pub(super) fn hear_told(&self, topic: &Topic, heard: &mut Heard, told: &Told, is_late: bool) {
         let Told { rev, node, text, .. } = told;
         let Some(letter) = self.read_letter(topic, text) else { return };
-        if self.is_said(node, letter.number) {
+        let is_ours = node == self.bus.node();
+        if is_ours {
+            self.letters.settle(letter.number);
+        }
+        // Said here when it was not known whether it would come.
+        if is_ours && self.letters.is_unsure(letter.number) {
             heard.said = heard.said.max(*rev);
             return;
         }
         self.utter(topic, heard, *rev, &letter.saying, is_late);
-    }
-
-    /// Whether it was said here when it was not known whether it would come.
-    fn is_said(&self, node: &NodeId, number: u64) -> bool {
-        node == self.bus.node() && self.letters.is_unsure(number)
     }
 
     /// Says something to the members here, unless it was.

@@ -228,6 +228,7 @@ on_both!(
     whatever_mark_is_shown_nothing_from_before_the_login_is_heard,
     who_comes_back_having_heard_more_takes_nothing_from_the_others,
     nobody_is_too_slow_for_what_their_node_hears_late,
+    what_came_before_its_answer_was_lost_is_heard_once,
     everybody_hears_everything_in_one_order,
     what_is_asked_is_answered_by_all_who_can_read_it,
 );
@@ -591,6 +592,19 @@ async fn nobody_is_too_slow_for_what_their_node_hears_late(meeting: &impl Meetin
             assert_eq!(bob.hear().await, format!("{who}: {number}"));
         }
     }
+}
+
+async fn what_came_before_its_answer_was_lost_is_heard_once(meeting: &impl Meeting) {
+    let here = Node::join(meeting).await;
+    let mut alice = here.enter("alice").await;
+    let (room_id, saying) = alice.place.saying(None, "one".to_owned(), here.clock.now()).unwrap();
+    let topic = topic(settings().app_id, &room_id);
+    let letter = talk::Letter { number: here.nodes.letters.next(), saying };
+    here.nodes.bus.tell(&topic, &speak::written(&letter)).await.unwrap();
+    alice.hears(&["alice: one"]).await;
+    here.nodes.take_answer(&topic, &letter, Err(BusError::Away("no answer".to_owned()))).await;
+    here.say(&alice, "two").await;
+    alice.hears(&["alice: two"]).await;
 }
 
 async fn everybody_hears_everything_in_one_order(meeting: &impl Meeting) {
