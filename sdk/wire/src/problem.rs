@@ -60,7 +60,7 @@ catalogue! {
     Conflict = "conflict", 409, 0, false, "It exists already, or changed meanwhile", "Read it again, then decide.";
     PreconditionFailed = "precondition_failed", 412, 0, false, "The thing is not in the state that the request names", "Read its `ETag` again; for WHIP and WHEP, make a new offer.";
     TooLarge = "too_large", 413, 0, false, "The request is too large", "Send less at once.";
-    UnsupportedMediaType = "unsupported_media_type", 415, 0, false, "The body is not JSON", "Send `Content-Type: application/json`.";
+    UnsupportedMediaType = "unsupported_media_type", 415, 0, false, "The body is of a type that is not taken here", "Send `Content-Type: application/json`; WHIP and WHEP take `application/sdp`.";
     RateLimited = "rate_limited", 429, 1002071, true, "Too many requests", "Wait for as long as `Retry-After` says.";
     OutcomeUnknown = "outcome_unknown", 503, 0, true, "Whether it was done is not known", "Send the same request again, with the same Idempotency-Key if it had one: doing it twice is fine.";
     IdempotencyKeyReused = "idempotency_key_reused", 422, 0, false, "The Idempotency-Key stands for another request", "Use a new key for a new request.";

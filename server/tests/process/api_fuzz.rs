@@ -36,8 +36,12 @@ fn schemathesis(server: &Server, arguments: &[&str]) -> Run {
     let directory = tempfile::tempdir().unwrap();
     let (document, report) = (directory.path().join("openapi.json"), directory.path().join("report.json"));
     fs::write(&document, server.get("/openapi.json").body.to_string()).unwrap();
-    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schemathesis.toml");
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let config = tests.join("schemathesis.toml");
     let output = Command::new(python)
+        .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
+        .env("PYTHONPATH", &tests)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .current_dir(directory.path())
         .args(["-m", "schemathesis.cli", "--config-file"])
         .arg(config)

@@ -74,7 +74,8 @@ fn traffic(server: &Server, key: &str, everything: &str) {
     assert_eq!(runtime.block_on(log_in(server.address, "04nonsense")), "error");
     // Whose token it is and what it is good for is one question.
     let headers = format!("Authorization: Bearer {token}\r\nContent-Type: application/sdp\r\n");
-    let encoder = http(server.address, "POST", "/v1/apps/77/rooms/r1/whip/s1", &headers, "v=0\r\n");
+    let offer = "v=0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\n";
+    let encoder = http(server.address, "POST", "/v1/apps/77/rooms/r1/whip/s1", &headers, offer);
     assert_eq!(encoder.body["code"], "media_unavailable", "{encoder:?}");
     let revoked = post(server, everything, "/v1/apps/77/tokens/revoke", &json!({ "user_id": "mallory" }));
     assert_eq!(revoked.status, 200, "{revoked:?}");

@@ -155,11 +155,11 @@ async fn start(
     if draining.borrow().is_some() {
         return Err((ErrorCode::Unavailable, "the server is stopping"));
     }
+    let token = bearer(headers).ok_or((ErrorCode::TokenMissing, "send the room token as bearer"))?;
     if !is_of_type(headers, &SDP) {
         return Err((ErrorCode::UnsupportedMediaType, "the body must be `application/sdp`"));
     }
     let sdp = std::str::from_utf8(body).map_err(|_| (ErrorCode::MediaInvalid, "the body is not UTF-8"))?.to_owned();
-    let token = bearer(headers).ok_or((ErrorCode::TokenMissing, "send the room token as bearer"))?;
     let now = gateway.clock.now();
     let mut login = Login {
         id: 1,
@@ -217,6 +217,9 @@ async fn begin(
     sdp: String,
 ) -> Result<String, Refused> {
     let (lines, now) = (media_lines(&sdp), gateway.clock.now());
+    if lines.is_empty() {
+        return Err((ErrorCode::MediaInvalid, "the offer has neither audio nor video"));
+    }
     let kinds = lines.iter().map(|(_, kind)| *kind).collect();
     let request = match way {
         Way::Publish => {

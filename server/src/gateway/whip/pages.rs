@@ -4,16 +4,17 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use roompass_wire::ErrorCode;
+use roompass_wire::{ErrorCode, gateway::MEDIA_PATH};
 
 use crate::gateway::{Gateway, origin, refusal};
 
-const METHODS: HeaderValue = HeaderValue::from_static("POST, PATCH, DELETE");
+const OF_OFFERS: HeaderValue = HeaderValue::from_static("POST");
+const OF_RESOURCES: HeaderValue = HeaderValue::from_static("PATCH, DELETE");
 const SENT: HeaderValue = HeaderValue::from_static("authorization, content-type, if-match");
 const SHOWN: HeaderValue = HeaderValue::from_static("accept-patch, etag, link, location, retry-after");
 const TEN_MINUTES: HeaderValue = HeaderValue::from_static("600");
@@ -29,7 +30,8 @@ pub(super) async fn serve(State(gateway): State<Arc<Gateway>>, mut request: Requ
     };
     let page = request.headers().get(header::ORIGIN).cloned();
     let mut response = if request.method() == Method::OPTIONS {
-        options(page.is_some())
+        let is_resource = request.extensions().get::<MatchedPath>().is_some_and(|path| path.as_str() == MEDIA_PATH);
+        options(if is_resource { OF_RESOURCES } else { OF_OFFERS }, page.is_some())
     } else {
         request.extensions_mut().insert(comer);
         next.run(request).await
@@ -44,12 +46,12 @@ pub(super) async fn serve(State(gateway): State<Arc<Gateway>>, mut request: Requ
 }
 
 /// What may be asked, for a browser that asks before, and for anybody who wants to know.
-fn options(is_page: bool) -> Response {
+fn options(methods: HeaderValue, is_page: bool) -> Response {
     let mut headers = HeaderMap::new();
-    headers.insert(header::ALLOW, METHODS);
+    headers.insert(header::ALLOW, methods.clone());
     headers.insert(ACCEPT_POST, super::SDP);
     if is_page {
-        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, methods);
         headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, SENT);
         headers.insert(header::ACCESS_CONTROL_MAX_AGE, TEN_MINUTES);
     }
