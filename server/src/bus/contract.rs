@@ -40,6 +40,7 @@ pub(crate) async fn run<M: Meeting>(mut meeting: impl FnMut() -> M) {
     a_claim_is_for_one_until_it_is_released(&meeting()).await;
     values_stay_until_the_last_entry_goes(&meeting()).await;
     what_was_told_is_remembered_for_whoever_missed_it(&meeting()).await;
+    what_was_told_goes_with_the_last_entry(&meeting()).await;
     apps_are_separate_worlds(&meeting()).await;
     what_a_dead_node_held_is_free(&meeting()).await;
     nodes_know_of_each_other_while_they_live(&meeting()).await;
@@ -278,9 +279,9 @@ async fn what_was_told_is_remembered_for_whoever_missed_it<M: Meeting>(meeting: 
     let (here, there) = (meeting.join().await, meeting.join().await);
     let room = topic(1, "r");
     let base = there.follow(&room).await.unwrap().rev;
-    same(there.told(&room, 0).await.unwrap(), Vec::new());
+    same(there.told(&room, 0).await.unwrap().told, Vec::new());
     let first = here.tell(&room, "one").await.unwrap();
-    assert!(first.0 > base && first.1 == 0, "{first:?} after {base}");
+    assert!(first.0 > base && first.1 <= base, "{first:?} after {base}");
     enter(&here, &entry("r", "s1", "a"), TERMS).await;
     let second = there.tell(&room, "two\nlines").await.unwrap();
     assert!(second.0 > first.0 + 1 && second.1 == first.0, "{second:?} after {first:?}");
@@ -291,25 +292,46 @@ async fn what_was_told_is_remembered_for_whoever_missed_it<M: Meeting>(meeting: 
         text: text.to_owned(),
     };
     let expected = [piece(first, &here, "one"), piece(second, &there, "two\nlines")];
-    same(here.told(&room, base).await.unwrap(), expected.to_vec());
-    same(here.told(&room, first.0).await.unwrap(), expected[1..].to_vec());
-    same(here.told(&room, second.0).await.unwrap(), Vec::new());
-    same(here.told(&topic(2, "r"), 0).await.unwrap(), Vec::new());
+    same(here.told(&room, base).await.unwrap().told, expected.to_vec());
+    same(here.told(&room, first.0).await.unwrap().told, expected[1..].to_vec());
+    same(here.told(&room, second.0).await.unwrap().told, Vec::new());
+    same(here.told(&topic(2, "r"), 0).await.unwrap(), Talk::default());
 
     // So many, and no more; who missed the first of them can tell.
     for _ in 0..MAX_TOLD {
         here.tell(&room, "again").await.unwrap();
     }
-    let told = there.told(&room, base).await.unwrap();
+    let told = there.told(&room, base).await.unwrap().told;
     same((told.len(), told[0].before), (MAX_TOLD, second.0));
     let large = "x".repeat(MAX_TOLD_BYTES / 3);
     for _ in 0..4 {
         here.tell(&room, &large).await.unwrap();
     }
-    let told = there.told(&room, base).await.unwrap();
+    let told = there.told(&room, base).await.unwrap().told;
     same(told.iter().map(|told| told.text.len()).collect::<Vec<_>>(), vec![large.len(); 3]);
     here.tell(&room, &"x".repeat(MAX_TOLD_BYTES + 1)).await.unwrap();
-    same(there.told(&room, base).await.unwrap().len(), 1);
+    same(there.told(&room, base).await.unwrap().told.len(), 1);
+}
+
+async fn what_was_told_goes_with_the_last_entry<M: Meeting>(meeting: &M) {
+    let (here, there) = (meeting.join().await, meeting.join().await);
+    let (a, b) = (entry("r", "s1", "a"), entry("r", "s2", "b"));
+    let room = a.topic.clone();
+    let base = there.follow(&room).await.unwrap().rev;
+    assert!(there.told(&room, base).await.unwrap().is_whole_after(base));
+    enter(&here, &a, TERMS).await;
+    enter(&there, &b, TERMS).await;
+    let (rev, _) = here.tell(&room, "one").await.unwrap();
+    here.leave(&room, "s1", "user:a", "bye").await.unwrap();
+    let talk = there.told(&room, base).await.unwrap();
+    assert!(talk.told.len() == 1 && talk.is_whole_after(base), "{talk:?}");
+    there.leave(&room, "s2", "user:b", "bye").await.unwrap();
+    // It was there, and whoever has not heard it can tell.
+    let talk = there.told(&room, base).await.unwrap();
+    same(&talk, &Talk { latest: Some(rev), told: Vec::new() });
+    assert!(talk.is_whole_after(rev) && !talk.is_whole_after(base));
+    same(here.tell(&room, "two").await.unwrap().1, rev);
+    assert!(!there.told(&room, base).await.unwrap().is_whole_after(base));
 }
 
 // proves W10 (the bus)

@@ -11,7 +11,8 @@ use token_gen::AppId;
 
 use super::{
     Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, MAX_TOLD, MAX_TOLD_BYTES,
-    News, NodeId, Posted, Question, Record, Tally, Terms, Told, Topic, desk::Desk, inbox::Inbox, letters::Letters,
+    News, NodeId, Posted, Question, Record, Talk, Tally, Terms, Told, Topic, desk::Desk, inbox::Inbox,
+    letters::Letters,
 };
 
 /// Where the nodes of one process meet.
@@ -49,6 +50,8 @@ struct State {
 #[derive(Debug, Default)]
 struct Standing {
     rev: u64,
+    /// The number of what was told last; before that, the first of all.
+    latest: u64,
     entries: BTreeMap<Arc<str>, Posted>,
     values: BTreeMap<Arc<str>, String>,
     told: VecDeque<Told>,
@@ -106,7 +109,7 @@ impl State {
 
     fn board(&mut self, topic: &Topic) -> &mut Standing {
         let rev = self.highest.max(1);
-        self.boards.entry(topic.clone()).or_insert_with(|| Standing { rev, ..Standing::default() })
+        self.boards.entry(topic.clone()).or_insert_with(|| Standing { rev, latest: rev, ..Standing::default() })
     }
 
     fn put(&mut self, entry: &Entry, node: &NodeId) {
@@ -123,6 +126,7 @@ impl State {
         let Some(Posted { node, .. }) = board.entries.remove(key) else { return };
         if board.entries.is_empty() {
             board.values.clear();
+            board.told.clear();
         }
         self.records.remove(&(topic.app_id, Arc::clone(key)));
         self.names.retain(|(app_id, _), claim| *app_id != topic.app_id || claim.key != *key);
@@ -290,8 +294,8 @@ impl Bus for LocalBus {
     async fn tell(&self, topic: &Topic, text: &str) -> Result<(u64, u64), BusError> {
         let mut state = self.hub.lock();
         let board = state.board(topic);
-        let before = board.told.back().map_or(0, |told| told.rev);
         let rev = board.rev + 1;
+        let before = std::mem::replace(&mut board.latest, rev);
         board.told.push_back(Told { rev, before, node: self.node.clone(), text: text.to_owned() });
         let bytes = |told: &VecDeque<Told>| told.iter().map(|told| told.text.len()).sum::<usize>();
         while board.told.len() > MAX_TOLD || (bytes(&board.told) > MAX_TOLD_BYTES && board.told.len() > 1) {
@@ -301,10 +305,11 @@ impl Bus for LocalBus {
         Ok((rev, before))
     }
 
-    async fn told(&self, topic: &Topic, after: u64) -> Result<Vec<Told>, BusError> {
+    async fn told(&self, topic: &Topic, after: u64) -> Result<Talk, BusError> {
         let state = self.hub.lock();
-        let told = state.boards.get(topic).into_iter().flat_map(|board| &board.told);
-        Ok(told.filter(|told| told.rev > after).cloned().collect())
+        let Some(board) = state.boards.get(topic) else { return Ok(Talk::default()) };
+        let told = board.told.iter().filter(|told| told.rev > after).cloned().collect();
+        Ok(Talk { latest: Some(board.latest), told })
     }
 
     async fn show_card(&self, card: &str) -> Result<(), BusError> {

@@ -215,17 +215,37 @@ pub enum BoardChange {
     Told {
         /// What.
         text: String,
-        /// The number of what was told before it, or 0 if that is not known.
+        /// The number of what was told before it; before that, the first of the board. 0 if that is not known.
         before: u64,
     },
 }
 
-/// What was told on a board.
+/// What was told on a board after some number.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Talk {
+    /// The number of the latest piece ever told, remembered or not; before there was one, the first of the board. None, if
+    /// the bus knows of no board.
+    pub latest: Option<u64>,
+    /// The pieces, in their order, as far as they are remembered.
+    pub told: Vec<Told>,
+}
+
+impl Talk {
+    /// Whether everything told after `number` is here.
+    pub fn is_whole_after(&self, number: u64) -> bool {
+        match self.told.iter().find(|told| told.rev > number) {
+            Some(first) => first.before <= number,
+            None => self.latest.is_some_and(|latest| latest <= number),
+        }
+    }
+}
+
+/// One piece of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
     /// The number of the piece of news.
     pub rev: u64,
-    /// The number of what was told before it, or 0 if that is not known.
+    /// The number of what was told before it; before that, the first of the board. 0 if that is not known.
     pub before: u64,
     /// Who told it.
     pub node: NodeId,
@@ -334,7 +354,7 @@ pub trait Bus: fmt::Debug + Send + Sync + 'static {
 
     /// What was told after number `after`, in its order, as far as it is remembered: [`MAX_TOLD`] pieces, and of them so
     /// many that all together have [`MAX_TOLD_BYTES`], but always the latest.
-    async fn told(&self, topic: &Topic, after: u64) -> Result<Vec<Told>, BusError>;
+    async fn told(&self, topic: &Topic, after: u64) -> Result<Talk, BusError>;
 
     /// Says of this node what others shall know of it, in place of what was said before.
     async fn show_card(&self, card: &str) -> Result<(), BusError>;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use token_gen::UnixSeconds;
 
 /// A bucket of messages, refilled each second.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     per_sec: u32,
     burst: u32,

@@ -1,6 +1,9 @@
 //! What other nodes say, taken into the rooms here.
 
-use std::{collections::HashSet, sync::atomic::Ordering};
+use std::{
+    collections::HashSet,
+    sync::{Arc, atomic::Ordering},
+};
 
 use roompass_wire::{
     ErrorCode,
@@ -41,8 +44,16 @@ impl Nodes {
     async fn hear(&self, news: BoardNews) {
         let Some(following) = self.topics().get(&news.topic).cloned() else { return };
         let mut heard = following.heard.lock().await;
+        // Read in vain before.
+        if !heard.follows {
+            // Or forgotten while we waited for it.
+            if self.topics().get(&news.topic).is_some_and(|known| Arc::ptr_eq(known, &following)) {
+                self.read_board(&news.topic, &mut heard).await;
+            }
+            return;
+        }
         // What was on the board when it was read has been taken in.
-        if !heard.follows || news.rev <= heard.rev {
+        if news.rev <= heard.rev {
             return;
         }
         if news.rev != heard.rev + 1 {
@@ -56,7 +67,7 @@ impl Nodes {
         let BoardNews { topic, rev, node, change } = news;
         match change {
             BoardChange::Told { text, before } => {
-                self.hear_told(&topic, &mut heard, &Told { rev, before, node, text });
+                self.hear_told(&topic, &mut heard, &Told { rev, before, node, text }, false);
             }
             change => self.take_in(topic.app_id, &room_id, &node, change),
         }

@@ -129,7 +129,7 @@ impl Nodes {
         };
         let departed =
             Departed { app_id, room_id, session_id, user_id: user.user_id.clone(), reason: GoneReason::Removed };
-        self.follow(&topic).await;
+        let said = self.follow(&topic).await;
         let presence = Presence {
             user,
             auth: newcomer.auth,
@@ -137,7 +137,12 @@ impl Nodes {
             room_session_id: newcomer.room_session_id,
             streams: Vec::new(),
         };
-        let here = Here { room_id: departed.room_id.clone(), presence, kept: Arc::clone(&newcomer.kept) };
+        let here = Here {
+            room_id: departed.room_id.clone(),
+            presence,
+            kept: Arc::clone(&newcomer.kept),
+            since_mark: (said > 0).then_some(said),
+        };
         let entered = self.claim_place(settings, &topic, session_id, &here).await;
         let following = self.following(&topic);
         // Nothing is said in between: what is said from here on, the newcomer hears.
@@ -152,7 +157,10 @@ impl Nodes {
             }),
         };
         let mark = (heard.said > 0).then_some(heard.said);
-        let outcome = outcome.map(|(place, snapshot)| (place, Snapshot { mark, ..snapshot }));
+        let outcome = outcome.map(|(place, snapshot)| {
+            place.begin_talk(mark);
+            (place, Snapshot { mark, ..snapshot })
+        });
         heard.entering -= 1;
         drop(heard);
         if outcome.is_err() {
@@ -217,8 +225,9 @@ impl Nodes {
         Arc::clone(self.topics().entry(topic.clone()).or_default())
     }
 
-    /// Sees to it that the room here is what it is everywhere, before somebody enters it.
-    async fn follow(&self, topic: &Topic) {
+    /// Sees to it that the room here is what it is everywhere, before somebody enters it. Says where the talk stands; 0
+    /// if that is not known.
+    async fn follow(&self, topic: &Topic) -> u64 {
         loop {
             let following = self.following(topic);
             let mut heard = following.heard.lock().await;
@@ -230,7 +239,7 @@ impl Nodes {
             if !heard.follows {
                 self.read_board(topic, &mut heard).await;
             }
-            return;
+            return heard.said;
         }
     }
 

@@ -23,6 +23,8 @@ struct Kept {
     room_id: String,
     presence: Presence,
     kept: String,
+    #[serde(default)]
+    since_mark: Option<u64>,
 }
 
 /// A stay that another node holds, or held until it died.
@@ -89,7 +91,7 @@ impl Nodes {
             Some(here) => {
                 let streams = here.presence.streams.iter().map(|stream| stream.stream_id.clone());
                 let streams: Vec<String> = streams.collect();
-                let recalled = self.recall(app_id, &room_id, &mut heard, mark).await;
+                let recalled = self.recall(&topic, &mut heard, mark, here.since_mark).await;
                 let adopted = self.rooms.adopt(app_id, session_id, (here, &recalled), outbox, self.clock.now());
                 adopted.map(|adopted| (adopted, streams))
             }
@@ -134,9 +136,10 @@ impl Nodes {
 
     /// A stay here, as the bus has it.
     pub(super) fn entry(&self, topic: &Topic, session_id: SessionId, here: &Here) -> Entry {
-        let Here { room_id, presence, kept } = here;
+        let Here { room_id, presence, kept, since_mark } = here;
         let key = session_id.to_string();
-        let kept = Kept { room_id: room_id.as_str().to_owned(), presence: presence.clone(), kept: kept.to_string() };
+        let (room_id, kept) = (room_id.as_str().to_owned(), kept.to_string());
+        let kept = Kept { room_id, presence: presence.clone(), kept, since_mark: *since_mark };
         Entry {
             topic: topic.clone(),
             name: user_name(&presence.user.user_id),
@@ -158,8 +161,8 @@ impl Nodes {
     fn open(&self, app_id: AppId, session_id: SessionId, record: &str) -> Option<Here> {
         let sealed = STANDARD_NO_PAD.decode(record).ok()?;
         let text = self.sealer.open(place(app_id, &session_id.to_string()), &sealed).ok()?;
-        let Kept { room_id, presence, kept } = serde_json::from_slice(&text).ok()?;
-        Some(Here { room_id: RoomId::new(room_id).ok()?, presence, kept: kept.into() })
+        let Kept { room_id, presence, kept, since_mark } = serde_json::from_slice(&text).ok()?;
+        Some(Here { room_id: RoomId::new(room_id).ok()?, presence, kept: kept.into(), since_mark })
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    iter,
     sync::Arc,
 };
 
@@ -46,6 +47,8 @@ pub struct Here {
     pub presence: Presence,
     /// What another node needs to go on with it.
     pub kept: Arc<str>,
+    /// Where the talk stood when it entered: of what was said before, nothing is for it. None if that is not known.
+    pub since_mark: Option<u64>,
 }
 
 impl Rooms {
@@ -192,7 +195,12 @@ impl World {
             room_session_id: room.session_id,
             streams: streams.map(|placed| placed.stream.clone()).collect(),
         };
-        Some(Here { room_id: stay.room_id.clone(), presence, kept: Arc::clone(&stay.kept) })
+        Some(Here {
+            room_id: stay.room_id.clone(),
+            presence,
+            kept: Arc::clone(&stay.kept),
+            since_mark: stay.since_mark,
+        })
     }
 
     /// Removes a stay that is elsewhere. When it ended there matters to nobody here.
@@ -230,15 +238,15 @@ impl World {
         recalled: &Recalled,
         outbox: Arc<Outbox>,
     ) -> Option<Returned> {
-        let Here { room_id, presence, kept } = here;
+        let Here { room_id, presence, kept, since_mark } = here;
         if self.stays.get(&session_id).is_none_or(|stay| stay.room_id != room_id) {
             self.come(&room_id, session_id, Whose::Ours(Arc::clone(&outbox)), &presence)?;
         }
         self.set_presence(&room_id, session_id, presence);
         let stay = self.stays.get_mut(&session_id)?;
-        (stay.kept, stay.is_away) = (kept, false);
+        (stay.kept, stay.since_mark, stay.is_away) = (kept, since_mark, false);
         let room = self.rooms.get_mut(&room_id)?;
-        outbox.come_back(room.missed(recalled, None, Some(stay.user_id.as_str())));
+        outbox.come_back(room.missed(recalled, iter::empty(), stay.user_id.as_str()));
         room.move_member(stay.joined, Whose::Ours(outbox));
         // The numbers of the other node are not ours.
         Some(Returned {
@@ -267,6 +275,7 @@ impl World {
             auth: presence.auth,
             since: UnixSeconds::new(presence.since),
             kept: "".into(),
+            since_mark: None,
             joined,
             is_away: false,
         };

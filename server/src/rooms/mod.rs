@@ -250,9 +250,21 @@ impl Place {
     }
 
     /// Notes that it has one again, whose client has heard the changes up to `seq`: those it missed are in the outbox
-    /// now, and before them what it missed of what was `recalled`. `None` if the stay was ended meanwhile.
-    pub(crate) fn come_back(&self, seq: u64, recalled: &Recalled) -> Option<Returned> {
+    /// now, among what it missed of what was `recalled`. `None` if the stay was ended meanwhile.
+    pub(crate) fn come_back(&self, seq: u64, recalled: Option<&Recalled>) -> Option<Returned> {
         lock(&self.world).come_back(self.session_id, seq, recalled)
+    }
+
+    /// Notes where the talk of the room stands as the stay enters.
+    pub(crate) fn begin_talk(&self, mark: Option<u64>) {
+        if let Some(stay) = lock(&self.world).stays.get_mut(&self.session_id) {
+            stay.since_mark = mark;
+        }
+    }
+
+    /// Where it stood then, if that is known.
+    pub(crate) fn since_mark(&self) -> Option<u64> {
+        lock(&self.world).stays.get(&self.session_id)?.since_mark
     }
 
     /// The room, unless the stay was ended a moment ago.

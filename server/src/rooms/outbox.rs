@@ -25,6 +25,9 @@ impl Default for OutboxLimits {
     }
 }
 
+/// How much of what is owed is beyond the limits.
+const MAX_OWED: usize = 1024;
+
 /// What a connection takes out of its queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -52,7 +55,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     texts: VecDeque<Queued>,
-    /// How many of them, from the front, were missed before: whoever comes back is not too slow for what came meanwhile.
+    /// How many of them are owed: whoever comes back is not too slow for what came meanwhile, nor is anybody for what the
+    /// server hears late.
     owed: usize,
     /// Of the others.
     bytes: usize,
@@ -70,26 +74,50 @@ pub(super) struct Queued {
     text: Arc<str>,
     /// A change of the room, which can be had again from the room.
     is_change: bool,
+    /// Of what was said, where rooms span nodes.
+    mark: Option<u64>,
+    /// Whether it is no fault of the reader that it waits.
+    is_owed: bool,
 }
 
 impl Queued {
     /// What can be had again from the room.
-    pub(super) fn change(text: Arc<str>) -> Self {
-        Self { text, is_change: true }
+    pub(super) fn change(text: Arc<str>, mark: Option<u64>) -> Self {
+        Self { text, is_change: true, mark, is_owed: false }
     }
 
     /// What only this session hears.
-    pub(super) fn direct(text: Arc<str>) -> Self {
-        Self { text, is_change: false }
+    pub(super) fn direct(text: Arc<str>, mark: Option<u64>) -> Self {
+        Self { text, is_change: false, mark, is_owed: false }
     }
+
+    /// What comes late, if it does.
+    pub(super) fn late(self, is_late: bool) -> Self {
+        Self { is_owed: is_late, ..self }
+    }
+}
+
+/// Puts `more` among what is `queued`: each with a mark before the first that has a higher one, or not at all if one has
+/// the same; what has none comes after all that is there.
+pub(super) fn merge(mut queued: Vec<Queued>, more: impl IntoIterator<Item = Queued>) -> Vec<Queued> {
+    for one in more {
+        if one.mark.is_none() {
+            queued.push(one);
+        } else if queued.iter().all(|known| known.mark != one.mark) {
+            let at = queued.iter().position(|known| known.mark > one.mark).unwrap_or(queued.len());
+            queued.insert(at, one);
+        }
+    }
+    queued
 }
 
 impl State {
     fn take_text(&mut self) -> Option<Arc<str>> {
-        let Queued { text, .. } = self.texts.pop_front()?;
-        match self.owed {
-            0 => self.bytes -= text.len(),
-            _ => self.owed -= 1,
+        let Queued { text, is_owed, .. } = self.texts.pop_front()?;
+        if is_owed {
+            self.owed -= 1;
+        } else {
+            self.bytes -= text.len();
         }
         if self.texts.is_empty() {
             // Most of the time nothing waits, and there may be very many sessions.
@@ -108,21 +136,23 @@ impl Outbox {
     /// Appends a change of the room. Beyond the limits the queue is emptied and from then on delivers
     /// [`Delivery::Overflow`].
     pub fn push(&self, text: Arc<str>) {
-        self.append(Queued::change(text));
+        self.append(Queued::change(text, None));
     }
 
     /// Appends what only this session hears. It waits for a session whose connection is lost, as far as there is room.
     pub fn push_direct(&self, text: Arc<str>) {
-        self.append(Queued::direct(text));
+        self.append(Queued::direct(text, None));
     }
 
-    fn append(&self, queued: Queued) {
+    pub(super) fn append(&self, mut queued: Queued) {
         let mut state = self.lock();
         if state.overflowed || state.ended.is_some() || (state.away && queued.is_change) {
             return;
         }
-        let bytes = state.bytes + queued.text.len();
-        if state.texts.len() - state.owed >= self.limits.max_messages || bytes > self.limits.max_bytes {
+        queued.is_owed &= !state.away && state.owed < MAX_OWED;
+        let bytes = state.bytes + if queued.is_owed { 0 } else { queued.text.len() };
+        let is_full = state.texts.len() - state.owed >= self.limits.max_messages || bytes > self.limits.max_bytes;
+        if is_full && !queued.is_owed {
             if state.away {
                 return;
             }
@@ -130,6 +160,7 @@ impl Outbox {
             *state = State { overflowed: true, called, ordered, ..State::default() };
         } else {
             state.bytes = bytes;
+            state.owed += usize::from(queued.is_owed);
             state.texts.push_back(queued);
         }
         drop(state);
@@ -162,17 +193,20 @@ impl Outbox {
         state.overflowed = false;
         state.texts.retain(|queued| !queued.is_change);
         state.texts.shrink_to_fit();
+        state.texts.iter_mut().for_each(|queued| queued.is_owed = false);
         state.owed = 0;
         state.bytes = state.texts.iter().map(|queued| queued.text.len()).sum();
     }
 
-    /// There is a connection again: first comes what was `missed`, then what was kept.
+    /// There is a connection again: what was `missed` comes first, and what was kept, which may be some of the same. What
+    /// was said keeps the order of its marks.
     pub(super) fn come_back(&self, missed: Vec<Queued>) {
         let mut state = self.lock();
         state.away = false;
         state.called = false;
-        state.owed += missed.len();
-        missed.into_iter().rev().for_each(|queued| state.texts.push_front(queued));
+        let kept = std::mem::take(&mut state.texts);
+        state.texts = merge(missed, kept).into_iter().map(|queued| queued.late(true)).collect();
+        (state.owed, state.bytes) = (state.texts.len(), 0);
         drop(state);
         self.filled.notify_one();
     }
@@ -274,13 +308,27 @@ mod tests {
     fn who_comes_back_is_not_too_slow_for_what_was_missed() {
         let outbox = outbox(2, 100);
         outbox.go_away();
-        outbox.come_back(["one", "two", "three"].map(|text| Queued::change(text.into())).into());
+        outbox.come_back(["one", "two", "three"].map(|text| Queued::change(text.into(), None)).into());
         outbox.push("four".into());
         outbox.push("five".into());
         for expected in ["one", "two", "three", "four", "five"] {
             assert_eq!(next(&outbox), Some(Delivery::Text(expected.into())));
         }
         ["six", "seven", "eight"].into_iter().for_each(|text| outbox.push(text.into()));
+        assert_eq!(next(&outbox), Some(Delivery::Overflow));
+    }
+
+    #[test]
+    fn nobody_is_too_slow_for_what_comes_late_within_bounds() {
+        let outbox = outbox(2, 100);
+        outbox.push("on time".into());
+        let late = |text: &str| outbox.append(Queued::change(text.into(), None).late(true));
+        (0..MAX_OWED).for_each(|_| late("late"));
+        outbox.push("on time".into());
+        let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
+        assert_eq!((heard.len(), heard.contains(&Delivery::Overflow)), (MAX_OWED + 2, false));
+        (0..MAX_OWED + 2).for_each(|_| late("late"));
+        late("too much");
         assert_eq!(next(&outbox), Some(Delivery::Overflow));
     }
 
@@ -348,9 +396,24 @@ mod tests {
         assert!(outbox.next_order().now_or_never().is_none());
         outbox.call();
         assert_eq!(outbox.next_order().now_or_never(), Some(Delivery::Called));
-        outbox.come_back(["change 1", "change 2"].map(|text| Queued::change(text.into())).into());
+        outbox.come_back(["change 1", "change 2"].map(|text| Queued::change(text.into(), None)).into());
         let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
         let expected = ["change 1", "change 2", "signal 1", "signal 2", "signal 3"];
+        assert_eq!(heard, expected.map(|text| Delivery::Text(text.into())));
+    }
+
+    #[test]
+    fn what_was_kept_comes_in_the_order_of_the_marks_and_once() {
+        let outbox = outbox(9, 100);
+        outbox.go_away();
+        for (text, mark) in [("signal 2", Some(2)), ("signal 4", Some(4)), ("without", None), ("signal 6", Some(6))] {
+            outbox.append(Queued::direct(text.into(), mark));
+        }
+        let missed = [("change 1", Some(1)), ("joined", None), ("change 3", Some(3)), ("change 5", Some(5))];
+        let missed: Vec<_> = missed.into_iter().map(|(text, mark)| Queued::change(text.into(), mark)).collect();
+        outbox.come_back(merge(missed, [Queued::direct("signal 4".into(), Some(4))]));
+        let heard: Vec<_> = std::iter::from_fn(|| next(&outbox)).collect();
+        let expected = ["change 1", "joined", "signal 2", "change 3", "signal 4", "change 5", "without", "signal 6"];
         assert_eq!(heard, expected.map(|text| Delivery::Text(text.into())));
     }
 }

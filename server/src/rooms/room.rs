@@ -14,7 +14,7 @@ use roompass_wire::{
 };
 use token_gen::{RoomId, UnixSeconds};
 
-use super::{Outbox, SessionId, talk};
+use super::{Outbox, SessionId, outbox::Queued, talk};
 use crate::bus::NodeId;
 
 /// How many changes are remembered.
@@ -239,14 +239,14 @@ impl Room {
     }
 
     fn announce(&mut self, message: &ServerMessage) {
-        self.announce_marked(message, None);
+        self.announce_marked(message, None, false);
     }
 
-    pub(super) fn announce_marked(&mut self, message: &ServerMessage, mark: Option<u64>) {
+    pub(super) fn announce_marked(&mut self, message: &ServerMessage, mark: Option<u64>, is_late: bool) {
         let text = talk::text(message);
         for member in self.members.values() {
             if let Whose::Ours(outbox) = &member.whose {
-                outbox.push(Arc::clone(&text));
+                outbox.append(Queued::change(Arc::clone(&text), mark).late(is_late));
             }
         }
         self.change_bytes += text.len();

@@ -14,8 +14,8 @@ use token_gen::{AppId, RoomId, UnixSeconds};
 
 use super::{
     Place, Rooms, lock,
-    outbox::Queued,
-    room::{Member, Room, Whose},
+    outbox::{self, Queued},
+    room::{Member, Remembered, Room, Whose},
     world::World,
 };
 
@@ -45,8 +45,17 @@ pub struct Recalled {
 impl Rooms {
     /// Says something to those it is for, as far as they are here.
     pub fn utter(&self, app_id: AppId, room_id: &RoomId, saying: &Saying, mark: Option<u64>) {
+        self.utter_when(app_id, room_id, saying, mark, false);
+    }
+
+    /// The same of what should have been said before: nobody is too slow for it.
+    pub fn utter_late(&self, app_id: AppId, room_id: &RoomId, saying: &Saying, mark: Option<u64>) {
+        self.utter_when(app_id, room_id, saying, mark, true);
+    }
+
+    fn utter_when(&self, app_id: AppId, room_id: &RoomId, saying: &Saying, mark: Option<u64>, is_late: bool) {
         let Some(world) = self.known(app_id) else { return };
-        lock(&world).utter(room_id, saying, mark);
+        lock(&world).utter(room_id, saying, mark, is_late);
     }
 }
 
@@ -77,36 +86,48 @@ impl Place {
 }
 
 impl World {
-    fn utter(&mut self, room_id: &RoomId, saying: &Saying, mark: Option<u64>) {
+    fn utter(&mut self, room_id: &RoomId, saying: &Saying, mark: Option<u64>, is_late: bool) {
         let Some(room) = self.rooms.get_mut(room_id) else { return };
-        let Some(to) = &saying.to else { return room.say(saying, mark) };
+        let Some(to) = &saying.to else { return room.say(saying, mark, is_late) };
         let text = room.signal_text(saying, mark);
         for (_, member) in to.iter().filter_map(|user_id| room.member_named(user_id)) {
             if let Member { whose: Whose::Ours(outbox), .. } = member {
-                outbox.push_direct(Arc::clone(&text));
+                outbox.append(Queued::direct(Arc::clone(&text), mark).late(is_late));
             }
         }
     }
 }
 
 impl Room {
-    fn say(&mut self, saying: &Saying, mark: Option<u64>) {
+    fn say(&mut self, saying: &Saying, mark: Option<u64>, is_late: bool) {
         self.seq += 1;
         let message = self.message(saying, mark, false);
-        self.announce_marked(&message, mark);
+        self.announce_marked(&message, mark, is_late);
     }
 
-    /// What of `recalled` somebody has missed who hears the changes from here on, and those remembered of which the
-    /// first saying has the mark `until`. Signals are for `user_id`; without one, they have been kept elsewhere.
-    pub(super) fn missed(&self, recalled: &Recalled, until: Option<u64>, user_id: Option<&str>) -> Vec<Queued> {
-        let said = recalled.said.iter().filter(|(mark, _)| until.is_none_or(|until| *mark < until));
-        let missed = said.filter_map(|(mark, saying)| match &saying.to {
-            None => Some(Queued::change(text(&self.message(saying, Some(*mark), true)))),
-            Some(to) => user_id
-                .is_some_and(|user_id| to.iter().any(|to| to == user_id))
-                .then(|| Queued::direct(self.signal_text(saying, Some(*mark)))),
-        });
-        missed.collect()
+    /// What somebody has missed who is to hear these `changes`, which are remembered, and of what was `recalled` what is
+    /// not among them: all in the order of the marks. Signals are for `user_id`.
+    pub(super) fn missed<'a>(
+        &self,
+        recalled: &Recalled,
+        changes: impl Iterator<Item = &'a Remembered> + Clone,
+        user_id: &str,
+    ) -> Vec<Queued> {
+        let until = changes.clone().find_map(|change| change.mark);
+        let (mut missed, mut signals) = (Vec::new(), Vec::new());
+        for (mark, saying) in &recalled.said {
+            match &saying.to {
+                Some(to) if to.iter().any(|to| to == user_id) => {
+                    signals.push(Queued::direct(self.signal_text(saying, Some(*mark)), Some(*mark)));
+                }
+                None if until.is_none_or(|until| *mark < until) => {
+                    missed.push(Queued::change(text(&self.message(saying, Some(*mark), true)), Some(*mark)));
+                }
+                _ => {}
+            }
+        }
+        missed.extend(changes.map(|change| Queued::change(Arc::clone(&change.text), change.mark)));
+        outbox::merge(missed, signals)
     }
 
     fn message(&self, saying: &Saying, mark: Option<u64>, missed: bool) -> ServerMessage {

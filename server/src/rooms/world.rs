@@ -11,7 +11,6 @@ use token_gen::{AppId, RoomId, StreamId, UnixSeconds, UserId};
 use super::{
     Judge, NewStream, Newcomer, Outbox, Recalled, SessionId, Snapshot,
     event::{Happening, RoomEvent, Sink, gone_by},
-    outbox::Queued,
     room::{Member, Room, Whose},
 };
 use crate::apps::{AppSettings, DuplicateLogin};
@@ -43,6 +42,8 @@ pub(super) struct Stay {
     pub(super) since: UnixSeconds,
     /// What another node needs to go on with it.
     pub(super) kept: Arc<str>,
+    /// Where the talk stood when it entered, if that is known on several nodes.
+    pub(super) since_mark: Option<u64>,
     /// The key among the members of the room.
     pub(super) joined: u64,
     /// Whether its connection is lost.
@@ -120,7 +121,8 @@ impl World {
             (joined, room.snapshot())
         };
         self.users.insert(user_id.clone(), session_id);
-        self.stays.insert(session_id, Stay { room_id, user_id, auth, since: now, kept, joined, is_away: false });
+        let (since, since_mark, is_away) = (now, None, false);
+        self.stays.insert(session_id, Stay { room_id, user_id, auth, since, kept, since_mark, joined, is_away });
         Ok(snapshot)
     }
 
@@ -199,23 +201,26 @@ impl World {
     }
 
     /// A stay has a connection again, whose client has heard the changes up to `seq`: those it missed are queued, or,
-    /// where they are not all remembered, the room as it is comes back. So is what was `recalled` of the talk, but for
-    /// what is among the changes, and but for signals: they have waited. `None` if the stay was ended meanwhile.
-    pub(super) fn come_back(&mut self, session_id: SessionId, seq: u64, recalled: &Recalled) -> Option<Returned> {
+    /// where they are not all remembered, the room as it is comes back. So is what was `recalled` of the talk, if it can
+    /// be, but for what is among the changes. `None` if the stay was ended meanwhile.
+    pub(super) fn come_back(
+        &mut self,
+        session_id: SessionId,
+        seq: u64,
+        recalled: Option<&Recalled>,
+    ) -> Option<Returned> {
         let stay = self.stays.get_mut(&session_id)?;
         stay.is_away = false;
-        let (joined, room_id) = (stay.joined, stay.room_id.clone());
-        let room = self.rooms.get(&room_id)?;
+        let (joined, stay) = (stay.joined, &*stay);
+        let room = self.rooms.get(&stay.room_id)?;
         let Member { whose: Whose::Ours(outbox), .. } = room.members.get(&joined)? else { return None };
         // What came before it joined is in no client's ears.
         let changes = if seq >= joined { room.since(seq) } else { None };
-        let first_mark = changes.clone().and_then(|mut changes| changes.find_map(|change| change.mark));
-        let mut missed = room.missed(recalled, first_mark, None);
-        let is_known = changes.is_some();
-        missed.extend(changes.into_iter().flatten().map(|change| Queued::change(Arc::clone(&change.text))));
-        outbox.come_back(missed);
-        let state = (!is_known).then(|| room.snapshot());
-        let messages_missed = state.is_some() && !recalled.is_whole;
+        let state = changes.is_none().then(|| room.snapshot());
+        // Where nothing is recalled, what was said is among the changes, or has waited.
+        let messages_missed = recalled.map_or(state.is_some(), |recalled| !recalled.is_whole);
+        let changes = changes.into_iter().flatten();
+        outbox.come_back(room.missed(recalled.unwrap_or(&Recalled::default()), changes, stay.user_id.as_str()));
         Some(Returned { room_session_id: room.session_id, seq: room.seq, state, messages_missed })
     }
 

@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{
     Answers, Board, BoardChange, BoardNews, Bus, BusError, Entered, Entry, IsAnswer, Letter, MAX_TOLD, MAX_TOLD_BYTES,
-    News, NodeId, Posted, Question, Record, RedisUrl, Tally, Terms, Told, Topic, counts::Counts, desk::Desk,
+    News, NodeId, Posted, Question, Record, RedisUrl, Talk, Tally, Terms, Told, Topic, counts::Counts, desk::Desk,
     inbox::Inbox, letters::Letters,
 };
 use crate::trust::Trust;
@@ -345,15 +345,16 @@ impl Bus for RedisBus {
         read(self.run(script!("tell"), topic.app_id, [&*topic.name, text, &most, &most_bytes]).await?)
     }
 
-    async fn told(&self, topic: &Topic, after: u64) -> Result<Vec<Told>, BusError> {
+    async fn told(&self, topic: &Topic, after: u64) -> Result<Talk, BusError> {
         let told: Vec<String> =
             read(self.run(script!("told"), topic.app_id, [&*topic.name, &after.to_string()]).await?)?;
         let number = |text: &str| text.parse().map_err(|_| BusError::Away(format!("not a number: {text}")));
+        let (latest, told) = told.split_first().ok_or_else(|| BusError::Away("not an answer".to_owned()))?;
         let told = told.chunks_exact(4).map(|told| {
             let (rev, before) = (number(&told[0])?, number(&told[1])?);
             Ok(Told { rev, before, node: NodeId::from(told[2].as_str()), text: told[3].clone() })
         });
-        told.collect()
+        Ok(Talk { latest: latest.parse().ok(), told: told.collect::<Result<_, _>>()? })
     }
 
     async fn show_card(&self, card: &str) -> Result<(), BusError> {

@@ -123,9 +123,9 @@ async fn leases_lost_with_redis_kill_nobody() {
     beats(&server, &here).await;
     beats(&server, &there).await;
     beats(&server, &there).await;
-    here.tell(&entry.topic, "alive").await.unwrap();
+    let (_, before) = here.tell(&entry.topic, "alive").await.unwrap();
     let News::Board(news) = next(&there).await else { panic!("somebody died") };
-    assert_eq!(news.change, BoardChange::Told { text: "alive".to_owned(), before: 0 });
+    assert_eq!(news.change, BoardChange::Told { text: "alive".to_owned(), before });
 }
 
 /// Waits for the next beat of `bus`.

@@ -130,6 +130,11 @@ impl Session {
         }
     }
 
+    /// Goes on with what the same client had left to say: a room more is no reason to say more.
+    pub(super) fn keep_pace_of(&mut self, earlier: &Self) {
+        (self.messages, self.signals, self.values) = (earlier.messages, earlier.signals, earlier.values);
+    }
+
     /// The room.
     pub(super) fn room_id(&self) -> &RoomId {
         &self.room_id

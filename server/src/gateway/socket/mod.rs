@@ -491,7 +491,9 @@ impl Socket {
             app_sign_proof: switch.app_sign_proof,
             sdk: stay.sdk.clone(),
         };
-        *stay = *self.login(&login).await.map_err(End::Over)?;
+        let mut entered = *self.login(&login).await.map_err(End::Over)?;
+        entered.session.keep_pace_of(&stay.session);
+        *stay = entered;
         Ok(())
     }
 

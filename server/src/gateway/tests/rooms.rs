@@ -130,6 +130,24 @@ async fn switching_rooms_leaves_one_and_enters_the_other_by_the_new_token() {
 }
 
 #[tokio::test]
+async fn whoever_switches_rooms_has_no_more_to_say_than_before() {
+    let test = TestGateway::start(settings()).await;
+    let mut alice = test.enter("alice", 600).await;
+    for sent in 0..60 {
+        let answer = alice.ask("send_signal", json!({ "user_ids": ["alice"], "text": "x" })).await;
+        assert_eq!(answer["type"], "ok", "{sent}");
+        alice.hear().await;
+    }
+    for (from, to) in [("r1", "r2"), ("r2", "r1")] {
+        let token = test.token_with("alice", to, &token_gen::Privilege::ALL, 600);
+        let switch = json!({ "from_room_id": from, "room_id": to, "token": token });
+        assert_eq!(alice.ask("switch_room", switch).await["type"], "logged_in");
+        let answer = alice.ask("send_signal", json!({ "user_ids": ["alice"], "text": "x" })).await;
+        assert_eq!(part(&answer, &["code", "reason"]), json!(["rate_limited", "signals"]));
+    }
+}
+
+#[tokio::test]
 async fn a_session_by_app_sign_switches_with_a_proof_for_the_new_room() {
     let test = TestGateway::start(settings()).await;
     let mut alice = test.connect().await;

@@ -5,15 +5,19 @@ local function app_key(kind, name) return 'roompass:' .. APP .. ':' .. kind .. '
 local function alive(node) return node == NODE or redis.call('EXISTS', 'roompass:lease:' .. node) == 1 end
 local function split(value) return value:match('^(%S+) (.*)$') end
 
--- The first change of a board gets the time for its number, so that a board that was lost goes on with higher ones.
+-- The first change of a board gets the time for its number, so that a board that was lost goes on with higher ones. Before
+-- anything is told on it, its first number stands for that of the latest.
 local function next_rev(topic)
     local key = app_key('board', topic)
     if redis.call('HEXISTS', key, '#') == 0 then
         local time = redis.call('TIME')
-        redis.call('HSET', key, '#', time[1] .. string.format('%06d', time[2]))
+        local first = time[1] .. string.format('%06d', time[2])
+        redis.call('HSET', key, '#', first)
+        redis.call('SET', app_key('latest', topic), first)
     end
     local rev = redis.call('HINCRBY', key, '#', 1)
     redis.call('PEXPIRE', key, LIFETIME)
+    redis.call('PEXPIRE', app_key('latest', topic), LIFETIME)
     return string.format('%.0f', rev)
 end
 
@@ -46,7 +50,7 @@ local function release(name, key)
 end
 
 -- What is kept for a resume and the names claimed go with the entry, unless its node has died: then they are for whoever
--- takes it over.
+-- takes it over. So does what was told, with the last one.
 local function remove(topic, key, word, keep)
     local value = redis.call('HGET', app_key('board', topic), key)
     if not value then return end
@@ -55,7 +59,10 @@ local function remove(topic, key, word, keep)
         for _, name in ipairs(redis.call('SMEMBERS', app_key('names', key))) do release(name, key) end
         redis.call('DEL', app_key('session', key), app_key('names', key))
     end
-    if redis.call('HLEN', app_key('board', topic)) == 1 then redis.call('DEL', app_key('values', topic)) end
+    if redis.call('HLEN', app_key('board', topic)) == 1 then
+        redis.call('DEL', app_key('values', topic))
+        if not keep then redis.call('DEL', app_key('told', topic)) end
+    end
     announce(topic, '-', (split(value)), key, word)
 end
 

@@ -1,5 +1,20 @@
 //! Rooms on two and three nodes, as their members hear them: on the bus within a process and on Redis.
 
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod in_process {
+            $(#[tokio::test] async fn $name() { super::$name(&super::LocalHub::default()).await; })*
+        }
+        mod on_redis {
+            $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
+                super::$name(&super::RedisServer::start()).await;
+            })*
+        }
+    };
+}
+
+mod talk;
+
 use std::time::Duration;
 
 use rand::rngs::SysRng;
@@ -202,19 +217,6 @@ async fn eventually(mut done: impl FnMut() -> bool) {
     timeout(DEADLINE, wait).await.expect("the state comes");
 }
 
-macro_rules! on_both {
-    ($($name:ident),* $(,)?) => {
-        mod in_process {
-            $(#[tokio::test] async fn $name() { super::$name(&super::LocalHub::default()).await; })*
-        }
-        mod on_redis {
-            $(#[tokio::test(flavor = "multi_thread")] async fn $name() {
-                super::$name(&super::RedisServer::start()).await;
-            })*
-        }
-    };
-}
-
 on_both!(
     a_room_is_one_room_on_all_nodes,
     a_user_id_is_had_once_on_all_nodes,
@@ -226,9 +228,6 @@ on_both!(
     nobody_else_goes_on_with_a_stay,
     apps_do_not_meet,
     a_room_that_is_left_is_forgotten_and_found_again,
-    what_is_said_and_set_is_heard_on_all_nodes_once,
-    who_goes_on_elsewhere_is_told_what_was_said_meanwhile,
-    everybody_hears_everything_in_one_order,
     what_is_asked_is_answered_by_all_who_can_read_it,
 );
 
@@ -412,114 +411,6 @@ async fn nobody_else_goes_on_with_a_stay(meeting: &impl Meeting) {
     while here.nodes.lost(settings().app_id, alice.session_id, GRACE).await.is_some() {
         assert!(start.elapsed() < DEADLINE, "whoever has left cannot be gone on with");
         tokio::task::yield_now().await;
-    }
-}
-
-async fn what_is_said_and_set_is_heard_on_all_nodes_once(meeting: &impl Meeting) {
-    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
-    let now = here.clock.now();
-    let mut alice = here.enter("alice").await;
-    let mut bob = there.enter("bob").await;
-    alice.hears(&["+bob"]).await;
-    for number in ["one", "two", "three"] {
-        here.say(&alice, number).await;
-    }
-    here.signal(&alice, "bob", "offer").await.unwrap();
-    assert_eq!(here.signal(&alice, "carol", "offer").await, Err(ErrorCode::UserNotInRoom));
-    alice.place.set_room_extra("title".to_owned(), "talk".to_owned(), now).unwrap();
-    alice.place.set_user_extra("hand".to_owned()).unwrap();
-    let said = ["alice: one", "alice: two", "alice: three"];
-    alice.hears(&said).await;
-    alice.hears(&["title=talk", "alice has hand"]).await;
-    bob.hears(&said).await;
-    bob.hears(&["alice signals offer", "title=talk", "alice has hand"]).await;
-
-    let (place, snapshot) = {
-        let third = Node::join(meeting).await;
-        let outbox = Arc::new(Outbox::new(OutboxLimits::default()));
-        let newcomer = Newcomer {
-            session_id: SessionId::new([9; 16]),
-            room_id: RoomId::new("r").unwrap(),
-            user_id: UserId::new("carol").unwrap(),
-            user_name: UserName::new("carol").unwrap(),
-            room_session_id: 8,
-            metadata: Some("seat 7".to_owned()),
-            auth: AuthKind::Token,
-            kept: "".into(),
-            outbox,
-        };
-        third.nodes.enter(&settings(), newcomer, now).await.unwrap()
-    };
-    assert_eq!(snapshot.room_session_id, 7, "a room has one life on all nodes");
-    assert_eq!(snapshot.extra[0].value, "talk");
-    let alice_here = snapshot.users.iter().find(|user| user.user_id == "alice").unwrap();
-    assert_eq!(alice_here.extra.as_deref(), Some("hand"));
-    alice.hears(&["+carol"]).await;
-    drop(place);
-}
-
-async fn who_goes_on_elsewhere_is_told_what_was_said_meanwhile(meeting: &impl Meeting) {
-    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
-    let mut bob = there.enter("bob").await;
-    there.say(&bob, "before she came").await;
-    let mut alice = here.enter("alice").await;
-    bob.hears(&["bob: before she came", "+alice"]).await;
-    there.say(&bob, "heard").await;
-    alice.hears(&["bob: heard"]).await;
-    // What comes now her client does not hear: its connection is broken, and then its node.
-    there.say(&bob, "one").await;
-    here.say(&alice, "two").await;
-    there.signal(&bob, "alice", "offer").await.unwrap();
-    there.signal(&bob, "bob", "a note").await.unwrap();
-    here.die().await;
-    there.say(&bob, "three").await;
-    let mut moved = there.resume(&alice).await.unwrap();
-    there.say(&bob, "four").await;
-    moved.hears(&["bob: one", "alice: two", "bob signals offer", "bob: three", "bob: four"]).await;
-    assert!(!moved.missed_some);
-    let mut all = Vec::new();
-    while !all.contains(&"bob: four".to_owned()) {
-        let heard = bob.hear().await;
-        all.extend((!heard.starts_with(['+', '-'])).then_some(heard));
-    }
-    assert_eq!(all, ["bob: heard", "bob: one", "alice: two", "bob signals a note", "bob: three", "bob: four"]);
-
-    // Whose client is lost before it has heard that is told again, on the same node too.
-    moved.place.go_away();
-    let returned = there.nodes.come_back(&moved.place, moved.seq, alice.mark).await.unwrap();
-    assert_eq!((returned.messages_missed, returned.state), (false, None));
-    moved.mark = alice.mark;
-    moved.hears(&["bob: one", "alice: two", "bob: three", "bob: four"]).await;
-
-    // More than anybody remembers.
-    for number in 0..=crate::bus::MAX_TOLD {
-        there.say(&bob, &number.to_string()).await;
-    }
-    let third = Node::join(meeting).await;
-    let late = third.resume(&moved).await.unwrap();
-    assert!(late.missed_some);
-}
-
-async fn everybody_hears_everything_in_one_order(meeting: &impl Meeting) {
-    const EACH: usize = 20;
-    let (here, there) = (Node::join(meeting).await, Node::join(meeting).await);
-    let (mut alice, mut bob) = (here.enter("alice").await, there.enter("bob").await);
-    alice.hears(&["+bob"]).await;
-    let talk = async |node: &Node, guest: &Guest| {
-        for number in 0..EACH {
-            node.say(guest, &number.to_string()).await;
-        }
-    };
-    tokio::join!(talk(&here, &alice), talk(&there, &bob));
-    let (mut with_alice, mut with_bob) = (Vec::new(), Vec::new());
-    for _ in 0..2 * EACH {
-        with_alice.push(alice.hear().await);
-        with_bob.push(bob.hear().await);
-    }
-    assert_eq!(with_alice, with_bob);
-    for who in ["alice", "bob"] {
-        let said: Vec<String> = with_alice.iter().filter(|said| said.starts_with(who)).cloned().collect();
-        assert_eq!(said, (0..EACH).map(|number| format!("{who}: {number}")).collect::<Vec<_>>());
     }
 }
 
