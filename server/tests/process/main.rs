@@ -10,6 +10,7 @@ mod deploy;
 mod descriptors;
 mod dev;
 mod harness;
+mod idle;
 #[path = "../support/kept.rs"]
 mod kept;
 mod nonces;
