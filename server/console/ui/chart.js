@@ -17,8 +17,6 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
   const area = useRef();
   const [over, setOver] = useState();
   const theme = useTheme();
-  const pick = useRef(onPick);
-  pick.current = onPick;
   const drawn = useRef();
   const told = named ? series : series.filter(({ values }) => over !== undefined && values[over]);
   const isEmpty = !at.length || series.every(({ values }) => values.every((value) => !value));
@@ -30,7 +28,6 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
     if (document.activeElement === place && over !== undefined) mark(plot, over);
     plot.over.addEventListener("mouseleave", () => setOver(undefined));
     plot.over.addEventListener("mousemove", () => setOver(plot.cursor.idx ?? undefined));
-    plot.over.addEventListener("click", () => plot.cursor.idx !== null && plot.cursor.idx !== undefined && pick.current?.(plot.cursor.idx));
     const resized = new ResizeObserver(() => plot.setSize({ width: place.clientWidth, height }));
     resized.observe(place);
     return () => {
@@ -51,10 +48,17 @@ export function Chart({ at, series, bars, show = String, onPick, summary, height
     else return;
     event.preventDefault();
   };
+  // The place stays while the chart in it is drawn anew, be that under a mouse at rest or amid a click.
+  const clicked = ({ clientX, clientY }) => {
+    const plot = drawn.current;
+    if (!plot || !onPick) return;
+    const { left, right, top, bottom } = plot.over.getBoundingClientRect();
+    if (clientX >= left && clientX <= right && clientY >= top && clientY <= bottom) onPick(plot.posToIdx(clientX - left));
+  };
   // A chart is a scale that one can move along; what is found there is said.
   const scale = isEmpty
     ? { role: "img" }
-    : { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": at.length - 1, "aria-valuenow": over ?? at.length - 1, "aria-valuetext": at[over] === undefined ? "the arrow keys go along it" : said(at[over], series, over, show), onKeyDown: keyed, onBlur: () => setOver(undefined) };
+    : { role: "slider", tabindex: 0, "aria-valuemin": 0, "aria-valuemax": at.length - 1, "aria-valuenow": over ?? at.length - 1, "aria-valuetext": at[over] === undefined ? "the arrow keys go along it" : said(at[over], series, over, show), onKeyDown: keyed, onClick: clicked, onBlur: () => setOver(undefined) };
   return html`<figure class="chart">
     <div class="plot" ref=${area} aria-label=${summary} ...${scale}>${isEmpty && html`<p class="nothing soft">${empty}</p>`}</div>
     <figcaption class="readout" aria-hidden="true">
