@@ -6,7 +6,7 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
     time::{Duration, Instant},
 };
 
@@ -21,12 +21,33 @@ pub(crate) const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) const APP: u32 = 77;
 const MASTER_KEY: &str = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
 
+/// Media is held to parts of a second, so what forwards it has the machine to itself.
+static MACHINE: RwLock<()> = RwLock::new(());
+
+#[expect(dead_code, reason = "holding it is what it is for")]
+enum Place {
+    Shared(RwLockReadGuard<'static, ()>),
+    Alone(RwLockWriteGuard<'static, ()>),
+}
+
+impl Place {
+    fn shared() -> Self {
+        Self::Shared(MACHINE.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn alone() -> Self {
+        Self::Alone(MACHINE.write().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
 /// One installation and its nodes.
 pub(crate) struct Cluster {
     directory: tempfile::TempDir,
     pub(crate) redis: Redis,
     backend_key: String,
     pub(crate) nodes: Vec<Node>,
+    /// The last to go, after the nodes.
+    _place: Place,
 }
 
 /// A server process; killed when dropped.
@@ -39,15 +60,15 @@ pub(crate) struct Node {
 impl Cluster {
     /// So many nodes, and app 77 with these settings.
     pub(crate) fn start(nodes: usize, settings: &[&str]) -> Self {
-        Self::start_with(nodes, settings, "")
+        Self::start_with(Place::shared(), nodes, settings, "")
     }
 
     /// So many nodes, which forward media over loopback, and app 77.
     pub(crate) fn start_with_media(nodes: usize) -> Self {
-        Self::start_with(nodes, &[], "[media]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n")
+        Self::start_with(Place::alone(), nodes, &[], "[media]\nlisten = \"127.0.0.1:0\"\nworkers = 1\n")
     }
 
-    fn start_with(nodes: usize, settings: &[&str], more: &str) -> Self {
+    fn start_with(place: Place, nodes: usize, settings: &[&str], more: &str) -> Self {
         let directory = tempfile::tempdir().expect("there is room");
         let redis = Redis::start();
         let key_file = directory.path().join("master.key");
@@ -60,7 +81,7 @@ impl Cluster {
             key_file.display(),
         );
         fs::write(directory.path().join("roompass.toml"), config).expect("it can be written");
-        let mut cluster = Self { directory, redis, backend_key: String::new(), nodes: Vec::new() };
+        let mut cluster = Self { directory, redis, backend_key: String::new(), nodes: Vec::new(), _place: place };
         cluster.operate(&["app", "create", "--name", "Shop", "--app-id", "77"]);
         if !settings.is_empty() {
             cluster.operate(&[&["app", "update", "77"], settings].concat());
@@ -95,6 +116,15 @@ impl Cluster {
         let output = command.arg("--key-file").arg(key_file).env_clear().output().expect("it starts");
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         serde_json::from_slice(&output.stdout).expect("it is JSON")
+    }
+
+    /// The same by the API, without a program that has to start first.
+    pub(crate) async fn operate_room(&self, node: usize, path: &str, body: Value) -> Value {
+        let url = format!("{}/v1/apps/{APP}{path}", self.nodes[node].url);
+        let request = reqwest::Client::new().post(url).bearer_auth(&self.backend_key).json(&body);
+        let answer = request.send().await.expect("the node answers");
+        assert_eq!(answer.status(), 200);
+        answer.json().await.expect("it is JSON")
     }
 
     /// Starts one more node.

@@ -40,7 +40,8 @@ async fn users_on_two_nodes_are_in_one_call_and_what_is_taken_away_on_either_is_
 
     // An operator stops a stream, of a session whose media another node forwards.
     let change = Instant::now();
-    assert_eq!(cluster.room(0, &["stop-stream", "carol-camera"])["session_count"], 1);
+    let stopped = cluster.operate_room(0, "/streams/stop", json!({ "stream_id": "carol-camera" })).await;
+    assert_eq!(stopped["session_count"], 1);
     alice.sees_more("bob-camera", A_WHILE).await;
     alice.went_silent("carol-camera", change);
     bob.went_silent("carol-camera", change);
@@ -49,7 +50,7 @@ async fn users_on_two_nodes_are_in_one_call_and_what_is_taken_away_on_either_is_
     // One whose media is forwarded elsewhere is put out, and goes on sending and listening.
     bob.rtc.ignore_close();
     let change = Instant::now();
-    cluster.room(0, &["kick", "bob"]);
+    cluster.operate_room(0, "/sessions/kick", json!({ "user_id": "bob" })).await;
     carol.play("alice-camera").await;
     carol.sees_more("alice-camera", A_WHILE).await;
     alice.went_silent("bob-camera", change);
@@ -58,7 +59,7 @@ async fn users_on_two_nodes_are_in_one_call_and_what_is_taken_away_on_either_is_
     // And one whose media is forwarded where it is.
     alice.rtc.ignore_close();
     let change = Instant::now();
-    cluster.room(1, &["kick", "alice"]);
+    cluster.operate_room(1, "/sessions/kick", json!({ "user_id": "alice" })).await;
     let (mut dave, mut erin) =
         (Peer::enter(&cluster, 0, "dave", "r").await, Peer::enter(&cluster, 1, "erin", "r").await);
     dave.publish("dave-camera").await;
@@ -119,7 +120,7 @@ async fn who_writes_to_redis_brings_nobody_back_and_disturbs_nobody() {
     }
     bob.rtc.ignore_close();
     let change = Instant::now();
-    cluster.room(1, &["kick", "bob"]);
+    cluster.operate_room(1, "/sessions/kick", json!({ "user_id": "bob" })).await;
     let letters = wiretap.letters();
     assert!(letters.len() > 4, "{}", letters.len());
     for (_, text) in &letters {
@@ -170,7 +171,8 @@ async fn when_the_node_that_forwards_a_room_is_killed_the_others_go_on_within_te
     again.publish("first-camera").await;
     bob.sees("first-camera").await;
     // What is taken away now is so on the node that took the room.
-    cluster.room(1, &["kick", "alice"]);
+    let taken = cluster.operate_room(1, "/sessions/kick", json!({ "user_id": "alice" })).await;
+    assert_eq!(taken["session_ids"].as_array().map(Vec::len), Some(1), "{taken}");
     // The one that has died is waited for before anybody is told.
     let change = Instant::now();
     bob.sees_more("first-camera", A_WHILE).await;
