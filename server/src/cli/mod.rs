@@ -11,6 +11,7 @@ mod key;
 mod master_key;
 mod out;
 mod remote;
+mod replay;
 mod room;
 mod secret;
 mod serve;

@@ -124,7 +124,7 @@ pub(super) enum AppSignCommand {
     Reset {
         /// The app's number
         app_id: AppId,
-        /// How long old client builds may go on logging in with the present one, such as 30d; 0s ends it at once
+        /// How long old client builds may go on logging in with the present one, such as 30d; 0s ends it at once, and the one before it
         #[arg(long, value_parser = humantime::parse_duration)]
         overlap: Duration,
         #[command(flatten)]
@@ -132,11 +132,25 @@ pub(super) enum AppSignCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// End the AppSign before the present one at once: nobody logs in with it any more
+    Retire {
+        /// The app's number
+        app_id: AppId,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 impl AppSignCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let Self::Reset { app_id, overlap, out, store } = self;
+        let (app_id, overlap, out, store) = match self {
+            Self::Reset { app_id, overlap, out, store } => (app_id, overlap, out, store),
+            Self::Retire { app_id, store } => {
+                store.open().await?.admin.retire_app_sign(app_id).await?;
+                store.print(&json!({ "app_id": app_id, "retired": true }), || "ended".to_owned());
+                return Ok(());
+            }
+        };
         out.check()?;
         let reset = store.open().await?.admin.reset_app_sign(app_id, overlap).await?;
         let (app_sign, until) = (reset.app_sign.expose(), reset.previous_valid_until.get());
