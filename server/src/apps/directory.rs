@@ -68,7 +68,12 @@ struct Entry {
 
 impl Entry {
     fn new(app: ClosedApp) -> Arc<Self> {
-        Arc::new(Self { app, ready: ArcSwapOption::empty(), asked_for: AtomicBool::new(false), is_fresh: AtomicBool::new(false) })
+        Arc::new(Self {
+            app,
+            ready: ArcSwapOption::empty(),
+            asked_for: AtomicBool::new(false),
+            is_fresh: AtomicBool::new(false),
+        })
     }
 }
 

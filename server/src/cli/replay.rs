@@ -1,7 +1,10 @@
 //! What was done after a backup was made, done once more on it: from an export of the audit trail that is kept
 //! elsewhere. Only what takes away is in it, and what gives that back: secrets and keys are in no trail.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use roompass_wire::http::{AuditAction as Action, AuditRecord, AuditResult, Roles};
 use serde::Serialize;
@@ -12,12 +15,11 @@ use super::Failure;
 use crate::{
     admin::{Rotation, SecretState, SettingsChange},
     app::Service,
-    apps::AppSettings,
     bans::Target,
     entry_id::EntryId,
     error::Error,
     keys::{Caller, Scope},
-    store::{AuditFilter, AuditWalk, Purpose},
+    store::Purpose,
 };
 
 /// What came of it.
@@ -42,11 +44,10 @@ pub(super) fn read(text: &str) -> Result<Vec<AuditRecord>, String> {
 
 /// Does once more what `records` say was done since the backup was made, in their order. Twice is once.
 pub(super) async fn replay(service: &Service, records: Vec<AuditRecord>) -> Result<Replayed, Failure> {
-    let everything = AuditFilter::default();
-    let last = service.store.audit_records(everything, AuditWalk::Back(None), 1).await.map_err(Error::from)?;
-    let since = last.first().map_or(i64::MIN, |(_, record)| record.at.get());
+    let chains = service.store.audit_chains().await.map_err(Error::from)?;
+    let known = chains.iter().map(|chain| (chain.chain, chain.last_seq)).collect();
     let mut replay = Replay { service, now: service.clock.now(), ended: BTreeSet::new(), done: Replayed::default() };
-    for record in since_then(records, since) {
+    for record in since_then(records, &known) {
         match replay.repeat(&record).await {
             Ok(Outcome::Done) => replay.done.replayed += 1,
             Ok(Outcome::Nothing) => {}
@@ -59,8 +60,14 @@ pub(super) async fn replay(service: &Service, records: Vec<AuditRecord>) -> Resu
     Ok(replay.done)
 }
 
-/// Those that were really done, and not before the backup was made.
-fn since_then(records: Vec<AuditRecord>, since: i64) -> Vec<AuditRecord> {
+/// Those that were really done, each once, and are not in the backup. `known` are the chains in its own trail, with the
+/// last number in each.
+fn since_then(records: Vec<AuditRecord>, known: &BTreeMap<i64, i64>) -> Vec<AuditRecord> {
+    let is_known = |record: &AuditRecord| {
+        let place =
+            record.record.split_once('-').and_then(|(chain, seq)| Some((chain.parse().ok()?, seq.parse().ok()?)));
+        place.is_some_and(|(chain, seq): (i64, i64)| known.get(&chain).is_some_and(|&last| seq <= last))
+    };
     let is = |record: &AuditRecord, result: AuditResult| record.result == result.as_str();
     let failed: BTreeSet<(String, String)> = records
         .iter()
@@ -70,8 +77,9 @@ fn since_then(records: Vec<AuditRecord>, since: i64) -> Vec<AuditRecord> {
     let is_void = |record: &AuditRecord| {
         record.request_id.as_ref().is_some_and(|id| failed.contains(&(id.clone(), record.action.clone())))
     };
-    let counts = |record: &AuditRecord| record.at >= since && is(record, AuditResult::Done) && !is_void(record);
-    records.into_iter().filter(counts).collect()
+    let counts = |record: &AuditRecord| is(record, AuditResult::Done) && !is_void(record) && !is_known(record);
+    let mut seen = BTreeSet::new();
+    records.into_iter().filter(|record| counts(record) && seen.insert(record.hash.clone())).collect()
 }
 
 enum Outcome {
@@ -230,10 +238,7 @@ impl Replay<'_> {
         let changes: Map<String, Value> =
             serde_json::from_str(record.details.as_deref().unwrap_or_default()).map_err(|_| unreadable())?;
         let view = self.service.admin.app(app_id).await?.ok_or(Error::AppUnknown)?;
-        let mut members: Map<String, Value> =
-            serde_json::from_str(&view.settings.to_json()).map_err(|_| unreadable())?;
-        members.extend(changes);
-        let settings: AppSettings = serde_json::from_value(Value::Object(members)).map_err(|_| unreadable())?;
+        let settings = view.settings.with(changes).map_err(|(field, reason)| Error::field(field, reason))?;
         if settings == view.settings {
             return Ok(Outcome::Nothing);
         }
@@ -254,9 +259,10 @@ fn caller(app_id: AppId, record: &AuditRecord) -> Caller {
 mod tests {
     use super::*;
 
-    fn record(at: i64, action: Action, result: AuditResult, request_id: &str) -> AuditRecord {
+    fn record(place: &str, action: Action, result: AuditResult, request_id: &str) -> AuditRecord {
         AuditRecord {
-            at,
+            record: place.to_owned(),
+            hash: place.to_owned(),
             action: action.as_str().to_owned(),
             result: result.as_str().to_owned(),
             request_id: Some(request_id.to_owned()),
@@ -265,21 +271,23 @@ mod tests {
     }
 
     #[test]
-    fn what_was_before_the_backup_or_failed_is_left_out() {
+    fn what_is_in_the_backup_or_failed_is_left_out() {
         let records = vec![
-            record(9, Action::Ban, AuditResult::Done, "early"),
-            record(10, Action::Ban, AuditResult::Done, "a"),
-            record(11, Action::RevokeKey, AuditResult::Done, "b"),
-            record(11, Action::RevokeKey, AuditResult::Failed, "b"),
-            record(12, Action::Ban, AuditResult::Refused, "c"),
+            record("1-9", Action::Ban, AuditResult::Done, "early"),
+            record("1-10", Action::Ban, AuditResult::Done, "a"),
+            record("1-10", Action::Ban, AuditResult::Done, "a"),
+            record("1-11", Action::RevokeKey, AuditResult::Done, "b"),
+            record("1-12", Action::RevokeKey, AuditResult::Failed, "b"),
+            record("1-13", Action::Ban, AuditResult::Refused, "c"),
+            record("2-1", Action::Ban, AuditResult::Done, "d"),
         ];
-        let left: Vec<_> = since_then(records, 10).into_iter().filter_map(|record| record.request_id).collect();
-        assert_eq!(left, ["a"]);
+        let left = since_then(records, &BTreeMap::from([(1, 9)])).into_iter().filter_map(|record| record.request_id);
+        assert_eq!(left.collect::<Vec<_>>(), ["a", "d"]);
     }
 
     #[test]
     fn a_line_that_is_no_record_is_named() {
-        let line = serde_json::to_string(&record(1, Action::Ban, AuditResult::Done, "a")).unwrap();
+        let line = serde_json::to_string(&record("1-1", Action::Ban, AuditResult::Done, "a")).unwrap();
         assert_eq!(read(&format!("{line}\n\n{line}\n")).unwrap().len(), 2);
         assert!(read(&format!("{line}\n{{}}\n")).unwrap_err().starts_with("line 2: "));
     }
