@@ -350,12 +350,12 @@ fn limits_are_read_again_and_an_unsound_configuration_names_its_field() {
     assert_eq!(mints(), [200; 4]);
 
     configure(
-        "[limits]\nkey_per_second = 1\nconcurrent_requests = 7\n[server]\ndrain_secs = 3\npublic_url = \"https://a.example\"\n",
+        "[limits]\nkey_per_second = 1\nconcurrent_requests = 7\nwaiting_per_source = 9\n[server]\ndrain_secs = 3\npublic_url = \"https://a.example\"\n",
     );
     let taken = reload(operator);
     assert_eq!(taken.status, 200, "{taken:?}");
-    let fields = json!(["server.drain_secs", "limits.key_per_second", "limits.concurrent_requests"]);
-    assert_eq!(taken.body["taken_up"], fields);
+    let limits = ["limits.key_per_second", "limits.concurrent_requests", "limits.waiting_per_source"];
+    assert_eq!(taken.body["taken_up"], json!([&["server.drain_secs"][..], &limits].concat()));
     assert_eq!(taken.body["need_restart"], json!(["server.public_url"]));
     server.log_line("changed, and counts after a restart: server.public_url");
     let limited = mints();
