@@ -58,12 +58,11 @@ pub(super) async fn enter(
     let begun = Instant::now();
     let span = tracing::info_span!(target: TARGET, "login", app_id = login.app_id, reason = Empty);
     let entered = try_enter(gateway, login, edge, now).instrument(span.clone()).await;
-    let (counts, token, app_sign) = (&gateway.metrics.gateway, login.token.is_some(), login.app_sign_proof.is_some());
     match &entered {
-        Ok((_, answer)) => counts.logged_in(answer.auth, begun),
+        Ok((stay, answer)) => gateway.metrics.gateway.logged_in(stay.app.app_id(), answer.auth, begun),
         Err(refusal) => {
             span.record("reason", refusal.exact);
-            counts.login_refused(token, app_sign, refusal.exact, begun);
+            count_refused(gateway, login, refusal, begun);
         }
     }
     entered
@@ -72,6 +71,13 @@ pub(super) async fn enter(
 /// Says that a login was refused before its user was known: as [`enter`] says it.
 pub(super) fn refused(
     gateway: &Gateway,
+fn count_refused(gateway: &Gateway, login: &Login, refusal: &Refusal, begun: Instant) {
+    let is_there = |&app_id: &AppId| gateway.directory.app(app_id).is_some();
+    let app_id = AppId::new(login.app_id).ok().filter(is_there);
+    let shown = (login.token.is_some(), login.app_sign_proof.is_some());
+    gateway.metrics.gateway.login_refused(app_id, shown, refusal.exact, begun);
+}
+
     login: &Login,
     address: IpAddr,
     refusal: &Refusal,
@@ -86,7 +92,7 @@ pub(super) fn refused(
     trail::refused(&gateway.audit, login, address, refusal);
     let about = About { token, ..About::default() };
     gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
-    gateway.metrics.gateway.login_refused(token.is_some(), login.app_sign_proof.is_some(), refusal.exact, begun);
+    count_refused(gateway, login, refusal, begun);
 }
 
 async fn try_enter(

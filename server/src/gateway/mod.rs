@@ -23,7 +23,7 @@ mod waiting;
 mod wheel;
 mod whip;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use roompass_wire::gateway::GATEWAY_PATH;
