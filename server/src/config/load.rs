@@ -26,7 +26,7 @@ use super::{
 use crate::{
     bus::{BusUrl, RedisUrl},
     gateway::GatewayConfig,
-    limits::{LimitSettings, Quota},
+    limits::{self, LimitSettings, Quota},
     private_file,
     sealing::MasterKey,
     store::{PostgresUrl, StoreUrl},
@@ -220,6 +220,8 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         gateway: GatewayConfig {
             // What is left is for those who are told to leave at the end.
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
+            max_waiting: limits::waiting(sections.limits.connections as usize),
+            max_waiting_per_source: sections.limits.waiting_per_source as usize,
             max_stays: sections.limits.sessions as usize,
             max_stays_per_app: sections.limits.sessions_per_app as usize,
             ..GatewayConfig::default()
@@ -295,6 +297,7 @@ fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {
         ("limits.guesses_per_minute", limits.guesses_per_minute),
         ("limits.concurrent_requests", limits.concurrent_requests),
         ("limits.connections", limits.connections),
+        ("limits.waiting_per_source", limits.waiting_per_source),
         ("limits.sessions", limits.sessions),
         ("limits.sessions_per_app", limits.sessions_per_app),
     ];
@@ -550,6 +553,7 @@ mod tests {
             (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
             (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
             (file("[limits]\nsessions_per_app = 0"), &[key], "limits.sessions_per_app: must be 1 to"),
+            (file("[limits]\nwaiting_per_source = 0"), &[key], "limits.waiting_per_source: must be 1 to"),
             (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
             (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
             (file("[media]\nlisten = \"0.0.0.0:7881\""), &[key], "media.public_addresses: is needed"),
@@ -603,6 +607,19 @@ mod tests {
             assert!(line.starts_with(expected), "expected {expected:?}, got {line:?}");
             assert!(!line.contains('\n') && !line.contains(KEY));
         }
+    }
+
+    // proves W3 (as it is configured)
+    #[test]
+    fn sockets_without_a_login_are_a_share_of_the_connections() {
+        let gateway = |limits: &str| {
+            let file = format!("[store]\nurl = \"sqlite:r.db\"\n[limits]\n{limits}");
+            load(&file, &[(MASTER_KEY_ENV, KEY)]).unwrap().gateway
+        };
+        let waiting = |limits| (gateway(limits).max_waiting, gateway(limits).max_waiting_per_source);
+        assert_eq!(waiting("connections = 100"), (50, 50));
+        assert_eq!(waiting("connections = 1200\nwaiting_per_source = 7"), (limits::waiting(1200), 7));
+        assert_eq!(waiting(""), (limits::waiting(20_000), 50));
     }
 
     #[test]

@@ -23,7 +23,7 @@ mod waiting;
 mod wheel;
 mod whip;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use roompass_wire::gateway::GATEWAY_PATH;
@@ -77,7 +77,7 @@ pub struct GatewayConfig {
     pub messages_per_sec: u32,
     /// How many at once after a silence. Default 100.
     pub message_burst: u32,
-    /// How many connections may be without a login. Default 1000.
+    /// How many connections may be without a login. Default 1000; a configured server derives it from `limits.connections`.
     pub max_waiting: usize,
     /// How many of them from one source: an IPv4 address or an IPv6 /64. Default 50.
     pub max_waiting_per_source: usize,
@@ -231,6 +231,16 @@ impl Gateway {
     pub fn occupancy(&self) -> Occupancy {
         let (rooms, streams) = self.nodes.rooms().count();
         Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
+    }
+
+    /// Lets so many connections be without a login from now on, in all and from one source.
+    pub fn allow_waiting(&self, max: usize, max_per_source: usize) {
+        self.waiting.resize(max, max_per_source);
+    }
+
+    /// How many stays there are of each app that has any.
+    pub(crate) fn sessions_by_app(&self) -> HashMap<AppId, usize> {
+        self.roll.by_app()
     }
 
     /// The same, which announces refused logins to `webhooks`.

@@ -1,6 +1,7 @@
 //! The `roompass` binary as its users meet it: processes, files, signals, raw HTTP.
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
+mod abuse;
 mod api_fuzz;
 mod audit;
 mod config;
@@ -9,6 +10,9 @@ mod crash;
 mod deploy;
 mod descriptors;
 mod dev;
+#[expect(dead_code, reason = "the tests of the gateway use all of it")]
+#[path = "../support/frames.rs"]
+mod frames;
 mod harness;
 mod idle;
 #[path = "../support/kept.rs"]
