@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::kept;
 
 /// Far beyond what anything here takes; a test that needs it has failed.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// `roompass` with an environment of its own.
 pub(crate) fn roompass<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {

@@ -3,12 +3,15 @@
 
 mod api_fuzz;
 mod audit;
+mod bad_config;
+mod bombs;
 mod config;
 mod core_dump;
 mod crash;
 mod deploy;
 mod descriptors;
 mod dev;
+mod disk;
 mod harness;
 mod idle;
 #[path = "../support/kept.rs"]
@@ -24,6 +27,7 @@ mod rooms;
 mod rotation;
 mod serve;
 mod setup;
+mod socket;
 mod tls;
 mod watching;
 mod webhooks;

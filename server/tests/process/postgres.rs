@@ -149,7 +149,7 @@ fn while_the_database_hangs_tokens_go_on_and_changes_wait() {
     }
 }
 
-// proves F14
+// proves F14 (a database that is not there)
 #[test]
 fn a_database_that_is_not_there_is_named_without_its_password() {
     let installation = Installation::on("postgres://roompass:hunter2@127.0.0.1:1/roompass");
