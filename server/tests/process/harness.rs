@@ -170,6 +170,18 @@ impl Server {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
+    /// How long its threads have been ready to run, and something else had the processors.
+    pub(crate) fn queued(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let of_thread =
+            |stat: String| stat.split_whitespace().nth(1).unwrap().parse().map(Duration::from_nanos).unwrap();
+        // One that has just ended is not there any more.
+        threads
+            .filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("schedstat")).ok())
+            .map(of_thread)
+            .sum()
+    }
+
     /// Waits for the end.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
         let end = eventually(|| self.child.try_wait().unwrap());

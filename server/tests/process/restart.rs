@@ -20,12 +20,11 @@ use crate::{
 
 const REVOCATIONS: u32 = 100_000;
 const KEYS: u32 = 10_000;
-/// What may pass from the kill until the first `/readyz` that says so, and what work it may be.
+/// What may pass from the kill until the first `/readyz` that says so, less what the new process has waited for a
+/// processor: other tests have them as well.
 const BOUND: Duration = Duration::from_secs(2);
-/// Other tests have the machine as well: one of so many kills must show the bound by the clock on the wall.
+/// The disk is theirs, too: one of so many kills must show the bound.
 const KILLS: usize = 5;
-/// What even the slowest may take in such a crowd; nothing waits for anything that long.
-const BOUND_IN_A_CROWD: Duration = Duration::from_secs(15);
 /// A tick of the processor's clock; the same on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -82,11 +81,13 @@ fn kill_and_start(installation: Installation, fill: impl FnOnce(i64)) {
         server = Server::serve(&installation.config());
         eventually(|| (server.get("/readyz").status == 200).then_some(()));
         let (waited, took) = (killed.elapsed(), TICK * u32::try_from(server.cpu_ticks()).unwrap());
+        let queued = server.queued();
         println!(
-            "ready {waited:?} after a kill, {took:?} of them work, with {REVOCATIONS} revocations and {KEYS} keys"
+            "ready {waited:?} after a kill, {took:?} of them work and {queued:?} in wait for a processor, with \
+             {REVOCATIONS} revocations and {KEYS} keys"
         );
-        assert!(took < BOUND && waited < BOUND_IN_A_CROWD, "{waited:?}, {took:?} of them work");
-        fastest = fastest.min(waited);
+        assert!(took < BOUND, "{took:?} of work");
+        fastest = fastest.min(waited.saturating_sub(queued));
         if fastest < BOUND {
             break;
         }
