@@ -1,7 +1,8 @@
-//! What an image of the process's memory holds of a secret that has ended.
+//! Images of the process's memory: that the system makes none, and what one holds of a secret that has ended.
 
 use std::{
     fs,
+    os::unix::process::ExitStatusExt,
     process::{Command, Stdio},
 };
 
@@ -45,6 +46,33 @@ fn nothing_of_an_ended_secret_is_left_in_memory() {
     post("app-sign/reset", &json!({ "overlap_secs": 0 }));
     mint();
     assert_eq!((copies(&server, SERVER_SECRET), copies(&server, APP_SIGN)), (0, 0));
+}
+
+// proves T16 (core files), C10
+#[test]
+fn a_server_that_dies_leaves_no_core_file() {
+    let (installation, _) = Installation::new().with_app();
+    let abort = |pid: u32| Command::new("kill").args(["-s", "ABRT", &pid.to_string()]).status().unwrap();
+    let allow = |pid: u32| {
+        let arguments = [format!("--pid={pid}"), "--core=unlimited:unlimited".to_owned()];
+        Command::new("prlimit").args(arguments).stderr(Stdio::null()).status().unwrap().success()
+    };
+    // Where the system makes core files at all, an ordinary program leaves one.
+    let mut ordinary = Command::new("sleep").arg("60").current_dir(installation.directory.path()).spawn().unwrap();
+    let is_allowed = allow(ordinary.id());
+    abort(ordinary.id());
+    let dumps = ordinary.wait().unwrap().core_dumped();
+    println!("an ordinary program that dies leaves a core file: {dumps}");
+
+    let mut server = Server::serve(&installation.config());
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(limit.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{limit}");
+    // And if somebody who may do that raises the limit: the process is not one that may be dumped.
+    assert_eq!(allow(server.pid()), is_allowed);
+    abort(server.pid());
+    let end = server.end();
+    assert!(end.signal().is_some() && !end.core_dumped(), "{end:?}");
 }
 
 /// How often `text` is in the memory of `server`.
