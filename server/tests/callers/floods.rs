@@ -112,7 +112,7 @@ async fn http2_floods_end_their_connection_and_cost_no_memory() {
     }
 }
 
-// proves T27 (floods of 2 s, of 60 s)
+// proves T27 (floods of 2 s in every run; one of 60 s passed)
 #[tokio::test]
 async fn floods_of_every_kind_at_once_leave_others_their_answers() {
     let _alone = MEASURED.lock().await;

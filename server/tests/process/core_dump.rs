@@ -2,13 +2,13 @@
 
 use std::{
     fs,
-    os::unix::process::ExitStatusExt,
+    os::unix::{fs::MetadataExt, process::ExitStatusExt},
     process::{Command, Stdio},
 };
 
 use serde_json::json;
 
-use crate::harness::{Installation, Server, http};
+use crate::harness::{Installation, Server, eventually, http};
 
 const SERVER_SECRET: &str = "Tq7vXc2LmZ9aKd4RfB8sWn1YpEg6UhJo";
 const APP_SIGN: &str = "c3d1a9f07e5b48260d94b7e18f3a6c25719c4e0bd8a25f36e1470c9ab35d8f62";
@@ -52,27 +52,45 @@ fn nothing_of_an_ended_secret_is_left_in_memory() {
 #[test]
 fn a_server_that_dies_leaves_no_core_file() {
     let (installation, _) = Installation::new().with_app();
-    let abort = |pid: u32| Command::new("kill").args(["-s", "ABRT", &pid.to_string()]).status().unwrap();
-    let allow = |pid: u32| {
-        let arguments = [format!("--pid={pid}"), "--core=unlimited:unlimited".to_owned()];
-        Command::new("prlimit").args(arguments).stderr(Stdio::null()).status().unwrap().success()
-    };
-    // Where the system makes core files at all, an ordinary program leaves one.
-    let mut ordinary = Command::new("sleep").arg("60").current_dir(installation.directory.path()).spawn().unwrap();
-    let is_allowed = allow(ordinary.id());
-    abort(ordinary.id());
-    let dumps = ordinary.wait().unwrap().core_dumped();
-    println!("an ordinary program that dies leaves a core file: {dumps}");
-
-    let mut server = Server::serve(&installation.config());
+    let mut server = Server::started(as_a_group_of_its_own(&installation.serve()));
     let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
     let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(limit.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{limit}");
-    // And if somebody who may do that raises the limit: the process is not one that may be dumped.
-    assert_eq!(allow(server.pid()), is_allowed);
-    abort(server.pid());
+
+    // Limits may be raised by somebody else. What the system shows of a process belongs to root where the process may
+    // not be dumped, and to whoever runs it otherwise.
+    let mut ordinary = Command::new("sleep");
+    let mut ordinary = as_a_group_of_its_own(ordinary.arg("60")).spawn().unwrap();
+    eventually(|| (owner(ordinary.id()) != 0).then_some(()));
+    ordinary.kill().unwrap();
+    ordinary.wait().unwrap();
+    assert_eq!(owner(server.pid()), 0);
+
+    server.signal("ABRT");
     let end = server.end();
     assert!(end.signal().is_some() && !end.core_dumped(), "{end:?}");
+}
+
+/// The same command, in a group that is not root's if we are root.
+fn as_a_group_of_its_own(command: &Command) -> Command {
+    if !is_root() {
+        let mut same = Command::new(command.get_program());
+        same.args(command.get_args()).env_clear();
+        return same;
+    }
+    let mut grouped = Command::new("setpriv");
+    grouped.env_clear().args(["--regid=65534", "--clear-groups"]).arg(command.get_program()).args(command.get_args());
+    grouped
+}
+
+/// To whom the system says that a process belongs: its group if we are root, else its user.
+fn owner(pid: u32) -> u32 {
+    let shown = fs::metadata(format!("/proc/{pid}/stat")).unwrap();
+    if is_root() { shown.gid() } else { shown.uid() }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// How often `text` is in the memory of `server`.

@@ -115,7 +115,7 @@ fn what_one_node_changes_another_follows_within_two_seconds() {
     assert!(again.is_active(&token));
 }
 
-// proves F1 (a hang of seconds, of five minutes)
+// proves F1 (a hang of seconds in every run; one of five minutes passed)
 #[test]
 fn while_the_database_hangs_tokens_go_on_and_changes_wait() {
     let postgres = Postgres::start("");
