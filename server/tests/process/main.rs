@@ -4,12 +4,15 @@
 mod abuse;
 mod api_fuzz;
 mod audit;
+mod bad_config;
+mod bombs;
 mod config;
 mod core_dump;
 mod crash;
 mod deploy;
 mod descriptors;
 mod dev;
+mod disk;
 #[expect(dead_code, reason = "the tests of the gateway use all of it")]
 #[path = "../support/frames.rs"]
 mod frames;
@@ -29,6 +32,7 @@ mod rooms;
 mod rotation;
 mod serve;
 mod setup;
+mod socket;
 mod tls;
 mod watching;
 mod webhooks;
