@@ -130,6 +130,8 @@ export class Media {
     const picture = kinds.includes("screen") && !kinds.includes("video") ? "screen" : "video";
     for (const track of stream.getTracks()) {
       const kind = track.kind === "audio" ? "audio" : picture;
+      // What was not published does not leave the browser, although the server would let nothing of it through.
+      if (!kinds.includes(kind)) continue;
       const layers: RTCRtpEncodingParameters[] = [
         { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
         { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
