@@ -57,7 +57,7 @@ kept("two in a call and a third who listens: all of them see and hear");
 
 // As when the node that forwarded the room has died.
 bob.hear({ type: "media_lost" });
-await until("Bob's page has made another connection", async () => (await bob.connections()) === 2);
+await until("Bob's page has made another connection", async () => (await bob.connections()).made === 2);
 await flows(ada.name, [bob]);
 await flows(bob.name, [ada, cy]);
 kept("whoever is told that the connection for media is gone makes another");

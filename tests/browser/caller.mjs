@@ -93,9 +93,12 @@ export class Caller {
     return sent(this.page);
   }
 
-  /** How many connections for media the page has made. */
+  /** How many connections for media the page has made, and how many of them are not closed. */
   connections() {
-    return this.page.evaluate(() => window.roompassTest.connections.length);
+    return this.page.evaluate(() => {
+      const { connections } = window.roompassTest;
+      return { made: connections.length, open: connections.filter(({ connectionState }) => connectionState !== "closed").length };
+    });
   }
 
   /** Takes a token that is good for `ttlSecs`, and so do all that follow. */

@@ -205,6 +205,8 @@ export class Media {
     this.reset();
     for (const [streamId, publication] of publications) this.#publishing.set(streamId, publication);
     const connection = await this.#open();
+    // Meanwhile the stay may have begun anew, with a connection of its own.
+    if (this.#connection !== connection) return;
     for (const [streamId, publication] of this.#publishing) this.#addPublication(connection, streamId, publication);
     for (const [streamId, playing] of this.#playing) this.#addPlay(connection, streamId, playing);
     await this.#negotiate();
