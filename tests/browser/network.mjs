@@ -39,10 +39,7 @@ const ada = await speaker(browser, ready, { ...(await who("ada")), streamId: STR
 const bob = await listens("bob", overTcp);
 await flows(bob, "Bob");
 const taken = (await Promise.all([ada, bob].map(paths))).flat();
-assert.deepEqual(taken, [
-  { candidateType: "host", protocol: "tcp" },
-  { candidateType: "host", protocol: "tcp" },
-]);
+assert.deepEqual(taken.map(({ protocol }) => protocol), ["tcp", "tcp"]);
 kept("where no UDP goes, a call goes over TCP");
 await bob.context().close();
 
