@@ -52,6 +52,7 @@ use token_gen::{AppId, UnixSeconds};
 use upgrade::{refusal, upgrade};
 use waiting::WaitingRoom;
 use wheel::Wheel;
+pub use whip::{Outcome as MediaOutcome, Wish as MediaWish};
 
 /// Every knob of the gateway. The defaults are good for production, but for `server_origins`.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use token_gen::{AppId, TokenId, UnixSeconds};
 use super::{Act, Who, streams};
 use crate::{
     app::Service,
+    gateway::{MediaOutcome, MediaWish},
     revocations::{Revocation, Target},
     rooms::{Found, Overview, Snapshot},
 };
@@ -60,6 +61,13 @@ pub enum Question {
         /// The stream.
         stream_id: String,
     },
+    /// Do what a WHIP or WHEP client wants of what it has made, if that is here.
+    Resource {
+        /// How the client names it.
+        media_id: String,
+        /// What it wants.
+        wish: MediaWish,
+    },
 }
 
 /// Part of a list.
@@ -104,6 +112,8 @@ pub enum Answer {
     Measures(Vec<Option<SessionMedia>>),
     /// Who publishes a stream, and in which room.
     Stream(Option<Found>),
+    /// What became of a client's wish.
+    Resource(MediaOutcome),
 }
 
 /// A room as it is now.
@@ -175,6 +185,7 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
             Answer::Measures(users.iter().map(of).collect())
         }
         Question::Stream { stream_id } => Answer::Stream(gateway.rooms().find_stream(app_id, stream_id)),
+        Question::Resource { media_id, wish } => Answer::Resource(gateway.grant(media_id, wish.clone()).await),
     }
 }
 

@@ -87,7 +87,6 @@ fn every_bad_configuration_ends_at_once_names_its_field_and_writes_nothing() {
         (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
         (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
         (file("[limits]\nsessions_per_app = 0"), &[key], "limits.sessions_per_app: must be 1 to"),
-        (file("[limits]\nsessions_per_app = 0"), &[key], "limits.sessions_per_app: must be 1 to"),
         (file("[limits]\nwaiting_per_source = 0"), &[key], "limits.waiting_per_source: must be 1 to"),
         (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
         (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
