@@ -18,6 +18,7 @@ test: setup-test fuzz-smoke ## Install what is missing, then run every test
 check: setup ## Format, lints, docs, and (when installed) dependency rules
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package roompass-sdk --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	@if command -v cargo-deny >/dev/null; then cargo test --locked --quiet --package roompass-tests --test dependencies; \
 	else echo "cargo-deny is not installed: dependencies not checked (.ci/setup test installs it)"; fi
