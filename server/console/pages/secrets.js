@@ -19,7 +19,7 @@ export default function Secrets({ app }) {
   const mayChange = can("admin", app.app_id);
   const ring = useLoad(() => get(url`/v1/apps/${app.app_id}/secrets`), [app.app_id]);
   const [rotating, setRotating] = useState(false);
-  useEvery(5_000, ring.reload);
+  useEvery(5_000, ring.follow);
   if (ring.error && !ring.value) return html`<${Failed} error=${ring.error} retry=${ring.reload} />`;
   if (!ring.value) return html`<${Loading} rows=${5} />`;
   const { secrets } = ring.value;
