@@ -74,14 +74,15 @@ function Tiles({ value: { samples, totals, present, node } }) {
     ["Tokens judged", `${rate(last("verified") + last("refused"))}/s`, `${count(shown)} since the start`],
     ["Refused", shown ? `${((100 * totals.refused) / shown).toFixed(1)} %` : "–", `${count(totals.refused)} of them`],
     ["Mint, 99 of 100 within", p99 === undefined ? "–" : micros(p99), "of the last ones"],
-    ["Users here", count(node.sessions), `in ${count(node.rooms)} rooms, ${count(node.streams)} streams`],
-    ["Revocations that hold", count(present.revocations), `${count(present.bans)} bans`],
+    ["Users here", count(node.sessions), `in ${several(node.rooms, "room")}, ${several(node.streams, "stream")}`],
+    ["Revocations that hold", count(present.revocations), several(present.bans, "ban")],
   ];
   const states = [["Store", present.store_up], ["Bus", present.bus_up], ["Audit trail", present.audit_up]];
   return html`<ul class="tiles" aria-label="Now">${tiles.map(([label, number, more]) => html`<li key=${label}><span class="label">${label}</span><b>${number}</b><span class="soft">${more}</span></li>`)}</ul>
     <p class="row" aria-label="State">${states.map(([name, isUp]) => html`<${Badge} key=${name} kind=${isUp ? "good" : "bad"}>${name} ${isUp ? "up" : "away"}<//>`)}</p>`;
 }
 
+const several = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 const micros = (time) => (time >= 1000 ? `${(time / 1000).toFixed(time >= 10_000 ? 0 : 1)} ms` : `${Math.round(time)} µs`);
 
 function Charts({ samples, range }) {
