@@ -154,7 +154,7 @@ async fn judge_and_enter(
         return Err(Refusal { code: ErrorCode::Forbidden, reason: None, exact: "origin" });
     }
     let presented = present(gateway, &app, login, &mut edge, now);
-    let app_sign = presented.app_sign.clone();
+    let app_sign = presented.app_sign;
     let admission = login::decide(app.settings(), presented)?;
     let token = admission.grant.token();
     if token.is_some_and(|token| gateway.condemned.holds(app.app_id(), token.token_id, now)) {
