@@ -79,6 +79,11 @@ const second = await replace(() => dialog.getByText("Builds with the present one
 assert.ok(second !== appSign && /^[0-9a-f]{64}$/.test(second), second);
 await main.getByText(/^The one before proves logins until/).waitFor();
 assert.deepEqual([await cameBy(appSign), await cameBy(second)], ["in", "in"]);
+assert.ok(await main.getByRole("button", { name: "Make a new AppSign" }).isDisabled(), "it was promised until its date");
+await main.getByRole("button", { name: "End it now" }).click();
+await dialog.getByRole("button", { name: "End it", exact: true }).click();
+await main.getByText(/^The one before proves logins until/).waitFor({ state: "detached" });
+assert.deepEqual([await cameBy(appSign), await cameBy(second)], ["app_sign_wrong", "in"]);
 await main.getByLabel("The present one stays good for", { exact: true }).fill("0");
 const third = await replace(async () => {
   await dialog.getByText("Every client build there is stops working").waitFor();

@@ -1,6 +1,9 @@
 //! Bytes that no honest client sends: each is refused or closed, and the server goes on.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use roompass_server::{admin::KeyKind, clock::SystemClock};
 use tokio::{
