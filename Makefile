@@ -18,6 +18,7 @@ test: setup-test fuzz-smoke ## Install what is missing, then run every test
 check: setup ## Format, lints, docs, and (when installed) dependency rules
 	cargo fmt --all -- --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --package roompass-sdk --no-default-features -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps
 	@if command -v cargo-deny >/dev/null; then cargo test --locked --quiet --package roompass-tests --test dependencies; \
 	else echo "cargo-deny is not installed: dependencies not checked (.ci/setup test installs it)"; fi
@@ -27,6 +28,7 @@ bench: setup ## Measure what is claimed to be fast, beside its yardstick; fails 
 	for bench in token-gen:token roompass-server:http roompass-server:revocations roompass-media:forward roompass-server:sockets; do \
 	    cargo bench --locked --package $${bench%:*} --bench $${bench#*:} || missed+=" $${bench#*:}"; \
 	done; \
+	echo "the console has a bench of its own: make bench-console"; \
 	[ -z "$$missed" ] || { echo "a bar was missed:$$missed" >&2; exit 1; }
 
 bench-console: setup-test ## Measure how soon each page of the console can be used, with very much of everything

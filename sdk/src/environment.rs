@@ -1,7 +1,7 @@
 //! Time and chance, as the SDK sees them. The only file that reads a clock or the system's randomness.
 //!
-//! A client never asks for the date: what matters to it is how much time has passed, and the server says what time it is.
-//! Only a backend that signs its requests needs it.
+//! What matters to a client is how much time has passed, and the server says what time it is. The date only tells it that
+//! the device slept, since time that passes meanwhile is not counted; and a backend that signs its requests needs it.
 
 use std::{
     future::Future,
@@ -35,6 +35,13 @@ pub trait Environment: Send + Sync + 'static {
 
     /// A number drawn evenly from 0 (included) to 1 (excluded), to spread clients in time.
     fn random(&self) -> f64;
+
+    /// The date as the device shows it, since some fixed moment. When it runs ahead of [`Environment::now`], the device
+    /// has slept, and the SDK looks whether the connection is still there. By default there is none: then only
+    /// [`crate::Room::check_connection`] tells it.
+    fn date(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The machine's monotonic clock and the operating system's randomness.
@@ -66,6 +73,10 @@ impl Environment for SystemEnvironment {
         Box::pin(tokio::time::sleep(at.saturating_sub(self.started.elapsed())))
     }
 
+    fn date(&self) -> Option<Duration> {
+        u64::try_from(date().get()).ok().map(Duration::from_secs)
+    }
+
     fn random(&self) -> f64 {
         // Without randomness clients still wait, all for the middle of the range.
         SysRng.try_next_u64().map_or(0.5, unit)
@@ -76,6 +87,7 @@ impl Environment for SystemEnvironment {
 #[derive(Debug)]
 pub struct ManualEnvironment {
     now: watch::Sender<Duration>,
+    slept: Mutex<Duration>,
     chance: Chance,
 }
 
@@ -89,19 +101,29 @@ enum Chance {
 impl ManualEnvironment {
     /// Starts at zero; every draw is `random`.
     pub fn new(random: f64) -> Self {
-        Self { now: watch::Sender::new(Duration::ZERO), chance: Chance::Same(random) }
+        Self::with(Chance::Same(random))
     }
 
     /// Starts at zero; draws are spread evenly, and the same for the same `seed`.
     pub fn seeded(seed: u64) -> Self {
         // The generator stays at 0 for ever, so that is no state for it.
         let state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
-        Self { now: watch::Sender::new(Duration::ZERO), chance: Chance::Drawn(Mutex::new(state)) }
+        Self::with(Chance::Drawn(Mutex::new(state)))
+    }
+
+    fn with(chance: Chance) -> Self {
+        Self { now: watch::Sender::new(Duration::ZERO), slept: Mutex::default(), chance }
     }
 
     /// Moves time forward and wakes whoever waited for that.
     pub fn advance(&self, by: Duration) {
         self.now.send_modify(|now| *now = now.saturating_add(by));
+    }
+
+    /// Moves the date forward and nothing else, as when the device sleeps.
+    pub fn sleep(&self, by: Duration) {
+        let mut slept = self.slept.lock().unwrap_or_else(PoisonError::into_inner);
+        *slept = slept.saturating_add(by);
     }
 }
 
@@ -118,6 +140,11 @@ impl Environment for ManualEnvironment {
                 std::future::pending::<()>().await;
             }
         })
+    }
+
+    fn date(&self) -> Option<Duration> {
+        let slept = *self.slept.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(self.now().saturating_add(slept))
     }
 
     fn random(&self) -> f64 {

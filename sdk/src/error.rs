@@ -139,6 +139,7 @@ impl Error {
     }
 
     /// An HTTP client's failure, without the address: addresses may carry what is nobody's business.
+    #[cfg(feature = "http")]
     pub(crate) fn http(error: reqwest::Error, limit: Duration) -> Self {
         if error.is_timeout() { Self::Timeout { after: limit } } else { Self::network(error.without_url()) }
     }

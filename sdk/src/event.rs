@@ -91,6 +91,13 @@ pub enum Event {
         /// When it expires.
         expire_at: UnixSeconds,
     },
+    /// The token that was shown did not count, and the AppSign beside it let the user in: at a login, or after a return for
+    /// which the session was not kept. Such a session has the rights of the app's AppSign sessions and is not renewed. An
+    /// app that wants none leaves, or sets [`crate::AuthMode::TokenOnly`].
+    TokenNotCounted {
+        /// Why, if the server says so.
+        code: Option<ErrorCode>,
+    },
     /// The token has expired. What runs goes on; new streams are refused until it is renewed.
     TokenExpired {
         /// When it expired.

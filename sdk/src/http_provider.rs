@@ -1,6 +1,13 @@
 //! A token provider that asks the app's own backend over HTTP. The shape of both messages is documented here.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
 
 use reqwest::{
     Method, StatusCode, Url,
@@ -18,6 +25,8 @@ use crate::{
     tls,
 };
 
+/// How often in a row the address may not be there. With the SDK's waits that is some minutes.
+const MOST_MISSING: u32 = 10;
 /// Shorter than the 10 s that the SDK gives any provider.
 const TIME_LIMIT: Duration = Duration::from_secs(9);
 
@@ -25,7 +34,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(9);
 ///
 /// `POST` sends `{"app_id":1,"user_id":"alice","room_id":"lobby","cause":"first_login"}`, `GET` the same members as
 /// query parameters; `cause` is `first_login`, `renewal`, `switch` or `relogin`. The backend decides who is asking by its own
-/// means (a cookie or a header given with [`HttpTokenProvider::header`]), never by `user_id`.
+/// means (a cookie or a header given with [`HttpTokenProvider::header`] or [`HttpTokenProvider::header_with`]), never by
+/// `user_id`.
 ///
 /// The answers it understands, up to 64 KiB and without redirects:
 ///
@@ -33,14 +43,21 @@ const TIME_LIMIT: Duration = Duration::from_secs(9);
 /// |---|---|
 /// | 200 and `{"token":"04…"}` | the token, or a Kit Token |
 /// | 200 and `{"denied":"reason"}` | denied for good |
-/// | 401, 403, 404, 410 | denied for good |
+/// | 401, 403, 410 | denied for good |
+/// | 404 | asked again later, as while the backend is being replaced; the tenth in a row is denied for good |
 /// | anything else | asked again later |
 pub struct HttpTokenProvider {
     http: reqwest::Client,
     method: Method,
     url: Url,
     headers: HeaderMap,
+    made_headers: Vec<(HeaderName, HeaderMaker)>,
+    /// How often in a row the address was not there.
+    missing: AtomicU32,
 }
+
+/// What makes the value of a header for each call.
+type HeaderMaker = Arc<dyn Fn() -> String + Send + Sync>;
 
 impl HttpTokenProvider {
     /// Asks with `POST`. Unencrypted addresses are for this machine only.
@@ -65,7 +82,8 @@ impl HttpTokenProvider {
     /// A [`crate::ErrorKind::Usage`] error when there is no certificate in it.
     pub fn tls_root_pem(self, pem: &[u8]) -> Result<Self, Error> {
         let roots = tls::roots_from_pem(pem)?;
-        Ok(Self { headers: self.headers, ..Self::new(self.method, self.url.as_str(), &roots)? })
+        let trusting = Self::new(self.method, self.url.as_str(), &roots)?;
+        Ok(Self { headers: self.headers, made_headers: self.made_headers, ..trusting })
     }
 
     /// Sends this header with every call, such as the app's own session.
@@ -73,10 +91,35 @@ impl HttpTokenProvider {
     /// # Errors
     /// A [`crate::ErrorKind::Usage`] error when HTTP does not allow the name or the value.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, Error> {
-        let name = HeaderName::try_from(name).map_err(|error| Error::config("header", error))?;
-        let mut value = HeaderValue::try_from(value).map_err(|error| Error::config("header", error))?;
-        value.set_sensitive(true);
+        let (name, value) = (header_name(name)?, header_value(value)?);
         self.headers.insert(name, value);
+        Ok(self)
+    }
+
+    /// Sends this header with every call, with the value that `value` gives just before: for a session of the app that
+    /// changes while its user is in a room. Whatever takes time, such as fetching a new session, belongs elsewhere; when
+    /// the value is not one that HTTP allows, the call counts as failed.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), roompass_sdk::Error> {
+    /// use std::sync::{Arc, RwLock};
+    ///
+    /// // The app puts the new one in whenever it has signed in again.
+    /// let session = Arc::new(RwLock::new("first".to_owned()));
+    /// let latest = Arc::clone(&session);
+    /// let provider = roompass_sdk::HttpTokenProvider::post("https://app.example.com/room-token")?
+    ///     .header_with("Authorization", move || format!("Bearer {}", latest.read().expect("nobody panics")))?;
+    /// # Ok(()) }
+    /// ```
+    ///
+    /// # Errors
+    /// A [`crate::ErrorKind::Usage`] error when HTTP does not allow the name.
+    pub fn header_with(
+        mut self,
+        name: &str,
+        value: impl Fn() -> String + Send + Sync + 'static,
+    ) -> Result<Self, Error> {
+        self.made_headers.push((header_name(name)?, Arc::new(value)));
         Ok(self)
     }
 
@@ -87,7 +130,17 @@ impl HttpTokenProvider {
         }
         check_plain(&url, false, "token provider URL")?;
         let http = http::client(url.scheme() == "https", extra_roots, TIME_LIMIT)?;
-        Ok(Self { http, method, url, headers: HeaderMap::new() })
+        let (headers, made_headers, missing) = (HeaderMap::new(), Vec::new(), AtomicU32::new(0));
+        Ok(Self { http, method, url, headers, made_headers, missing })
+    }
+
+    /// The headers of the next call.
+    fn headers(&self) -> Result<HeaderMap, Error> {
+        let mut headers = self.headers.clone();
+        for (name, value) in &self.made_headers {
+            headers.insert(name.clone(), header_value(&Zeroizing::new(value()))?);
+        }
+        Ok(headers)
     }
 
     async fn ask(&self, request: &TokenRequest) -> Result<TokenAnswer, Error> {
@@ -103,11 +156,21 @@ impl HttpTokenProvider {
         } else {
             self.http.request(self.method.clone(), url).json(request)
         };
-        let response =
-            call.headers(self.headers.clone()).send().await.map_err(|error| Error::http(error, TIME_LIMIT))?;
-        match response.status() {
+        let response = call.headers(self.headers()?).send().await.map_err(|error| Error::http(error, TIME_LIMIT))?;
+        let status = response.status();
+        let missing = match status {
+            StatusCode::NOT_FOUND => self.missing.fetch_add(1, Ordering::Relaxed) + 1,
+            _ => {
+                self.missing.store(0, Ordering::Relaxed);
+                0
+            }
+        };
+        match status {
             StatusCode::OK => {}
-            status @ (StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE) => {
+            StatusCode::NOT_FOUND if missing < MOST_MISSING => {
+                return Err(Error::Status { status: status.as_u16(), retry_after: None });
+            }
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::NOT_FOUND | StatusCode::GONE => {
                 return Ok(TokenAnswer::Denied(format!("the app's backend answered {}", status.as_u16())));
             }
             status => return Err(Error::Status { status: status.as_u16(), retry_after: None }),
@@ -119,6 +182,16 @@ impl HttpTokenProvider {
             _ => Err(Error::Protocol { what: "the app's backend answers without a token" }),
         }
     }
+}
+
+fn header_name(name: &str) -> Result<HeaderName, Error> {
+    HeaderName::try_from(name).map_err(|error| Error::config("header", error))
+}
+
+fn header_value(value: &str) -> Result<HeaderValue, Error> {
+    let mut value = HeaderValue::try_from(value).map_err(|error| Error::config("header", error))?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[derive(Deserialize)]

@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "http")]
 mod backend;
 mod backoff;
 mod client;
@@ -9,7 +10,9 @@ mod environment;
 mod error;
 mod event;
 pub mod guide;
+#[cfg(feature = "http")]
 mod http;
+#[cfg(feature = "http")]
 mod http_provider;
 mod options;
 mod pace;
@@ -23,14 +26,17 @@ mod session;
 pub mod signed;
 mod state;
 mod tls;
+mod vigil;
 pub mod webhook;
 
+#[cfg(feature = "http")]
 pub use backend::{BackendClient, BackendKey};
 pub use client::Client;
 pub use credentials::LocalUser;
 pub use environment::{Environment, ManualEnvironment, Sleep, SystemEnvironment};
 pub use error::{Error, ErrorKind, Refusal};
 pub use event::{Admission, Event, Events};
+#[cfg(feature = "http")]
 pub use http_provider::HttpTokenProvider;
 pub use options::{AuthMode, ClientBuilder};
 pub use provider::{Cause, FixedToken, TokenAnswer, TokenProvider, TokenRequest};

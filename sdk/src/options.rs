@@ -105,7 +105,8 @@ impl ClientBuilder {
         self
     }
 
-    /// How long the first login may take, calls of the token provider included. Default 30 s.
+    /// How long the first login may take, calls of the token provider included. Default 30 s. Within it a server that is
+    /// too busy and says when to come again is asked again then.
     pub fn login_timeout(mut self, timeout: Duration) -> Self {
         self.limits.login = timeout;
         self

@@ -7,17 +7,28 @@ use std::time::Duration;
 
 use crate::backoff::Backoff;
 
+/// The least time from an accepted token to the next call, but for tokens that would be over by then: those are renewed
+/// when half of their life is over.
+const LEAST_INTERVAL: Duration = Duration::from_secs(5);
 /// The least time between two calls, however short the tokens: the promise that there is no hot loop.
-pub(crate) const LEAST_INTERVAL: Duration = Duration::from_secs(5);
+const LEAST_OF_ALL: Duration = Duration::from_millis(500);
 /// Enough to fetch a token over a bad network, with a retry.
 const LEAST_LEAD: Duration = Duration::from_secs(30);
-/// The share of the lead that chance leaves.
-const LEAST_SHARE: f64 = 0.75;
+/// The share of the lead by which clients are spread.
+const SPREAD: f64 = 0.25;
 
-/// How long before its expiry a token that lives for `life` is renewed, at the earliest: 30 s or a fifth of its life,
-/// whichever is more, but never more than half of it.
+/// How long before its expiry a token that lives for `life` is renewed: 30 s or a fifth of its life, whichever is more,
+/// but never more than half of it.
 pub(crate) fn lead(life: Duration) -> Duration {
     LEAST_LEAD.max(life / 5).min(life / 2)
+}
+
+/// The lead that chance gives: the lead and up to a quarter on top, so that clients whose tokens end together do not renew
+/// together, and none is late for it. Where that would be more than half of the life, the quarter ends there instead.
+fn spread_lead(life: Duration, chance: f64) -> Duration {
+    let lead = lead(life);
+    let most = lead.mul_f64(1.0 + SPREAD).min(life / 2);
+    most.saturating_sub(lead.mul_f64(SPREAD * (1.0 - chance.clamp(0.0, 1.0))))
 }
 
 /// The plan for the token in use.
@@ -45,11 +56,11 @@ impl Renewal {
     }
 
     /// The server has accepted a token that had `life` to go when it was first seen, and has `left` now.
-    ///
-    /// Chance shortens the lead by up to a quarter, so that clients whose tokens end together do not renew together.
     pub(crate) fn accepted(&mut self, now: Duration, left: Duration, life: Duration, chance: f64) {
-        let lead = lead(life.max(left)).mul_f64(1.0 - chance.clamp(0.0, 1.0) * (1.0 - LEAST_SHARE));
-        let at = now + left.saturating_sub(lead).max(LEAST_INTERVAL);
+        let lead = spread_lead(life.max(left), chance);
+        // One that is over is no reason to hurry: nothing new starts until it is replaced, and what runs goes on.
+        let least = if left.is_zero() { LEAST_INTERVAL } else { LEAST_INTERVAL.min(left / 2).max(LEAST_OF_ALL) };
+        let at = now + left.saturating_sub(lead).max(least);
         self.step = Step::Due(at.max(self.not_before));
     }
 
@@ -62,7 +73,7 @@ impl Renewal {
     /// The server warns that `left` remains. Brings forward a plan that is later than any made for such a token; others
     /// stand, since everybody is warned at the same moment.
     pub(crate) fn warned(&mut self, now: Duration, left: Duration, chance: f64) {
-        let latest = now + left.saturating_sub(lead(left).mul_f64(LEAST_SHARE));
+        let latest = now + left.saturating_sub(spread_lead(left, 0.0));
         if let Step::Due(at) = self.step
             && at > latest
         {
@@ -145,10 +156,20 @@ mod tests {
     }
 
     #[test]
-    fn a_renewal_is_due_one_lead_before_expiry_or_a_quarter_lead_later() {
-        for (left, earliest, latest) in [(3600, 2880.0, 3060.0), (100, 70.0, 77.5), (20, 10.0, 12.5), (0, 5.0, 5.0)] {
-            assert_eq!(due_after(left, 0.0).as_secs_f64(), earliest, "left {left}");
-            assert_eq!(due_after(left, 1.0).as_secs_f64(), latest, "left {left}");
+    fn a_renewal_is_due_one_lead_before_expiry_or_a_quarter_lead_sooner_but_not_before_half_of_the_life() {
+        for (left, earliest, latest) in [
+            (3600, 2700.0, 2880.0),
+            (100, 62.5, 70.0),
+            (70, 35.0, 42.5),
+            (60, 30.0, 37.5),
+            (20, 10.0, 12.5),
+            (8, 4.0, 5.0),
+            (4, 2.0, 2.5),
+            (1, 0.5, 0.625),
+            (0, 5.0, 5.0),
+        ] {
+            assert_eq!(due_after(left, 1.0).as_secs_f64(), earliest, "left {left}");
+            assert_eq!(due_after(left, 0.0).as_secs_f64(), latest, "left {left}");
         }
     }
 
@@ -203,7 +224,7 @@ mod tests {
         renewal.accepted(secs(1), secs(20), secs(20), 0.0);
         assert_eq!(renewal.due_at(), Some(secs(32)));
         renewal.succeeded();
-        renewal.accepted(secs(1), secs(20), secs(20), 0.0);
+        renewal.accepted(secs(1), secs(20), secs(20), 1.0);
         assert_eq!(renewal.due_at(), Some(secs(11)));
         assert_eq!(renewal.failed(secs(11), 1.0), secs(1));
     }
@@ -254,9 +275,9 @@ mod tests {
         #[test]
         fn a_plan_is_never_in_the_past_and_never_before_half_of_life(left in 0u64..2_100_000, chance in 0.0..=1.0f64) {
             let due = due_after(left, chance);
-            prop_assert!(due >= LEAST_INTERVAL);
+            prop_assert!(due >= LEAST_OF_ALL);
             prop_assert!(due >= secs(left) / 2);
-            prop_assert!(left < 10 || due < secs(left));
+            prop_assert!(left == 0 || due < secs(left));
         }
 
         #[test]

@@ -2,8 +2,8 @@
 
 use std::net::IpAddr;
 
-use reqwest::Url;
 use roompass_wire::gateway::GATEWAY_PATH;
+use url::Url;
 
 use crate::error::Error;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustls::{
-    ClientConfig, RootCertStore,
+    ClientConfig,
     crypto::{CryptoProvider, aws_lc_rs},
     pki_types::{CertificateDer, pem::PemObject},
 };
@@ -35,11 +35,12 @@ pub(crate) fn trusting(extra_roots: &[CertificateDer<'static>]) -> Result<Client
 }
 
 /// The configuration for servers reached without TLS: nobody is trusted, and nothing is read from the system.
+#[cfg(feature = "http")]
 pub(crate) fn trusting_nobody() -> Result<ClientConfig, Error> {
     let config = ClientConfig::builder_with_provider(provider())
         .with_safe_default_protocol_versions()
         .map_err(|error| Error::config("TLS", error))?
-        .with_root_certificates(RootCertStore::empty())
+        .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth();
     Ok(config)
 }

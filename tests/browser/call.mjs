@@ -68,8 +68,9 @@ async function measured(streamId) {
 }
 
 await until("the server measures Bob's stream on its way in and out", async () => {
-  const { published, played } = await measured(bobs);
-  const tracks = [...published, ...played.filter(({ user_id }) => user_id === cy.userId)];
+  const { published } = await measured(bobs);
+  const receiver = (await operator.receivers(bobs)).find(({ user_id }) => user_id === cy.userId);
+  const tracks = [...published, ...(receiver?.tracks ?? [])];
   const isMeasured = ({ stats }) => stats.bitrate_bps > 0 && stats.loss !== undefined && stats.rtt_ms !== undefined;
   return tracks.length === 4 && tracks.every(isMeasured);
 });

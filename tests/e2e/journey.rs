@@ -91,7 +91,7 @@ async fn a_provider_keeps_a_room_through_many_short_tokens() {
     let room = client.login_room("r1", LocalUser::new("alice").unwrap()).await.unwrap();
     let mut events = room.events();
     for round in 1..=5 {
-        // Due 30 s before the end, or up to a quarter of that later, so that clients do not renew all at once.
+        // Due 30 s before the end, or up to a quarter of that sooner, so that clients do not renew all at once.
         world.advance(78);
         let expire_at = next_event(&mut events, |event| match event {
             Event::TokenRenewed { expire_at, .. } => Some(expire_at.get()),

@@ -10,7 +10,7 @@ use roompass_tests::{logs, program};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
 };
 
 const TOUR: &str = include_str!("../../server/src/cli/tour.sh");
@@ -96,20 +96,55 @@ async fn the_tour_of_the_readme_works_word_for_word() {
     assert!(renewing.ctrl_c().await.success());
 }
 
-/// The step that wants a terminal.
+/// The step that wants a terminal: talks, publishes, renews and leaves by what its help says.
 async fn converse(environment: &str, step: &str, folder: &Path) {
     let mut chat = Command::new("script");
     chat.args(["-qec", &format!("{environment}\nexec {step}"), "/dev/null"]).env("SHELL", "/bin/bash");
     chat.current_dir(folder).stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut chat = chat.spawn().expect("`script` gives it a terminal");
-    let mut screen = chat.stdout.take().expect("it is piped");
-    let mut keyboard = chat.stdin.take().expect("it is piped");
-    let mut shown = Vec::new();
-    while !String::from_utf8_lossy(&shown).contains("alice") {
-        assert!(screen.read_buf(&mut shown).await.expect("it can be read") > 0, "{}", String::from_utf8_lossy(&shown));
+    let (screen, keyboard) = (chat.stdout.take().expect("it is piped"), chat.stdin.take().expect("it is piped"));
+    let mut terminal = Terminal { screen, keyboard, shown: Vec::new() };
+    terminal.shows("/help lists commands").await;
+    for (typed, shown) in [
+        ("/help", "/switch ROOM"),
+        ("hello, everybody", "<alice> hello, everybody"),
+        ("/publish", "+ stream alice-camera"),
+        ("/renew", "* the token is renewed"),
+        ("/unpublish", "- stream alice-camera"),
+        ("/dance", "! /dance is unknown"),
+    ] {
+        terminal.types(typed).await;
+        terminal.shows(shown).await;
     }
-    keyboard.write_all(b"\x03").await.expect("it reads");
-    screen.read_to_end(&mut shown).await.expect("it can be read");
-    let ended = chat.wait().await.expect("it ends");
-    assert!(ended.success() && String::from_utf8_lossy(&shown).contains("left"), "{}", String::from_utf8_lossy(&shown));
+    terminal.types("/leave").await;
+    terminal.screen.read_to_end(&mut terminal.shown).await.expect("it can be read");
+    let (ended, shown) = (chat.wait().await.expect("it ends"), terminal.text());
+    assert!(ended.success() && shown.contains("left"), "{shown}");
+}
+
+/// A terminal with a program on it.
+struct Terminal {
+    screen: ChildStdout,
+    keyboard: ChildStdin,
+    /// Since something was typed last.
+    shown: Vec<u8>,
+}
+
+impl Terminal {
+    async fn types(&mut self, line: &str) {
+        self.shown.clear();
+        self.keyboard.write_all(format!("{line}\r").as_bytes()).await.expect("it reads");
+    }
+
+    /// Waits until it shows this.
+    async fn shows(&mut self, words: &str) {
+        while !self.text().contains(words) {
+            let read = self.screen.read_buf(&mut self.shown).await.expect("it can be read");
+            assert!(read > 0, "{words:?} is not shown: {}", self.text());
+        }
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.shown).into_owned()
+    }
 }

@@ -6,13 +6,21 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
-    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+    sync::{
+        Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
-use roompass_sdk::{BackendClient, BackendKey, Client, FixedToken, LocalUser, MintRequest, PrivilegeName, Room};
+use reqwest::Method;
+use roompass_sdk::{
+    BackendClient, BackendKey, Client, FixedToken, LocalUser, MintRequest, PrivilegeName, Room, TokenAnswer,
+    TokenProvider, TokenRequest,
+};
 use roompass_tests::{logs, program};
 use serde_json::Value;
+use tokio::time::MissedTickBehavior;
 
 use crate::{postgres::Server as Postgres, redis::Server as Redis};
 
@@ -86,8 +94,8 @@ impl Cluster {
         if !settings.is_empty() {
             cluster.operate(&[&["app", "update", "77"], settings].concat());
         }
-        let rights = ["--right", "mint", "--right", "read", "--right", "operate"];
-        let key = cluster.operate(&[&["key", "create", "--app-id", "77"][..], &rights].concat());
+        let rights = ["mint", "read", "operate", "revoke", "admin"].map(|right| ["--right", right]);
+        let key = cluster.operate(&[&["key", "create", "--app-id", "77"][..], rights.as_flattened()].concat());
         cluster.backend_key = key["backend_key"].as_str().expect("a string").to_owned();
         logs::note_secret(&cluster.backend_key);
         (0..nodes).for_each(|_| cluster.add_node());
@@ -120,17 +128,45 @@ impl Cluster {
 
     /// The same by the API, without a program that has to start first.
     pub(crate) async fn operate_room(&self, node: usize, path: &str, body: Value) -> Value {
+        self.ask(node, Method::POST, path, &body).await
+    }
+
+    /// What of the app one node is asked, which it must do.
+    pub(crate) async fn ask(&self, node: usize, method: Method, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.try_to_ask(node, method, path, body).await;
+        assert_eq!(status, 200, "{answer}");
+        answer
+    }
+
+    /// What it answers, and with which status.
+    pub(crate) async fn try_to_ask(&self, node: usize, method: Method, path: &str, body: &Value) -> (u16, Value) {
         let url = format!("{}/v1/apps/{APP}{path}", self.nodes[node].url);
-        let request = reqwest::Client::new().post(url).bearer_auth(&self.backend_key).json(&body);
+        let request = reqwest::Client::new().request(method, url).bearer_auth(&self.backend_key).json(body);
         let answer = request.send().await.expect("the node answers");
-        assert_eq!(answer.status(), 200);
-        answer.json().await.expect("it is JSON")
+        let status = answer.status().as_u16();
+        (status, answer.json().await.expect("it is JSON"))
     }
 
     /// Starts one more node.
     pub(crate) fn add_node(&mut self) {
+        self.add_node_at("127.0.0.1:0");
+    }
+
+    /// Starts one more node at an address.
+    pub(crate) fn add_node_at(&mut self, address: &str) {
+        let node = self.start_node(address);
+        self.nodes.push(node);
+    }
+
+    /// Starts a node that has stopped anew, where it was.
+    pub(crate) fn start_again(&mut self, node: usize) {
+        let address = self.nodes[node].url.trim_start_matches("http://").to_owned();
+        self.nodes[node] = self.start_node(&address);
+    }
+
+    fn start_node(&self, address: &str) -> Node {
         let mut command = Command::new(program("roompass"));
-        command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(self.config()).env_clear();
+        command.args(["serve", "--listen", address, "--config"]).arg(self.config()).env_clear();
         let mut whole = logs::file();
         if whole.is_some() {
             command.env("ROOMPASS_LOG_FILTER", "trace");
@@ -154,7 +190,7 @@ impl Cluster {
                 keeper.lock().expect("no keeper panics").push_str(&(line + "\n"));
             }
         });
-        self.nodes.push(Node { child, url, log });
+        Node { child, url, log }
     }
 
     /// A token for everything in `room_id`, from a node that lives.
@@ -172,17 +208,57 @@ impl Cluster {
             privileges: Some(privileges),
             ..MintRequest::default()
         };
-        let token = backend.mint(&request).await.expect("the request is good").token;
-        logs::note_secret(&token);
-        token
+        let begun = Instant::now();
+        loop {
+            match backend.mint(&request).await {
+                Ok(minted) => {
+                    logs::note_secret(&minted.token);
+                    return minted.token;
+                }
+                // A node that is too busy says when to ask again.
+                Err(error) => {
+                    assert!(error.is_retryable() && begun.elapsed() < DEADLINE, "{error}");
+                    pause(error.retry_after().unwrap_or(Duration::from_millis(100))).await;
+                }
+            }
+        }
     }
 
     /// A client that begins at node `first` and knows the others.
     pub(crate) fn client(&self, first: usize, token: &str) -> Client {
+        self.client_with(first, FixedToken::new(token))
+    }
+
+    /// The same, which gets tokens for everything from the last node, whoever its user is.
+    pub(crate) fn minting_client(&self, first: usize) -> Client {
+        let url = &self.nodes.last().expect("there is a node").url;
+        let backend = BackendClient::new(url, APP, BackendKey::new(&self.backend_key)).expect("the address is good");
+        let provider = move |request: TokenRequest| {
+            let backend = backend.clone();
+            async move {
+                let mint = MintRequest {
+                    user_id: request.user_id,
+                    room_id: Some(request.room_id),
+                    privileges: Some(vec![PrivilegeName::Login, PrivilegeName::Publish]),
+                    ..MintRequest::default()
+                };
+                match backend.mint(&mint).await {
+                    Ok(minted) => {
+                        logs::note_secret(&minted.token);
+                        TokenAnswer::Token(minted.token)
+                    }
+                    Err(_) => TokenAnswer::Retry,
+                }
+            }
+        };
+        self.client_with(first, provider)
+    }
+
+    fn client_with(&self, first: usize, provider: impl TokenProvider) -> Client {
         let mut urls = self.nodes.iter().cycle().skip(first).take(self.nodes.len()).map(|node| &node.url);
         let client = Client::builder(APP, urls.next().expect("there is a node"));
         let client = urls.fold(client, |client, url| client.fallback_url(url));
-        client.token_provider(FixedToken::new(token)).build().expect("the options are good")
+        client.token_provider(provider).build().expect("the options are good")
     }
 
     /// Enters a room, beginning at node `first`.
@@ -204,6 +280,12 @@ impl Node {
     pub(crate) fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", "TERM", &pid]).status().expect("there is kill").success());
+    }
+
+    /// The exit code, once it has ended.
+    pub(crate) fn ended(&mut self) -> Result<Option<i32>, String> {
+        let status = self.child.try_wait().expect("it is ours");
+        status.map(|status| status.code()).ok_or_else(|| "it goes on".to_owned())
     }
 
     /// Waits for the end of a node that stops.
@@ -242,6 +324,40 @@ pub(crate) async fn eventually(what: &str, mut state: impl FnMut() -> Result<(),
         }
         // States of three hundred clients are worth a look some times a second, not all of it.
         pause(Duration::from_millis(20)).await;
+    }
+}
+
+/// How late this process is while it listens: what waits because others have the processor is nobody's fault here.
+pub(crate) struct Lateness {
+    micros: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Lateness {
+    /// Counts from now on.
+    pub(crate) fn start() -> Self {
+        let micros = Arc::<AtomicU64>::default();
+        let counter = Arc::clone(&micros);
+        let task = tokio::spawn(async move {
+            let mut looks = tokio::time::interval(Duration::from_millis(50));
+            looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                let late = looks.tick().await.elapsed();
+                counter.fetch_add(u64::try_from(late.as_micros()).unwrap_or(u64::MAX), Ordering::Relaxed);
+            }
+        });
+        Self { micros, task }
+    }
+
+    /// How late everything was in all.
+    pub(crate) fn so_far(&self) -> Duration {
+        Duration::from_micros(self.micros.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Lateness {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

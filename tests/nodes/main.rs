@@ -10,6 +10,8 @@ mod client;
 mod cluster;
 mod crash;
 mod drain;
+mod guests;
+mod listener;
 mod media;
 mod observer;
 mod outage;
@@ -20,4 +22,7 @@ mod postgres;
 #[expect(dead_code, reason = "the tests of the server do more with it")]
 #[path = "../../server/tests/support/redis.rs"]
 mod redis;
+mod rolling;
+mod shut_out;
+mod talk;
 mod wiretap;

@@ -90,6 +90,27 @@ impl Peer {
         found.await.unwrap_or_else(|_| panic!("nothing is heard of {what}"))
     }
 
+    /// Waits for the end of the connection, and says what was heard last.
+    pub(crate) async fn ends(mut self) -> Value {
+        let mut last = Value::Null;
+        let ends = timeout(DEADLINE, async {
+            while let Some(heard) = self.heard.recv().await {
+                last = heard;
+            }
+        });
+        ends.await.expect("the connection ends");
+        last
+    }
+
+    /// Whether it was told by now, since it last listened.
+    pub(crate) fn was_told(&mut self, kind: &str) -> bool {
+        let mut was_told = false;
+        while let Ok(heard) = self.heard.try_recv() {
+            was_told |= heard["type"] == kind;
+        }
+        was_told
+    }
+
     /// Offers media lines, whatever was granted.
     pub(crate) async fn negotiate(&mut self, lines: &[Line]) -> Value {
         self.lines.extend_from_slice(lines);

@@ -45,6 +45,7 @@ pub(crate) fn lines(event: Event) -> Vec<String> {
         }
         Event::StateChanged { room_id, state: present } => vec![format!("* {room_id}: {}", state(&present))],
         Event::LoggedIn(admission) => vec![format!("* let in by {}", admission.auth.as_str())],
+        Event::TokenNotCounted { code } => vec![format!("! the token did not count ({code:?}), the AppSign did")],
         Event::TokenRenewed { .. } => vec!["* the token is renewed".to_owned()],
         Event::RenewalFailed { error, retry_in } => vec![format!("! no new token: {error}; again in {retry_in:?}")],
         Event::TokenExpired { .. } => vec!["! the token has expired: nothing new can be started".to_owned()],

@@ -40,6 +40,7 @@ use crate::{
     room::{Ends, Picture, Room},
     server_url::ServerUrl,
     state::{Kick, RoomState},
+    vigil::Vigil,
 };
 pub(crate) use wish::{Reply, Request, Switch, Wish};
 
@@ -71,6 +72,7 @@ pub(crate) async fn log_in(
         token_refused: false,
         token_is_fresh: false,
         server_time: None,
+        vigil: Vigil::default(),
         renewal: Renewal::idle(),
         reconnects: Backoff::for_connection(),
         place: None,
@@ -103,6 +105,7 @@ struct Session {
     /// The token came from the provider since the connection was last lost.
     token_is_fresh: bool,
     server_time: Option<ServerTime>,
+    vigil: Vigil,
     renewal: Renewal,
     reconnects: Backoff,
     place: Option<Place>,
@@ -207,8 +210,11 @@ impl Session {
         }
     }
 
-    /// Tries until there is an answer that another token or server would not change. The caller limits the time.
+    /// Tries until there is an answer that another token, another server or a little patience would not change. A server
+    /// that says when to come again is asked again then, if that is still within the time for the login, to which the
+    /// caller keeps.
     async fn enter_first(&mut self) -> Result<Entered, Error> {
+        let give_up_at = self.now() + self.options.limits.login;
         if self.mode != AuthMode::AppSign && self.token.is_none() && self.options.provider.is_none() {
             return Err(Error::TokenRequired);
         }
@@ -221,6 +227,17 @@ impl Session {
                     tracing::info!(server = self.server().origin(), %error, "trying the next server");
                     others -= 1;
                     self.try_next_server();
+                }
+                Err(error) if error.is_retryable() && error.retry_after().is_some() => {
+                    let asked = error.retry_after().unwrap_or_default();
+                    let chance = self.chance();
+                    let retry_at = self.now() + self.reconnects.next_after(asked, chance);
+                    if retry_at >= give_up_at {
+                        return Err(error);
+                    }
+                    tracing::info!(%error, ?asked, "the server asks to come again later");
+                    self.options.environment.sleep_until(retry_at).await;
+                    others = self.options.servers.len() - 1;
                 }
                 result => return result,
             }

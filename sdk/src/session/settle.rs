@@ -1,6 +1,6 @@
 //! Taking over what the server says when the user is in: the room, the rights, the token's end, what is still to do.
 
-use roompass_wire::gateway::{self, LoggedIn, Resumed};
+use roompass_wire::gateway::{self, AuthKind, LoggedIn, Resumed};
 use std::time::Duration;
 use token_gen::UnixSeconds;
 use zeroize::Zeroizing;
@@ -9,6 +9,7 @@ use super::{Place, Request, Session, Welcome, Wish};
 use crate::{
     credentials::RoomToken,
     event::{Admission, Event},
+    options::AuthMode,
     state::RoomState,
 };
 
@@ -44,7 +45,10 @@ impl Session {
             picture.roster.replace(seq, gateway::RoomState { users, streams, room_extra })
         };
         self.enter_state(state);
+        let not_counted = (self.mode == AuthMode::TokenPreferred && admission.auth == AuthKind::AppSign)
+            .then_some(Event::TokenNotCounted { code: admission.other_credential });
         self.tell(Event::LoggedIn(admission));
+        not_counted.into_iter().for_each(|event| self.tell(event));
         roster_events.into_iter().for_each(|event| self.tell(event));
         if messages_missed {
             self.tell(Event::MessagesMissed);

@@ -6,7 +6,10 @@ use roompass_wire::{ErrorCode, gateway::ErrorMessage};
 use tokio::sync::mpsc;
 
 use super::{End, Request, Session, Switch, Wish, entry::Asking};
-use crate::{connection::Connection, credentials::RoomToken, error::Error, event::Event, pace::Pace, provider::Cause};
+use crate::{
+    connection::Connection, credentials::RoomToken, error::Error, event::Event, pace::Pace, provider::Cause,
+    vigil::Vigil,
+};
 
 /// How long the server may take to answer a ping.
 const PONG_LIMIT: Duration = Duration::from_secs(15);
@@ -94,6 +97,8 @@ impl Session {
             moving: None,
             leaving: false,
         };
+        self.vigil = Vigil::default();
+        self.look_for_sleep();
         let outcome = match self.converse(&mut visit, requests, to_do).await {
             Ok(end) => Ok(end),
             // Who is leaving anyway does not come back to say so.
@@ -223,7 +228,20 @@ impl Session {
         answer_by.chain(self.renewal.due_at()).chain(moving).chain(paced).fold(silence, Duration::min)
     }
 
+    /// Whether the device has slept since this was asked last.
+    fn look_for_sleep(&mut self) -> bool {
+        let (now, date) = (self.now(), self.options.environment.date());
+        let slept = self.vigil.look(now, date);
+        if let Some(slept) = slept {
+            tracing::info!(?slept, "the device slept; looking whether the connection is still there");
+        }
+        slept.is_some()
+    }
+
     async fn wake(&mut self, visit: &mut Visit) -> Result<(), Loss> {
+        if self.look_for_sleep() {
+            self.send(visit, Request::own(Wish::Check)).await?;
+        }
         let now = self.now();
         if visit.pending.iter().any(|pending| pending.answer_by <= now) {
             return Err(Error::Timeout { after: self.options.limits.request }.into());

@@ -1,5 +1,10 @@
 //! The HTTP calls: minting as a backend, and asking an app's backend for tokens.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use roompass_sdk::{
     BackendClient, BackendKey, Cause, ErrorCode, ErrorKind, HttpTokenProvider, MintRequest, TokenAnswer, TokenProvider,
     TokenRequest,
@@ -156,4 +161,48 @@ async fn an_apps_backend_can_give_deny_and_fail() {
     for url in ["ftp://127.0.0.1/", "http://rtc.example.com/", "token"] {
         assert!(HttpTokenProvider::post(url).is_err(), "{url}");
     }
+}
+
+#[tokio::test]
+async fn a_header_that_changes_is_asked_for_before_each_call() {
+    let (listener, url) = server().await;
+    let calls = Arc::new(AtomicU32::new(0));
+    let counted = Arc::clone(&calls);
+    let provider = HttpTokenProvider::post(&url).unwrap().header_with("Authorization", move || {
+        match counted.fetch_add(1, Ordering::Relaxed) {
+            2 => "no\nheader".to_owned(),
+            number => format!("Bearer session-{number}"),
+        }
+    });
+    let provider = provider.unwrap();
+    let request = captured_request().await;
+    for session in ["session-0", "session-1"] {
+        let answer = answer_once(&listener, "200 OK", "", r#"{"token":"04abc"}"#);
+        let (given, asked) = tokio::join!(provider.token(request.clone()), answer);
+        assert_eq!(given, TokenAnswer::Token("04abc".into()));
+        assert!(asked.contains(&format!("authorization: Bearer {session}\r\n")), "{asked}");
+    }
+    assert_eq!(soon(provider.token(request)).await, TokenAnswer::Retry, "what is no header is not sent");
+    assert_eq!(calls.load(Ordering::Relaxed), 3);
+    assert!(!format!("{provider:?}").contains("session"), "{provider:?}");
+    assert!(HttpTokenProvider::post(&url).unwrap().header_with("no header", String::new).is_err());
+}
+
+#[tokio::test]
+async fn a_backend_that_is_not_there_is_waited_for_but_not_for_ever() {
+    let (listener, url) = server().await;
+    let provider = HttpTokenProvider::post(&url).unwrap();
+    let request = captured_request().await;
+    let ask = async |status: &str| {
+        let answer = answer_once(&listener, status, "", r#"{"token":"04abc"}"#);
+        tokio::join!(provider.token(request.clone()), answer).0
+    };
+    for _ in 0..9 {
+        assert_eq!(ask("404 X").await, TokenAnswer::Retry);
+    }
+    assert_eq!(ask("200 OK").await, TokenAnswer::Token("04abc".into()), "and then it counts from the beginning");
+    for _ in 0..9 {
+        assert_eq!(ask("404 X").await, TokenAnswer::Retry);
+    }
+    assert_eq!(ask("404 X").await, TokenAnswer::Denied("the app's backend answered 404".into()));
 }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use roompass_sdk::{
-    AppSign, AuthKind, AuthMode, Cause, Error, ErrorCode, ErrorKind, RoomState, TokenAnswer, TokenRequest,
+    AppSign, AuthKind, AuthMode, Cause, Error, ErrorCode, ErrorKind, Event, RoomState, TokenAnswer, TokenRequest,
 };
 use roompass_wire::gateway::LoggedIn;
 
@@ -51,8 +51,36 @@ async fn how_the_server_let_the_user_in_is_told() {
     };
     let old = token(SERVER_TIME - 5);
     let (room, _talk) = tokio::join!(client.login_room_with_token("lobby", alice(), &old), serve);
-    let admission = room.unwrap().admission();
+    let room = room.unwrap();
+    let admission = room.admission();
     assert_eq!((admission.auth, admission.other_credential), (AuthKind::AppSign, Some(ErrorCode::TokenExpired)));
+    let mut events = room.events();
+    let not_counted = event(&mut events, |event| match event {
+        Event::TokenNotCounted { code } => Some(code),
+        _ => None,
+    });
+    assert_eq!(not_counted.await, Some(ErrorCode::TokenExpired));
+}
+
+// proves T47 (a return by AppSign does not pass unnoticed)
+#[tokio::test]
+async fn a_return_that_the_app_sign_opened_although_there_is_a_provider_is_told() {
+    let peer = Peer::start().await;
+    let provider = |_: TokenRequest| async { TokenAnswer::Token(token(SERVER_TIME + 3600)) };
+    let client = peer.client().app_sign(app_sign()).token_provider(provider).build().unwrap();
+    let (room, talk) = peer.admit(&client, 3600).await;
+    let mut events = room.events();
+    drop(talk);
+    let_it_try(&room, &peer).await;
+    let (mut talk, login) = peer.greet().await;
+    assert!(login.token.is_some(), "nothing is left out by itself");
+    let other_credential = Some(ErrorCode::TokenInvalid);
+    talk.admit_as(LoggedIn { id: login.id, auth: AuthKind::AppSign, other_credential, ..logged_in() }).await;
+    let not_counted = event(&mut events, |event| match event {
+        Event::TokenNotCounted { code } => Some(code),
+        _ => None,
+    });
+    assert_eq!(not_counted.await, Some(ErrorCode::TokenInvalid));
 }
 
 // proves T47, T48

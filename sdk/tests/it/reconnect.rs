@@ -229,6 +229,23 @@ async fn a_server_that_no_longer_answers_is_left() {
 }
 
 #[tokio::test]
+async fn a_sleep_is_noticed_by_the_date_and_the_connection_checked_at_once() {
+    let peer = Peer::start().await;
+    let client = peer.client().keep_alive(Duration::from_secs(25));
+    let client = client.token_provider(FixedToken::new(token(SERVER_TIME + 3600))).build().unwrap();
+    let (room, _talk) = peer.admit(&client, 3600).await;
+    settle().await;
+    // The device sleeps: the timer that asks after 25 s of silence stands still meanwhile.
+    peer.environment.sleep(Duration::from_secs(3600));
+    peer.environment.advance(Duration::from_secs(25));
+    settle().await;
+    assert!(room.state().is_connected());
+    // Not reading, the peer does not answer the ping, which is given 5 s now instead of 15.
+    peer.environment.advance(Duration::from_secs(5));
+    state(&room, |state| matches!(state, RoomState::Reconnecting)).await;
+}
+
+#[tokio::test]
 async fn an_app_that_knows_of_a_wake_has_the_connection_checked_at_once() {
     let peer = Peer::start().await;
     let (room, talk) = peer.admit(&client(&peer), 3600).await;

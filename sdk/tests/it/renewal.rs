@@ -14,8 +14,8 @@ use roompass_wire::gateway::{ServerMessage, TokenWillExpire};
 use crate::peer::*;
 
 const LIFE: i64 = 3600;
-/// With chance 0.5: one lead (720 s) shortened by an eighth, before expiry.
-const DUE: Duration = Duration::from_secs(3600 - 630);
+/// With chance 0.5: one lead (720 s) and an eighth of it, before expiry.
+const DUE: Duration = Duration::from_secs(3600 - 810);
 
 /// A client whose first token is good and whose later ones come from `renew`; and how often it was called.
 fn client(peer: &Peer, renew: impl Fn() -> TokenAnswer + Send + Sync + 'static) -> (Client, Arc<AtomicU32>) {
@@ -55,12 +55,12 @@ async fn a_token_is_renewed_one_lead_before_it_expires_and_again() {
     assert_eq!(renewals.load(Ordering::Relaxed), 0);
     peer.environment.advance(Duration::from_secs(1));
     let (id, first) = talk.expect_renewal().await;
-    talk.renewed(id, SERVER_TIME + 2970 + LIFE, SERVER_TIME + 2970).await;
+    talk.renewed(id, SERVER_TIME + 2790 + LIFE, SERVER_TIME + 2790).await;
     let renewed = |event| match event {
         Event::TokenRenewed { expire_at, .. } => Some(expire_at.get()),
         _ => None,
     };
-    assert_eq!(event(&mut events, renewed).await, SERVER_TIME + 2970 + LIFE);
+    assert_eq!(event(&mut events, renewed).await, SERVER_TIME + 2790 + LIFE);
 
     peer.environment.advance(DUE);
     let (_, second) = talk.expect_renewal().await;

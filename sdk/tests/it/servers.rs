@@ -131,9 +131,34 @@ async fn a_refused_upgrade_is_named_by_its_code_and_tells_when_to_come_again() {
     let client = peer.client().token_provider(FixedToken::new(token(SERVER_TIME + 60))).build().unwrap();
     let body = serde_json::to_string(&Problem::new(ErrorCode::RateLimited)).unwrap();
     let length = body.len();
-    let answer = format!("HTTP/1.1 429 X\r\ncontent-length: {length}\r\nretry-after: 5\r\n\r\n{body}");
+    // That is the time a login may take as a whole, so there is no point in waiting.
+    let answer = format!("HTTP/1.1 429 X\r\ncontent-length: {length}\r\nretry-after: 30\r\n\r\n{body}");
     let (room, ()) = tokio::join!(client.login_room("lobby", alice()), peer.refuse_upgrade(&answer));
     let error = room.unwrap_err();
     assert_eq!((error.code(), error.is_retryable()), (Some(ErrorCode::RateLimited), true));
-    assert_eq!(error.retry_after(), Some(Duration::from_secs(5)));
+    assert_eq!(error.retry_after(), Some(Duration::from_secs(30)));
+}
+
+// proves F10 (a first login stays away as long as the server asks)
+#[tokio::test]
+async fn a_first_login_comes_again_when_the_server_says() {
+    let peer = Peer::start().await;
+    let client = peer.client().token_provider(FixedToken::new(token(SERVER_TIME + 60))).build().unwrap();
+    let busy = "HTTP/1.1 503 X\r\ncontent-length: 0\r\nretry-after: 5\r\n\r\n";
+    let serve = async {
+        // Five seconds and half a second by chance, then five and a whole one.
+        for wait in [5_500, 6_000] {
+            peer.refuse_upgrade(busy).await;
+            settle().await;
+            peer.environment.advance(Duration::from_millis(wait - 100));
+            settle().await;
+            assert!(futures_util::FutureExt::now_or_never(peer.accept()).is_none());
+            peer.environment.advance(Duration::from_millis(100));
+        }
+        let (mut talk, login) = peer.greet().await;
+        talk.admit(login.id, Some(SERVER_TIME + 60)).await;
+        talk
+    };
+    let (room, _talk) = soon(async { tokio::join!(client.login_room("lobby", alice()), serve) }).await;
+    assert!(room.unwrap().state().is_connected());
 }

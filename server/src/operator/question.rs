@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use roompass_wire::{
     gateway::{Stream, User},
-    http::{LiveSession, LiveStream, RoomStream, RoomUser, SessionMedia},
+    http::{LiveSession, LiveStream, Receiver, RoomStream, RoomUser, SessionMedia},
 };
 use serde::{Deserialize, Serialize};
 use token_gen::{AppId, TokenId, UnixSeconds};
@@ -48,6 +48,13 @@ pub enum Question {
         room_id: Option<String>,
         /// Only of this user.
         user_id: Option<String>,
+        /// In which part of the list.
+        part: Part,
+    },
+    /// To whom a stream goes, by id.
+    Receivers {
+        /// The stream.
+        stream_id: String,
         /// In which part of the list.
         part: Part,
     },
@@ -108,6 +115,8 @@ pub enum Answer {
     Room(Option<RoomNow>),
     /// Streams of rooms that somebody here is in, with what is measured here.
     Streams(Vec<LiveStream>),
+    /// Users here to whom the stream goes.
+    Receivers(Vec<Receiver>),
     /// What is measured here, in the order of the question.
     Measures(Vec<Option<SessionMedia>>),
     /// Who publishes a stream, and in which room.
@@ -178,6 +187,9 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
         Question::Streams { room_id, user_id, part } => {
             let only = (room_id.as_deref(), user_id.as_deref());
             Answer::Streams(streams::streams(service, app_id, only, part).await)
+        }
+        Question::Receivers { stream_id, part } => {
+            Answer::Receivers(streams::receivers(service, app_id, stream_id, part).await)
         }
         Question::Measures { users } => {
             let look = service.media.look(app_id).await;

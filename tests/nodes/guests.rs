@@ -1,0 +1,110 @@
+//! Somebody who comes, publishes, stops and goes, again and again and under another name each time: what everybody else
+//! hears of that is held against what was answered.
+
+use std::{
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    time::Duration,
+};
+
+use roompass_sdk::{Client, LocalUser};
+
+use crate::{cluster::pause, listener::Heard};
+
+const NAME: &str = "guest";
+/// Between one thing and the next.
+const REST: Duration = Duration::from_millis(250);
+
+/// Whether a user or a stream is one of these.
+pub(crate) fn is_guest(id: &str) -> bool {
+    id.starts_with(NAME)
+}
+
+/// One visit. User and stream have the same id.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    pub(crate) id: String,
+    /// What was answered.
+    acknowledged: Vec<&'static str>,
+    /// The node was killed while the login was under way: it may have let the user in without saying so.
+    lost_its_answer: bool,
+    /// The node was killed during the visit. A login is answered when all nodes can know of it, but a stream sooner: one
+    /// that starts and stops just then may not be told of any more.
+    was_shaken: bool,
+}
+
+/// What all visits have to do with.
+#[derive(Default)]
+pub(crate) struct House {
+    /// No more visits.
+    pub(crate) is_closed: AtomicBool,
+    /// A node has been killed.
+    pub(crate) is_shaken: AtomicBool,
+    /// How many visits are over.
+    pub(crate) visits: AtomicUsize,
+}
+
+/// Visits room `r{room}` until the house is closed.
+pub(crate) async fn visit(client: &Client, room: usize, house: &House) -> Vec<Guest> {
+    let mut guests = Vec::new();
+    while !house.is_closed.load(Ordering::Acquire) {
+        let id = format!("{NAME}{room}-{}", guests.len());
+        let mut guest = Guest { id, acknowledged: Vec::new(), lost_its_answer: false, was_shaken: false };
+        let user = LocalUser::new(&guest.id).expect("a good id");
+        let comes_later = house.is_shaken.load(Ordering::Acquire);
+        let entered = client.login_room(&format!("r{room}"), user).await;
+        guest.lost_its_answer = !comes_later && house.is_shaken.load(Ordering::Acquire);
+        if let Ok(stay) = entered {
+            guest.acknowledged.push("came");
+            pause(REST).await;
+            if stay.start_publishing_stream(&guest.id).await.is_ok() {
+                guest.acknowledged.push("started");
+            }
+            pause(REST).await;
+            if stay.stop_publishing_stream(&guest.id).await.is_ok() {
+                guest.acknowledged.push("stopped");
+            }
+            pause(REST).await;
+            stay.logout_room().await;
+        }
+        guest.was_shaken = !comes_later && house.is_shaken.load(Ordering::Acquire);
+        guests.push(guest);
+        house.visits.fetch_add(1, Ordering::Release);
+    }
+    guests
+}
+
+impl Guest {
+    /// Whether this is what there was to hear: everything once and in its order, and in the end nobody is there. Who
+    /// `stayed` connected has heard all that was answered; who came back may have found it over already.
+    pub(crate) fn check(&self, heard: &Heard, stayed: bool) -> Result<(), String> {
+        let history = heard.history(&self.id);
+        let fault = |what: &str| Err(format!("{what}: {history:?} of {self:?}"));
+        let (mut is_there, mut is_running) = (false, false);
+        for what in &history {
+            let (is, should_be) = match *what {
+                "came" => (&mut is_there, false),
+                "went" if is_running => return fault("the stream goes first"),
+                "went" => (&mut is_there, true),
+                "started" if !is_there => return fault("a stream of nobody"),
+                "started" => (&mut is_running, false),
+                _ => (&mut is_running, true),
+            };
+            if *is != should_be {
+                return fault("out of order");
+            }
+            *is = !*is;
+        }
+        let times = |what: &str| history.iter().filter(|other| **other == what).count();
+        if is_there || is_running {
+            return fault("still there");
+        }
+        if times("came") > 1 + usize::from(self.lost_its_answer) || times("started") > 1 {
+            return fault("doubled");
+        }
+        let is_sure = |what: &str| what == "came" || !self.was_shaken;
+        if stayed && self.acknowledged.iter().any(|what| is_sure(what) && times(what) == 0) {
+            return fault("not heard");
+        }
+        Ok(())
+    }
+}
