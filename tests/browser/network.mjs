@@ -29,8 +29,8 @@ async function flows(page, name) {
 
 /** What the server measures of Ada's picture on its way to `userId`. */
 async function measured(userId) {
-  const stream = (await operator.streams(ROOM)).find(({ stream_id }) => stream_id === STREAM);
-  return stream?.played.find(({ user_id, kind }) => user_id === userId && kind === "video");
+  const receiver = (await operator.receivers(STREAM)).find(({ user_id }) => user_id === userId);
+  return receiver?.tracks.find(({ kind }) => kind === "video");
 }
 
 // Large enough for three sizes.

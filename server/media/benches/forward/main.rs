@@ -1,6 +1,7 @@
 //! What forwarding costs beside str0m's own loop: one publisher, many receivers, real sockets and real encryption on
-//! both sides, the same clients, the same run. Packets per second of processor time, and how long a packet takes from
-//! the publisher's hands to the receiver's.
+//! both sides, the same clients, the same run, each of the two going first as often as the other. Packets per second of
+//! processor time, and how long a packet takes from the publisher's hands to the receiver's; of each the median and how far
+//! the rounds lie apart.
 //!
 //! `cargo bench --package roompass-media --bench forward`
 
@@ -17,7 +18,8 @@ use roompass_media::{Kinds, Media, MediaConfig, Offer, Opening, Rights, Role, Se
 
 use self::{clients::Clients, plain::Plain};
 
-const ROUNDS: usize = 5;
+/// An even number, so that neither contender always finds the machine as the other has left it.
+const ROUNDS: usize = 6;
 const ROUND: Duration = Duration::from_secs(3);
 const RECEIVERS: [usize; 2] = [4, 16];
 const PACKETS_PER_SECOND: u32 = 400;
@@ -43,15 +45,23 @@ fn main() {
     let mut is_met = true;
     for receivers in RECEIVERS {
         let (mut ours, mut plain) = (vec![], vec![]);
-        for _ in 0..ROUNDS {
-            plain.push(measure_plain(receivers));
-            ours.push(measure_ours(receivers));
+        for round in 0..ROUNDS {
+            if round % 2 == 0 {
+                plain.push(measure_plain(receivers));
+                ours.push(measure_ours(receivers));
+            } else {
+                ours.push(measure_ours(receivers));
+                plain.push(measure_plain(receivers));
+            }
         }
+        let spreads = [spread(&ours), spread(&plain)];
         let (ours, plain) = (median(&ours), median(&plain));
         let share = ours.packets_per_core_second / plain.packets_per_core_second;
         is_met &= share >= BAR;
         println!("{receivers:>3} receivers  ours  {}", show(ours));
+        println!("               rounds {}", spreads[0]);
         println!("{receivers:>3} receivers  str0m {}", show(plain));
+        println!("               rounds {}", spreads[1]);
         println!(
             "              {:.0} % of str0m's own loop (bar {:.0} %): {}; added latency p50 {}, p99 {}",
             share * 100.0,
@@ -137,6 +147,21 @@ fn median(rounds: &[Measured]) -> Measured {
         p50: Duration::from_secs_f64(of(&|round| round.p50.as_secs_f64())),
         p99: Duration::from_secs_f64(of(&|round| round.p99.as_secs_f64())),
     }
+}
+
+/// From the least to the most of the rounds.
+fn spread(rounds: &[Measured]) -> String {
+    let of = |read: &dyn Fn(&Measured) -> f64| {
+        let values = rounds.iter().map(read);
+        let (least, most) = (values.clone().fold(f64::INFINITY, f64::min), values.fold(0.0, f64::max));
+        format!("{least:.0}–{most:.0}")
+    };
+    format!(
+        "{} packets/s per core, p50 {} µs, p99 {} µs",
+        of(&|round| round.packets_per_core_second),
+        of(&|round| round.p50.as_secs_f64() * 1e6),
+        of(&|round| round.p99.as_secs_f64() * 1e6),
+    )
 }
 
 fn show(measured: Measured) -> String {

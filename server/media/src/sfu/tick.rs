@@ -68,14 +68,17 @@ impl Sfu {
                 self.ask_for_keyframe(publisher, from, Some(wanted), now);
             }
         }
+        // What the receiver can take is found out by probing for what it would take. Too little of that, as while a picture
+        // has only begun, and packets wait for each other until the estimate has crept up to them.
+        let wanted = (desired + desired / 2).max(self.shared.limits.initial_bps);
         let Some(peer) = self.peers.get_mut(&session) else { return };
         // Each change may be probed for, which costs the receiver packets of padding.
-        if (peer.desired_bps / 2..=peer.desired_bps / 4 * 5).contains(&desired) {
+        if (desired + desired / 4..=3 * wanted).contains(&peer.desired_bps) {
             return;
         }
-        peer.desired_bps = desired;
+        peer.desired_bps = wanted;
         if let Some(rtc) = self.rtc_mut(session) {
-            rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::bps(desired + desired / 4));
+            rtc.bwe().set_bitrate(Bitrate::ZERO, Bitrate::bps(wanted));
             self.flush(session, now);
         }
     }

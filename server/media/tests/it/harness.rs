@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 use crate::client::{Client, Line};
 
 /// How long anything may take before a test fails.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(40);
 /// How long after a change a receiver may still get packets.
 pub(crate) const AT_ONCE: Duration = Duration::from_secs(1);
 
