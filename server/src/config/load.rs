@@ -345,7 +345,10 @@ pub(crate) fn parse_origin(text: &str) -> Result<String, &'static str> {
 /// A server starts on the store it has; making one is for the commands that fill it.
 fn judge_store(store: &StoreSection) -> Result<StoreUrl, ConfigError> {
     let Some(url) = &store.url else {
-        return Err(ConfigError::new("store.url", "is needed, such as sqlite:/var/lib/roompass/roompass.db"));
+        return Err(ConfigError::new(
+            "store.url",
+            "is needed, such as sqlite:/var/lib/roompass/roompass.db: in the file that --config names, or as ROOMPASS_STORE_URL",
+        ));
     };
     let mut parsed = StoreUrl::parse(url).map_err(|reason| ConfigError::new("store.url", reason))?;
     if let Some(path) = &store.password_file {

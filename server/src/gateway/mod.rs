@@ -276,7 +276,13 @@ impl Gateway {
                     () = &mut over => return,
                     news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
                     news = changed.recv() => {
-                        news.map(|app_id| self.roll.change(app_id, self.directory.app(app_id).as_deref())).err()
+                        // An app that nobody is in is not opened for it.
+                        let told = |app_id| {
+                            if self.roll.len_in(app_id) > 0 {
+                                self.roll.change(app_id, self.directory.app(app_id).as_deref());
+                            }
+                        };
+                        news.map(told).err()
                     }
                     news = banned.recv() => news.map(|ban| self.roll.ban(&ban, self.clock.now())).err(),
                 };

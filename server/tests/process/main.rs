@@ -18,6 +18,7 @@ mod operate;
 mod postgres;
 #[path = "../support/postgres.rs"]
 mod postgres_server;
+mod replay;
 mod restart;
 mod restore;
 mod rooms;

@@ -134,6 +134,9 @@ fn while_the_database_hangs_tokens_go_on_and_changes_wait() {
         assert_eq!((mint.status, &mint.body["code"]), (503, &json!("audit_unavailable")), "nothing without a record");
         assert!(node.is_active(&token) && !node.is_active(&ended));
     }
+    // Now of all times somebody asks why.
+    assert_eq!(node.refusal(&ended, "b").as_deref(), Some("token_revoked"));
+    assert_eq!(node.refusal(&token, "c").as_deref(), Some("token_user_mismatch"));
 
     for (what, recover) in
         [("goes on", &(|| postgres.signal("CONT")) as &dyn Fn()), ("has crashed and is back", &|| postgres.restart())]
