@@ -28,6 +28,7 @@ bench: setup ## Measure what is claimed to be fast, beside its yardstick; fails 
 	for bench in token-gen:token roompass-server:http roompass-server:revocations roompass-media:forward roompass-server:sockets; do \
 	    cargo bench --locked --package $${bench%:*} --bench $${bench#*:} || missed+=" $${bench#*:}"; \
 	done; \
+	echo "the console has a bench of its own: make bench-console"; \
 	[ -z "$$missed" ] || { echo "a bar was missed:$$missed" >&2; exit 1; }
 
 bench-console: setup-test ## Measure how soon each page of the console can be used, with very much of everything

@@ -24,10 +24,15 @@ export function show(key, { name, isMine = false, isScreen = false }) {
   text.textContent = `${name}${isMine ? " (you)" : ""}${isScreen ? " · screen" : ""}`;
   const state = document.createElement("span");
   state.hidden = true;
-  label.append(text, state);
+  // A word and not a colour alone. Not announced whenever it changes: nobody could listen to the call beside that.
+  const voice = document.createElement("span");
+  voice.className = "voice";
+  voice.textContent = "speaking";
+  voice.hidden = true;
+  label.append(text, state, voice);
   element.append(initial, label);
   list.append(element);
-  tiles.set(key, { element, state, stopListening: () => {} });
+  tiles.set(key, { element, state, voice, stopListening: () => {} });
 }
 
 /** Shows what a stream of theirs carries. Pass `null` for no stream. */
@@ -36,7 +41,7 @@ export function attach(key, stream, { isMine = false } = {}) {
   if (!tile) return;
   tile.stopListening();
   tile.element.querySelector("video")?.remove();
-  tile.element.classList.remove("speaking");
+  speaks(tile, false);
   if (!stream) return;
   const video = document.createElement("video");
   video.autoplay = video.playsInline = true;
@@ -46,11 +51,19 @@ export function attach(key, stream, { isMine = false } = {}) {
   const showOrHide = () => {
     video.style.visibility = stream.getVideoTracks().some((track) => track.readyState === "live" && !track.muted && track.enabled) ? "visible" : "hidden";
   };
-  for (const track of stream.getTracks()) track.onmute = track.onunmute = track.onended = showOrHide;
+  // Whoever gave the stream may listen to its tracks as well.
+  const over = new AbortController();
+  for (const track of stream.getTracks()) {
+    for (const change of ["mute", "unmute", "ended"]) track.addEventListener(change, showOrHide, { signal: over.signal });
+  }
   showOrHide();
   tile.element.prepend(video);
   video.play().catch(() => {});
-  tile.stopListening = listen(stream, tile.element);
+  const stopListening = listen(stream, tile);
+  tile.stopListening = () => {
+    over.abort();
+    stopListening();
+  };
 }
 
 /** A word beside the name, such as "muted"; an empty one removes it. */
@@ -73,22 +86,29 @@ export function clear() {
   for (const key of [...tiles.keys()]) remove(key);
 }
 
+function speaks({ element, voice }, isSpeaking) {
+  element.classList.toggle("speaking", isSpeaking);
+  voice.hidden = !isSpeaking;
+}
+
 /** Marks the tile while something is heard. */
-function listen(stream, element) {
+function listen(stream, tile) {
   if (stream.getAudioTracks().length === 0) return () => {};
   audio ??= new AudioContext();
   audio.resume().catch(() => {});
   const source = audio.createMediaStreamSource(new MediaStream(stream.getAudioTracks()));
   const analyser = audio.createAnalyser();
-  analyser.fftSize = 512;
+  // As long as the time between two looks, or short sounds would be missed.
+  analyser.fftSize = 4096;
   source.connect(analyser);
   const samples = new Float32Array(analyser.fftSize);
-  let silentFor = 0;
+  // Silence until something was heard.
+  let silentFor = 5;
   const timer = setInterval(() => {
     analyser.getFloatTimeDomainData(samples);
     const loudness = Math.sqrt(samples.reduce((sum, sample) => sum + sample * sample, 0) / samples.length);
     silentFor = loudness > SPEECH ? 0 : silentFor + 1;
-    element.classList.toggle("speaking", silentFor < 5);
+    speaks(tile, silentFor < 5);
   }, 100);
   return () => {
     clearInterval(timer);

@@ -3,6 +3,18 @@
 const element = (id) => document.getElementById(id);
 let timer;
 
+/** What follows from the expiry, by the rule that the server has told. */
+const EXPIRED = {
+  keep: "has expired: you stay, but cannot start anything new",
+  stop_publish: "has expired: you stay, but your own streams have ended",
+  kick: "has expired: you have to leave",
+};
+const EXPIRES = {
+  keep: "will expire",
+  stop_publish: "will expire, and your own streams end with it",
+  kick: "will expire, and you have to leave then",
+};
+
 /** Shows the token of `call` from now on. */
 export function startTokenView(call) {
   stopTokenView();
@@ -18,8 +30,9 @@ export function startTokenView(call) {
     element("ring").classList.toggle("over", left === 0);
     element("ring").classList.toggle("soon", left > 0 && (left < 10_000 || left < longest / 5));
     element("ring").setAttribute("aria-label", left === 0 ? "The token has expired" : `${seconds} seconds left`);
-    element("token-state").textContent = left === 0 ? "has expired: you stay, but cannot start anything new" : call.renews ? "will be renewed before it expires" : "will expire";
     const { privileges = [], rights = {} } = client.login ?? {};
+    const rule = rights.on_expiry in EXPIRED ? rights.on_expiry : "keep";
+    element("token-state").textContent = left === 0 ? EXPIRED[rule] : call.renews ? "will be renewed before it expires" : EXPIRES[rule];
     const media = rights.media ? ` (${rights.media.join(", ")})` : "";
     const streams = rights.publish_stream_ids?.length ? `: ${rights.publish_stream_ids.join(", ")}` : "";
     const lines = [];

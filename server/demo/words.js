@@ -1,5 +1,7 @@
 // Codes in plain words, for people.
 
+import { say } from "./log.js";
+
 const WORDS = {
   publish_denied: "The token does not let you publish this.",
   publish_token_expired: "Publishing needs a token that has not expired. Renew it, then try again.",
@@ -25,4 +27,10 @@ const WORDS = {
 /** What to tell a person about an error, with its code for those who look it up. */
 export function words(error) {
   return { text: WORDS[error.code] || error.message || "The server said no.", code: error.code ?? "" };
+}
+
+/** Says that `what` was refused, and why. */
+export function refused(what, error) {
+  const { text, code } = words(error);
+  say(`${what}: refused. ${text}`, "refused", code);
 }

@@ -512,6 +512,7 @@ async fn tidy(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
     loop {
         let now = service.clock.now();
         service.take_stock(now).await;
+        service.directory.close_unused();
         let noted = if service.tokens.trusts(now) { service.store.note_time(now).await } else { Ok(()) };
         let forgotten = Follower::forget(&service).await;
         let swept = service.lifecycle.sweep(now).await.and(service.forget_what_has_ended().await).and(forgotten);

@@ -105,6 +105,7 @@ impl Reloader {
         let (config, log) = source.read()?;
         telemetry::set_filter(&log);
         service.limits.change(&config.limits);
+        service.gateway.allow_waiting(config.gateway.max_waiting, config.gateway.max_waiting_per_source);
         self.drain_secs.store(config.drain.as_secs(), Ordering::Relaxed);
         let (taken_up, need_restart): (Vec<&Field>, Vec<&Field>) =
             config.values.differing(values).partition(|field| field.is_reread());

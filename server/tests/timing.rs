@@ -28,7 +28,7 @@ const REPEATS: usize = 8;
 const BATCHES: usize = 3;
 const NOW: UnixSeconds = UnixSeconds::new(1_800_000_000);
 
-// proves T17
+// proves T17 (100 k of 1 M samples)
 #[test]
 fn no_comparison_of_secrets_tells_by_its_time_how_much_is_right() {
     #[expect(clippy::disallowed_methods, reason = "how much to measure is for whoever runs the tests")]

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { barriers } from "./axe.mjs";
 import { Caller } from "./caller.mjs";
-import { kept, launch, server, until, watch } from "./launch.mjs";
+import { kept, launch, newPage, server, until, watch } from "./launch.mjs";
 
 const SIZES = [
   { width: 360, height: 740 },
@@ -29,7 +29,7 @@ async function fits(page) {
   }
 }
 
-const first = await browser.newPage();
+const first = await newPage(browser);
 const faults = await watch(first, url);
 await first.goto(`${url}/demo`);
 await fits(first);

@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-import { kept, launch, server } from "./launch.mjs";
+import { kept, launch, newPage, server } from "./launch.mjs";
 import { Operator } from "./operator.mjs";
 
 const KIT = readFileSync(createRequire(import.meta.url).resolve("@zegocloud/zego-uikit-prebuilt"));
@@ -15,7 +15,7 @@ const NAMES = ["Ada", "Älice 漢字", "100 % + more", "she said \"hi\" & 'bye'"
 const ready = await server();
 const operator = new Operator(ready);
 const browser = await launch();
-const page = await browser.newPage();
+const page = await newPage(browser);
 await page.route(
   () => true,
   (route) => {

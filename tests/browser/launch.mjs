@@ -47,6 +47,16 @@ export async function launch({ flags = [] } = {}) {
   return chromium.launch({ executablePath: EXECUTABLE, args: [...rootFlags, ...BASE, ...MEDIA, ...flags] });
 }
 
+/** How long anything in a page may take: more than it does on a machine that others use too. */
+const PATIENCE_MS = 60_000;
+
+/** A page of somebody who has nothing in common with the others. */
+export async function newPage(browser, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(PATIENCE_MS);
+  return context.newPage();
+}
+
 /**
  * Watches a page that has not been opened yet. `faults` then has everything that a good page does not do: exceptions,
  * errors on the console, what its content security policy stopped, and requests to anywhere but `origin`. `except` takes
@@ -71,7 +81,7 @@ export async function watch(page, origin, { except = () => false } = {}) {
 }
 
 /** Waits until `holds` gives something true, and gives that. */
-export async function until(what, holds, withinMs = 40_000) {
+export async function until(what, holds, withinMs = PATIENCE_MS) {
   const deadline = Date.now() + withinMs;
   for (;;) {
     const held = await holds();

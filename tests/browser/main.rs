@@ -38,12 +38,56 @@ async fn a_call_obeys_the_tokens() {
             "whoever is told that the connection for media is gone makes another",
             "the operator sees bitrate, loss and round-trip time of each stream",
             "whoever may not publish sends in vain",
+            "what is not published does not leave the browser",
             "a revoked user is gone within a second",
             "soft expiry: the call goes on",
             "a right that a renewal takes away ends within a second",
             "a kicked user is gone within a second",
             "strict expiry: the user is gone within a second",
             "renewal carries a call over three expiries without a frozen second",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_call_survives_losses() {
+    let promises = run("return.mjs", "browser-return.log").await;
+    assert_eq!(
+        promises,
+        [
+            "a short loss: the session goes on, and so do the packets, which never stopped",
+            "a long loss: one comes in anew, and the streams start again",
+            "packets that find no way any more take another one, on the same connection",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_call_makes_do_with_bad_networks() {
+    let promises = run("network.mjs", "browser-network.log").await;
+    assert_eq!(
+        promises,
+        [
+            "where no UDP goes, a call goes over TCP",
+            "of one camera each receiver gets the size that its network takes",
+            "loss and freezes are measured where they are, and end with their cause",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_one_presses_in_a_call_does_what_it_says() {
+    let promises = run("controls.mjs", "browser-controls.log").await;
+    assert_eq!(
+        promises,
+        [
+            "whoever has left while the browser asked sends nothing of what was granted then",
+            "the microphone is switched off and on, and whoever speaks is marked, in words too",
+            "the camera is asked for when it is wanted, covered and uncovered",
+            "a screen is shared beside the camera, and ends by either button",
+            "what the token does not let one do is refused, in words, and what it does goes on",
+            "the countdown shows and says how long the token is good, and one may let it expire",
+            "who has to leave when the token expires is told so",
         ]
     );
 }

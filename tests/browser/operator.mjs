@@ -39,6 +39,12 @@ export class Operator {
     return streams;
   }
 
+  /** Who receives a stream, with what is measured on the way to each. */
+  async receivers(streamId) {
+    const { receivers } = await this.#call("GET", `/streams/receivers?stream_id=${encodeURIComponent(streamId)}`);
+    return receivers;
+  }
+
   /** Changes settings of the app. */
   async set(settings) {
     const { app } = await this.#call("GET", "");

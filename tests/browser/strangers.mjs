@@ -1,10 +1,21 @@
 // Those who do not use the demo page: one that publishes whatever the server says, and others that use the SDK alone.
 
 import { giveEyes } from "./eyes.mjs";
+import { newPage } from "./launch.mjs";
 
-async function pageOf(browser, url) {
-  const page = await (await browser.newContext()).newPage();
+/** `answer` makes something else of the server's answers to the page's offers. */
+async function pageOf(browser, url, { answer } = {}) {
+  const page = await newPage(browser);
   await giveEyes(page);
+  if (answer) {
+    await page.routeWebSocket(/\/v1\/gateway/, (socket) => {
+      const server = socket.connectToServer();
+      server.onMessage((message) => {
+        const told = JSON.parse(message);
+        socket.send(told.type === "media_answer" ? JSON.stringify({ ...told, sdp: answer(told.sdp) }) : message);
+      });
+    });
+  }
   await page.goto(`${url}/demo`);
   return page;
 }
@@ -56,8 +67,8 @@ export async function intruder(browser, { url, gateway_url, app_id }, { userId, 
 }
 
 /** Logs in with the SDK, whose options `more` are. The page has the client as `client`. */
-async function loggedIn(browser, { url, app_id }, { userId, roomId, token, more = {} }) {
-  const page = await pageOf(browser, url);
+async function loggedIn(browser, { url, app_id }, { userId, roomId, token, more = {}, answer }) {
+  const page = await pageOf(browser, url, { answer });
   await page.evaluate(
     async ({ url, app_id, userId, roomId, token, more }) => {
       const { RoompassClient } = await import("/demo/roompass.min.js");
@@ -76,12 +87,15 @@ export async function listener(browser, server, { streamIds, ...who }) {
   return page;
 }
 
-/** Publishes a small picture and sound. */
-export async function speaker(browser, server, { streamId, ...who }) {
+/** Publishes a picture, a small one unless `size` says otherwise, and sound; as `media` if that is given. */
+export async function speaker(browser, server, { streamId, media, size = { width: 320, height: 240 }, ...who }) {
   const page = await loggedIn(browser, server, who);
-  await page.evaluate(async (streamId) => {
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: { width: 320, height: 240 } });
-    await window.client.startPublishingStream(streamId, { stream });
-  }, streamId);
+  await page.evaluate(
+    async ({ streamId, media, size }) => {
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: true, video: size });
+      await window.client.startPublishingStream(streamId, { stream, ...(media ? { media } : {}) });
+    },
+    { streamId, media, size },
+  );
   return page;
 }

@@ -20,7 +20,6 @@ export class Person {
   enrol(base32) {
     const bits = [...base32.replace(/\s/g, "")].map((letter) => ALPHABET.indexOf(letter).toString(2).padStart(5, "0")).join("");
     this.#secret = Buffer.from(bits.match(/.{8}/g).map((byte) => parseInt(byte, 2)));
-    this.#lastStep = 0;
   }
 
   /** A code that was not used yet. The server takes the next one too, so this waits only from the third on. */
@@ -39,9 +38,14 @@ export class Person {
 /** Whoever is not signed in is told so with a status that browsers put on the console. */
 export const notSignedIn = (text) => text.includes("401") && text.includes("/v1/admin/session");
 
-/** A page of the console, watched: `faults` must stay empty. */
-export async function open(browser, origin, { except, ...context } = {}) {
-  const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...context })).newPage();
+/** On a busy machine; whatever takes longer has failed. */
+const PATIENCE_MS = 60_000;
+
+/** A page of the console, watched: `faults` must stay empty. Nothing glides: what is looked at has the colours it keeps. */
+export async function open(browser, origin, { except, ...more } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, reducedMotion: "reduce", ...more });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const page = await context.newPage();
   const faults = await watch(page, origin, { except: (text) => notSignedIn(text) || Boolean(except?.(text)) });
   return { page, faults };
 }
@@ -88,6 +92,23 @@ export async function ask(page, method, path, body) {
 export function pages(app, endpoint) {
   const ofApp = ["", "/app-sign", "/secrets", "/policies", "/keys", "/webhooks", `/webhooks/${endpoint}`];
   return ["", "/new-app", "/new-app?kind=import", "/people", "/account", "/nowhere", ...ofApp.map((path) => `/apps/${app}${path}`)];
+}
+
+/** News that says `text`: it stays, since the mouse is on it now. */
+export async function news(page, text) {
+  const toast = page.locator(".toast").filter({ hasText: text });
+  await toast.hover();
+  return toast;
+}
+
+/** Buttons that only look, or are about the admin themselves: all that there are for those who may change nothing. */
+const HARMLESS = /^(Navigation|Sign out|Refresh|Pause|Look|Previous|Next|Show|Dismiss|To the page|All settings|The ring|AppSign|Token only|Token preferred|Change password|New second factor|Sign out everywhere|All apps|All rooms|Find|Export all of it|Details of record \S+|Explain the refusal of \S+)$/;
+
+/** The buttons of a page that may change something. */
+export async function changing(page) {
+  const all = page.locator("#main").getByRole("button");
+  const names = await all.evaluateAll((all) => all.filter((one) => !one.disabled && !one.matches(".sort, .reasons button") && !one.closest("fieldset[disabled]")).map((one) => (one.ariaLabel || one.innerText).trim()));
+  return names.filter((name) => !HARMLESS.test(name));
 }
 
 /** Waits until a page has loaded what it shows. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 
 import { kept, launch, server } from "../browser/launch.mjs";
 import { client, enter, mint, next } from "./client.mjs";
-import { Person, open, setUp, settled } from "./admin.mjs";
+import { Person, news, open, setUp, settled } from "./admin.mjs";
 
 const ready = await server();
 const { url, app_id: appId, setup_link: link } = ready;
@@ -51,11 +51,12 @@ const changed = next(mallory, "privilegesChanged");
 await row("mallory").getByRole("button", { name: "Rights of mallory" }).click();
 await dialog.getByLabel("Publish").check();
 await dialog.getByRole("button", { name: "Change it" }).click();
+const taken = await news(page, "mallory may no longer publish.");
 await changed;
 await row("mallory").getByText("no publish").waitFor();
 await assert.rejects(mallory.startPublishingStream("mallory-camera"));
 const given = next(mallory, "privilegesChanged");
-await page.locator(".toasts").getByRole("button", { name: "Undo" }).last().click();
+await taken.getByRole("button", { name: "Undo" }).click();
 await given;
 await row("mallory").getByText("no publish").waitFor({ state: "detached" });
 kept("an operator speaks, stops a stream, takes a right and gives it back");
@@ -70,8 +71,8 @@ await dialog.getByLabel("Reason").fill("spam");
 await dialog.getByRole("button", { name: "Kick", exact: true }).click();
 const { reason, message } = await kicked;
 assert.deepEqual([reason, message.includes("spam")], ["KICKOUT", true], message);
-await row("mallory").waitFor({ state: "detached" });
 await said("mallory is out, the token is revoked.");
+await row("mallory").waitFor({ state: "detached" });
 kept("a user is kicked, hears why, and is gone from the page");
 
 await row("alice").getByRole("button", { name: "Ban alice" }).click();

@@ -108,7 +108,7 @@ async fn a_refusal_is_followed_from_the_chart_to_the_remedy() {
             "refused logins appear in the chart by themselves, by reason",
             "from the chart to the single login, and what to do about it",
             "what is found in the trail is handed out as a file",
-            "the node says how it does",
+            "the node says how it does: rates, times, and which secrets are in use",
         ]
     );
 }
@@ -122,6 +122,67 @@ async fn the_pages_that_watch_can_be_used_by_all_and_steered_by_few() {
             "every page can be used by all, fits, and keeps to its policy",
             "a viewer sees what happens and can change none of it, by the page or past it",
         ]
+    );
+}
+
+#[tokio::test]
+async fn settings_are_changed_with_eyes_open() {
+    assert_eq!(
+        run("settings").await,
+        [
+            "a mode says first whom it would shut out, does so, and is taken back",
+            "an AppSign is shown when asked for, replaced with an overlap, or at once",
+            "settings are saved and undone, and what is less safe is confirmed",
+            "an app is taken over, and the tokens of its generator are good here",
+            "a key that is in use is ended with its name, and is over",
+            "a delivery that failed is tried again by itself, and again when asked for",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn people_and_their_sessions_come_and_go() {
+    assert_eq!(
+        run("account").await,
+        [
+            "somebody's roles are changed and changed back, and somebody is removed, with their sessions",
+            "a session elsewhere is seen, and ended from here",
+            "signed out everywhere, at once",
+            "a new password ends every session, and the one before is over",
+            "the trail says who did that, and is searched",
+            "a new second factor is the one to sign in with",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_cannot_be_shown_says_so() {
+    assert_eq!(
+        run("failures").await,
+        [
+            "a page that cannot be loaded says why, and is tried again",
+            "whoever may not see it is told that their role does not reach, and who can change it",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_call_is_measured_before_an_operators_eyes() {
+    assert_eq!(
+        run("media").await,
+        [
+            "what somebody sends is seen with its rate, loss and time",
+            "what each user's connection carries is seen, up and down",
+            "who receives a stream is seen one by one, and goes from the list when they do",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn no_page_makes_one_wait() {
+    assert_eq!(
+        run("quick").await,
+        ["with hundreds of apps and users and thousands of records, every page can be used within two seconds"]
     );
 }
 

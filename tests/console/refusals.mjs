@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 
 import { kept, launch, server, until } from "../browser/launch.mjs";
-import { client, mint } from "./client.mjs";
-import { Person, open, setUp, settled } from "./admin.mjs";
+import { client, enter, introspect, mint } from "./client.mjs";
+import { Person, ask, open, setUp, settled } from "./admin.mjs";
 
 const ready = await server();
 const { url, app_id: appId, setup_link: link } = ready;
@@ -30,13 +30,16 @@ const told = await reasons.getByRole("button").allInnerTexts();
 assert.deepEqual(told.map((text) => text.split("\n")[0]), ["The token is of another user than the one who logs in", "The token is for another room", "The token ends before it is complete"]);
 const chart = main.getByRole("slider", { name: /^[56] refusals; most often The token is of another user/ });
 await chart.waitFor();
-const painted = await chart.locator("canvas").evaluate((canvas) => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  const colours = new Set();
-  for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) colours.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
-  return colours.size;
-});
-assert.ok(painted >= 3, "a colour for each reason");
+const keys = await reasons.locator(".key").evaluateAll((all) => all.map((key) => getComputedStyle(key).color));
+assert.equal(new Set(keys).size, 3, "a colour for each reason");
+await until("each colour is in the chart", () =>
+  chart.locator("canvas").evaluate((canvas, keys) => {
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    const painted = new Set();
+    for (let at = 0; at < data.length; at += 4) if (data[at + 3] === 255) painted.add(`rgb(${data[at]}, ${data[at + 1]}, ${data[at + 2]})`);
+    return keys.every((key) => painted.has(key));
+  }, keys),
+);
 kept("refused logins appear in the chart by themselves, by reason");
 
 // Paused, nothing comes by itself, and no column moves on.
@@ -95,11 +98,28 @@ const lines = (await readFile(await file.path(), "utf8")).trim().split("\n").map
 assert.deepEqual(lines.map(({ user_id: user, reason }) => [user, reason]), Array(3).fill(["mallory", "user_mismatch"]));
 kept("what is found in the trail is handed out as a file");
 
+const rotated = await ask(page, "POST", `/v1/apps/${appId}/secrets/rotate`, { overlap_secs: 7200 });
+assert.equal(rotated.status, 200, JSON.stringify(rotated.body));
 await page.goto(`${url}/console/statistics`);
 await settled(page);
-await main.getByText("refused").first().waitFor();
+const summaries = () => main.locator(".plot").evaluateAll((all) => all.map(({ ariaLabel }) => ariaLabel).join("; "));
+const isTold = [/Minted [\d.]*[1-9]/, /Good [\d.]*[1-9]/, /Not good [\d.]*[1-9]/, /Let in [\d.]*[1-9]/, /Refused [\d.]*[1-9]/, /By an earlier secret [\d.]*[1-9]/];
+const times = ["Mint", "Verify", "Login"].map((what) => new RegExp(`${what}, half \\d[\\d.]* [µm]s, ${what}, 99 % \\d[\\d.]* [µm]s`));
+// A sample of what was done comes every ten seconds.
+await until("rates, times and the use of the earlier secret are in a sample", async () => {
+  await (await enter(ready, "grace", "room1")).logoutRoom();
+  assert.ok(await introspect(ready, token), "sealed with the secret before");
+  await refused("mallory", "room1", token);
+  const told = await summaries();
+  return [...isTold, ...times].every((one) => one.test(told));
+});
+await main.getByRole("img", { name: /^Good tokens: The active secret [1-9]\d? %, An earlier one [1-9]\d? %$/ }).waitFor();
+const rates = main.getByRole("slider", { name: /^Tokens a second, latest: / });
+await rates.press("End");
+assert.match(await rates.getAttribute("aria-valuetext"), /: Minted [\d.]+\/?s?, Good [\d.]+/);
+await main.getByRole("list", { name: "Now" }).getByRole("listitem").filter({ hasText: "Mints" }).getByText(/^[1-9]\d* since the start$/).waitFor();
 await main.getByRole("table", { name: "Nodes" }).getByText("answers").waitFor();
-kept("the node says how it does");
+kept("the node says how it does: rates, times, and which secrets are in use");
 
 assert.deepEqual(faults, []);
 await browser.close();

@@ -23,7 +23,7 @@ assert.ok(new URL(link).hash.length > 20, "the code is where browsers do not sen
 assert.equal(page.url(), `${url}/console/setup`, "and the address no longer shows it");
 const code = new URL(link).hash.slice(1);
 assert.ok(asked.every((address) => !address.includes(code)), "no request names it");
-assert.ok(await page.getByRole("img", { name: /camera/ }).isVisible());
+await page.getByRole("img", { name: /camera/ }).waitFor();
 // A code of the authenticator that is wrong costs nothing.
 const right = await page.getByLabel("Code", { exact: true }).inputValue();
 await page.getByLabel("Code", { exact: true }).fill(right === "000000" ? "000001" : "000000");
@@ -57,7 +57,7 @@ const mint = await fetch(`${url}/v1/apps/${appId}/tokens`, {
 assert.equal(mint.status, 200, "the key does what it is for");
 await page.getByLabel("I have put it where my backend finds it.").check();
 await page.getByRole("button", { name: "Done" }).click();
-assert.ok(await page.getByText("chat backend").isVisible());
+await page.getByText("chat backend").waitFor();
 const shown = await page.content();
 assert.ok(!shown.includes(secret) && !shown.includes(key), "each was shown once");
 kept("the first app and its first key, each credential shown once");

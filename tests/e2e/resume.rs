@@ -1,5 +1,6 @@
 //! A connection that breaks: the place is kept, and what was missed is heard.
 
+use futures_util::future::join_all;
 use roompass_sdk::{ErrorCode, Event, LocalUser, Room, RoomState};
 use roompass_tests::{Listener, Relay, TestApp, World};
 
@@ -14,7 +15,10 @@ struct Scene {
 
 impl Scene {
     async fn set() -> Self {
-        let world = World::start().await;
+        Self::in_world(World::start().await).await
+    }
+
+    async fn in_world(world: World) -> Self {
         let app = world.app(1, |_| ()).await;
         let relay = Relay::to(&world.url()).await;
         let bob = app.enter("bob", "r1").await;
@@ -154,6 +158,37 @@ async fn what_is_too_much_to_be_heard_again_is_told_as_the_difference() {
     assert_eq!(alice.streams(), bob.streams());
     bob.send_message("on").await.unwrap();
     alices.next(message).await;
+    scene.world.stop().await;
+}
+
+// proves W4 (for the SDK)
+#[tokio::test]
+async fn whoever_was_cut_off_for_not_reading_goes_on_with_the_same_session() {
+    let scene = Scene::in_world(World::start_with(|config| config.gateway.outbox.max_messages = 4).await).await;
+    let (alice, bob) = (&scene.alice, &scene.bob);
+    let (mut alices, mut bobs) = (Listener::to(alice), Listener::to(bob));
+    alice.start_publishing_stream("s1").await.unwrap();
+    bobs.next(|event| matches!(event, Event::StreamsStarted(_)).then_some(())).await;
+    let session_id = alice.admission().session_id;
+    // More at once than may wait for anybody.
+    while alice.state().is_connected() {
+        let burst = (0..30).map(|_| bob.send_signal(&["alice"], "look"));
+        tokio::select! {
+            _ = reaches(alice, |state| !state.is_connected()) => {}
+            _ = join_all(burst) => scene.world.advance(2),
+        }
+    }
+    assert!(matches!(alice.state(), RoomState::Reconnecting), "{:?}", alice.state());
+    scene.come_back().await;
+    assert_eq!(alice.admission().session_id, session_id);
+    alices.next(|event| matches!(event, Event::StateChanged { state: RoomState::Reconnected, .. }).then_some(())).await;
+    alice.stop_publishing_stream("s1").await.expect("it has gone on all the while");
+    let stopped = bobs.next(|event| match event {
+        Event::UsersLeft { .. } => panic!("to bob, alice was never away"),
+        Event::StreamsStopped { streams, .. } => Some(streams),
+        _ => None,
+    });
+    assert_eq!(stopped.await[0].stream_id, "s1");
     scene.world.stop().await;
 }
 

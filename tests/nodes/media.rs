@@ -248,10 +248,22 @@ async fn an_encoder_at_one_node_is_seen_by_a_player_at_another() {
         })
         .await;
     }
-    let ended = http.delete(format!("{}{location}", cluster.nodes[1].url)).send().await.expect("the node answers");
+    // As a balancer may have it, what follows reaches the node that did not answer.
+    let resource = format!("{}{location}", cluster.nodes[0].url);
+    let add = async |body: &'static str| {
+        let request = http.patch(&resource).header("content-type", "application/trickle-ice-sdpfrag").body(body);
+        request.send().await.expect("the node answers").status()
+    };
+    assert_eq!(add("a=candidate:1 1 udp 1 127.0.0.1 9 typ host\r\n").await, 204);
+    assert_eq!(add("a=ice-ufrag:another\r\n").await, 422, "ICE is not restarted");
+    let ended = http.delete(&resource).send().await.expect("the node answers");
     assert_eq!(ended.status(), 200);
     eventually("the node that forwards closes the connection", || {
         if screen.is_closed() { Ok(()) } else { Err(String::new()) }
     })
     .await;
+    for node in &cluster.nodes {
+        let again = http.delete(format!("{}{location}", node.url)).send().await.expect("the node answers");
+        assert_eq!(again.status(), 404);
+    }
 }

@@ -44,11 +44,17 @@ pub struct TestApp {
 impl World {
     /// Starts a server on a free port.
     pub async fn start() -> Self {
+        Self::start_with(|_| ()).await
+    }
+
+    /// Starts one whose configuration is changed by `change`.
+    pub async fn start_with(change: impl FnOnce(&mut Config)) -> Self {
         logs::keep();
         let master_key = MasterKey::generate(&mut SysRng).expect("the system has randomness");
         let mut config = Config::ephemeral(([127, 0, 0, 1], 0).into(), master_key);
         // Time jumps here: a connection must not count as dead because a minute passed in no time.
         config.gateway.ping_interval = Duration::from_secs(30 * 24 * 3600);
+        change(&mut config);
         let clock = Arc::new(ManualClock::new(START));
         let running = roompass_server::start(config, clock.clone()).await.expect("the server starts");
         Self { running, clock, environment: Arc::new(ManualEnvironment::new(0.5)) }

@@ -7,10 +7,11 @@ import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { createInterface } from "node:readline";
 
+import { prover } from "../console/client.mjs";
+
 const sdk = new URL("../../sdk/web/", import.meta.url);
 const { RoompassClient, RoompassError, browser } = await import(new URL("dist/index.js", sdk).href);
 const { WebSocket } = createRequire(sdk)("ws");
-const { createHmac } = await import("node:crypto");
 
 const [line] = await new Promise((resolve) => createInterface({ input: process.stdin }).once("line", (line) => resolve([line])));
 const server = JSON.parse(line);
@@ -26,18 +27,6 @@ async function mint(userId, roomId, more = {}) {
   const body = await response.json();
   assert.equal(response.status, 200, JSON.stringify(body));
   return body.token;
-}
-
-/** The proof that a page's backend makes, which alone holds the AppSign. */
-async function loginProof({ origin, appId, userId, roomId, challenge, timestamp }) {
-  const fields = [origin, `${appId}`, userId, roomId, Buffer.from(challenge, "base64"), `${timestamp}`].map((field) => Buffer.from(field));
-  const lengths = fields.map((field) => {
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(field.length);
-    return length;
-  });
-  const message = Buffer.concat([Buffer.from("appsign-login-v1"), ...fields.flatMap((field, at) => [lengths[at], field])]);
-  return createHmac("sha256", server.app_sign).update(message).digest("base64");
 }
 
 const sockets = [];
@@ -57,7 +46,7 @@ function client(options = {}) {
 /** The next such event that `fits`. */
 function next(from, name, fits = () => true) {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new Error(`no ${name} within 15 s`)), 15_000);
+    const timer = setTimeout(() => reject(new Error(`no ${name} within 60 s`)), 60_000);
     const off = from.on(name, (event) => {
       if (!fits(event)) return;
       clearTimeout(timer);
@@ -85,7 +74,7 @@ await alice.renewToken(await mint("alice", "web1"));
 assert.ok(alice.login.expireAt > entered.expireAt && alice.tokenLeftMs > 590_000);
 kept("renewal");
 
-const bob = client({ mode: "app_sign", loginProof });
+const bob = client({ mode: "app_sign", loginProof: prover(server.app_sign) });
 const came = next(alice, "roomUserUpdate", ({ updateType, users }) => updateType === "ADD" && users[0].userId === "bob");
 const proven = await bob.loginRoom("web1", { userId: "bob" });
 assert.deepEqual([proven.auth, proven.expireAt], ["app_sign", undefined]);

@@ -55,7 +55,11 @@ export interface RoompassEvents {
   privilegesChanged: { roomId: string; privileges: Privilege[]; rights: Rights };
   /** The token will expire, and there is no provider: fetch one and call `renewToken`. */
   tokenWillExpire: { roomId: string; remainTimeInSecond: number; expireAt: number };
-  /** The token has expired. What runs goes on; new streams are refused until it is renewed. */
+  /**
+   * The token has expired, and new streams are refused until it is renewed. What runs goes on, unless `rights.on_expiry` of
+   * the login says otherwise: with `stop_publish` this user's own streams have ended, with `kick` the stay ends too, after
+   * the grace that there may be.
+   */
   tokenExpired: { roomId: string; expireAt: number };
   /** The server took a new token. */
   tokenRenewed: { roomId: string; expireAt: number; privileges: Privilege[]; rights: Rights; notice: string | undefined };

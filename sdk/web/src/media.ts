@@ -130,6 +130,8 @@ export class Media {
     const picture = kinds.includes("screen") && !kinds.includes("video") ? "screen" : "video";
     for (const track of stream.getTracks()) {
       const kind = track.kind === "audio" ? "audio" : picture;
+      // What was not published does not leave the browser, although the server would let nothing of it through.
+      if (!kinds.includes(kind)) continue;
       const layers: RTCRtpEncodingParameters[] = [
         { rid: "q", scaleResolutionDownBy: 4, maxBitrate: 150_000 },
         { rid: "h", scaleResolutionDownBy: 2, maxBitrate: 500_000 },
@@ -203,6 +205,8 @@ export class Media {
     this.reset();
     for (const [streamId, publication] of publications) this.#publishing.set(streamId, publication);
     const connection = await this.#open();
+    // Meanwhile the stay may have begun anew, with a connection of its own.
+    if (this.#connection !== connection) return;
     for (const [streamId, publication] of this.#publishing) this.#addPublication(connection, streamId, publication);
     for (const [streamId, playing] of this.#playing) this.#addPlay(connection, streamId, playing);
     await this.#negotiate();

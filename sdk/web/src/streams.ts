@@ -11,7 +11,10 @@ import type { Answer, MediaKind } from "./wire.js";
 export interface PublishOptions {
   /** What is sent: of a camera, a microphone, a screen. Without it the stream is only announced. */
   stream?: MediaStream;
-  /** What it carries; unless said, what `stream` has tracks of, pictures being `video`. For a screen say `screen`. */
+  /**
+   * What it carries; unless said, what `stream` has tracks of, pictures being `video`. For a screen say `screen`. Tracks of
+   * other kinds are not sent.
+   */
   media?: MediaKind[];
   /** For the others, at most 1,024 bytes. */
   extra?: string;

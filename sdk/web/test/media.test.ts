@@ -17,7 +17,12 @@ class Tracks {
 class Connection {
   connectionState = "connected";
   localDescription = { sdp: "v=0" };
-  addTransceiver = (): unknown => ({ mid: "0", stop: () => {}, receiver: { track: {} } });
+  /** The tracks that are sent. */
+  static sent: unknown[] = [];
+  addTransceiver = (of: unknown): unknown => {
+    if (typeof of !== "string") Connection.sent.push(of);
+    return { mid: "0", stop: () => {}, receiver: { track: {} } };
+  };
   createOffer = (): Promise<unknown> => Promise.resolve({});
   setLocalDescription = (): Promise<void> => Promise.resolve();
   setRemoteDescription = (): Promise<void> => Promise.resolve();
@@ -56,6 +61,31 @@ async function playing() {
 }
 
 const refused = (code: string, retryable: boolean) => RoompassError.refused({ code, message: code, number: 0, retryable });
+
+test("of what a stream has, that is sent which is published", async () => {
+  const [voice, face] = [{ kind: "audio" }, { kind: "video" }];
+  for (const [kinds, sent] of [
+    [["audio"], [voice]],
+    [["video"], [face]],
+    [["screen"], [face]],
+    [["audio", "video"], [voice, face]],
+    [["data"], []],
+  ] as const) {
+    const { media, answer } = await playing();
+    Connection.sent = [];
+    const stream = new MediaStream();
+    for (const track of [voice, face]) stream.addTrack(track as MediaStreamTrack);
+    const published = media.publish("mine", stream, kinds);
+    await answer("media_offer");
+    await published;
+    assert.deepEqual(Connection.sent, sent, kinds.join());
+    // Nor is anything else of it when the connection is made again.
+    media.lost();
+    await answer("get_media_servers");
+    await answer("media_offer");
+    assert.deepEqual(Connection.sent, [...sent, ...sent], kinds.join());
+  }
+});
 
 test("a lost connection is made again until it is there", async () => {
   const { media, environment, answer, rests } = await playing();

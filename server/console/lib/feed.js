@@ -16,12 +16,12 @@ const LAST_RETRY_MS = 15_000;
 const OTHERS_MS = 5000;
 
 /**
- * In a component: `events` (the latest first), `state` (`live`, `paused` or `away`), and whether that is all, `isWhole`.
- * `onNews` is called when something has happened, or may have.
+ * In a component: `events` (the latest first), `state` (`starting`, `live`, `paused` or `away`), and whether that is all,
+ * `isWhole`. `onNews` is called when something has happened, or may have. Only what happens from the first answer on is told.
  */
 export function useFeed(appId, onNews) {
   const [events, setEvents] = useState([]);
-  const [state, setState] = useState("live");
+  const [state, setState] = useState("starting");
   const [isWhole, setWhole] = useState(true);
   const news = useRef(onNews);
   news.current = onNews;

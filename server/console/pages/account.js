@@ -3,11 +3,13 @@
 import { html, useState } from "../lib/view.js";
 import { get, post, put, remove, url } from "../api.js";
 import { begin, roleOf, session } from "../session.js";
-import { Badge, Button, Card, Dialog, Facts, Failed, Fault, Form, Loading, Mono, Note, PageHead, Password, Table, When, confirm, errorAt, toast, useLoad } from "../ui/kit.js";
+import { Badge, Button, Card, Dialog, Facts, Fault, Form, Loading, Mono, Note, PageHead, PagedTable, Password, When, confirm, errorAt, toast, useLoad, usePages } from "../ui/kit.js";
 import { Enrol } from "../ui/enrol.js";
 import { ROLES } from "../lib/words.js";
 
 export const title = "Account";
+
+const PAGE = 25;
 
 export default function Account() {
   const who = session.get();
@@ -31,10 +33,11 @@ export default function Account() {
 }
 
 function Sessions() {
-  const sessions = useLoad(() => get("/v1/admin/sessions"), []);
-  if (sessions.error) return html`<${Failed} error=${sessions.error} retry=${sessions.reload} />`;
-  if (!sessions.value) return html`<${Loading} />`;
-  const all = sessions.value.sessions;
+  const sessions = usePages(async (begin = 0) => {
+    const { sessions: all } = await get("/v1/admin/sessions");
+    return { rows: all.slice(begin, begin + PAGE), cursor: begin + PAGE < all.length ? begin + PAGE : undefined, all };
+  }, []);
+  const all = sessions.value?.all ?? [];
   const others = all.filter(({ current }) => !current);
   const end = async (ended) => {
     for (const { session_id } of ended) await remove(url`/v1/admin/sessions/${session_id}`);
@@ -59,8 +62,8 @@ function Sessions() {
       sessions.reload();
     },
   });
-  return html`<${Card} title="Where you are signed in" actions=${html`<${Button} onClick=${everywhere}>Sign out everywhere<//>`}>
-    <${Table} label="Sessions" rows=${all} keyOf=${({ session_id }) => session_id} columns=${[
+  return html`<${Card} title="Where you are signed in" actions=${all.length > 0 && html`<${Button} onClick=${everywhere}>Sign out everywhere<//>`}>
+    <${PagedTable} label="Sessions" pages=${sessions} keyOf=${({ session_id }) => session_id} columns=${[
       { label: "From", wide: true, cell: ({ source, current }) => html`<${Mono}>${source}<//> ${current && html`<${Badge} kind="accent">this one<//>`}` },
       { label: "Signed in", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
       { label: "Last used", cell: ({ seen_at }) => html`<${When} at=${seen_at} />` },

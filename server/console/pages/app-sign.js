@@ -4,7 +4,7 @@ import { html, useState } from "../lib/view.js";
 import { post, url } from "../api.js";
 import { can } from "../session.js";
 import { Button, Card, Code, Fault, Length, Note, PageHead, When, confirm, errorAt } from "../ui/kit.js";
-import { duration } from "../lib/time.js";
+import { duration, now } from "../lib/time.js";
 
 export const title = "AppSign";
 
@@ -37,18 +37,29 @@ export default function AppSign({ app, reloadApp }) {
       reloadApp();
     },
   });
-  const previous = app.previous_app_sign_until;
+  const retire = () => confirm({
+    title: "End the AppSign before?",
+    body: "Builds that still have it can only come in with a token from now on, or not at all. Who is in a room stays there.",
+    yes: "End it",
+    kind: "danger",
+    act: async () => {
+      await post(url`/v1/apps/${app.app_id}/app-sign/retire`);
+      reloadApp();
+    },
+  });
+  const until = app.previous_app_sign_until;
+  const previous = until > now() ? until : undefined;
   return html`
     <${PageHead} title="AppSign" about="A fixed value inside a client build. It names the app and never expires, so it is no secret for long: prefer tokens, which your backend gives to one user at a time." />
     ${app.settings.mode === "token_only" && html`<${Note}>In the mode Token only, nobody comes in by AppSign.<//>`}
     <${Card} title="The present one">
       ${shown ? html`<${Code} label="AppSign" text=${shown} />` : html`<p class="soft">Not shown until you ask, and the audit trail says that you did.</p>`}
-      ${previous && html`<${Note} kind="warn">The one before proves logins until <${When} at=${previous} /> from now.<//>`}
+      ${previous && html`<${Note} kind="warn">The one before proves logins until <${When} at=${previous} /> from now. ${mayChange && html`<${Button} small onClick=${retire}>End it now<//>`}<//>`}
       ${error && html`<${Fault} error=${error} />`}
       ${mayChange && html`<div class="actions">${shown ? html`<${Button} onClick=${() => setShown(undefined)}>Hide<//>` : html`<${Button} onClick=${show}>Show<//>`}</div>`}
     <//>
     ${mayChange && html`<${Card} class="danger" title="Reset" about="A new AppSign is made; the present one goes on proving logins for a while, until old builds are out of use.">
-      <${Length} label="The present one stays good for" hint="As long as builds with it are in use. 0 ends it at once." seconds=${overlap} onValue=${setOverlap} units=${["h", "d"]} error=${errorAt(error, "overlap_secs")} />
-      <div class="actions"><${Button} kind="danger" disabled=${overlap === undefined} onClick=${reset}>Make a new AppSign<//></div>
+      <${Length} label="The present one stays good for" hint=${previous ? "The one before it was promised until its date: end that first. 0 ends both at once." : "As long as builds with it are in use. 0 ends it at once."} seconds=${overlap} onValue=${setOverlap} units=${["h", "d"]} error=${errorAt(error, "overlap_secs")} />
+      <div class="actions"><${Button} kind="danger" disabled=${overlap === undefined || Boolean(previous && overlap)} onClick=${reset}>Make a new AppSign<//></div>
     <//>`}`;
 }

@@ -16,7 +16,7 @@ export const title = "Live";
 
 const PAGE = 50;
 const TABS = [["rooms", "Rooms"], ["users", "Users"], ["streams", "Streams"], ["activity", "Activity"]];
-const STATES = { live: ["good", "following"], paused: ["", "paused"], away: ["bad", "server away"] };
+const STATES = { starting: ["", "connecting"], live: ["good", "following"], paused: ["", "paused"], away: ["bad", "server away"] };
 
 export default function Live({ params, query }) {
   const { appId } = params;

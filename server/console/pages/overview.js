@@ -10,11 +10,18 @@ import { duration } from "../lib/time.js";
 
 export const title = "Overview";
 
-/** Changes settings of an app; the page shows what came of it. */
+/** Changes settings of an app; the page shows what came of it, or what somebody else has made of the app meanwhile. */
 export async function change(app, setApp, settings, more) {
-  const { app: changed } = await patch(url`/v1/apps/${app.app_id}`, { version: app.version, settings, ...more });
-  setApp(changed);
-  return changed;
+  const path = url`/v1/apps/${app.app_id}`;
+  try {
+    const { app: changed } = await patch(path, { version: app.version, settings, ...more });
+    setApp(changed);
+    return changed;
+  } catch (error) {
+    if (error.code !== "conflict") throw error;
+    setApp((await get(path)).app);
+    throw Object.assign(error, { message: "The app has been changed meanwhile. What is shown now is how it is: look again, and repeat this if it is still what you want." });
+  }
 }
 
 export default function Overview({ app, setApp }) {

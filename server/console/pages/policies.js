@@ -1,6 +1,6 @@
 // Everything that is set for an app besides its mode: formats, lifetimes, what happens at expiry, rooms, pages.
 
-import { html, useEffect, useLayoutEffect, useState } from "../lib/view.js";
+import { html, useLayoutEffect, useState } from "../lib/view.js";
 import { guard } from "../router.js";
 import { can } from "../session.js";
 import { Area, Button, Card, Check, Checks, Choices, Fault, Form, Length, Note, PageHead, Text, confirm, errorAt, toast } from "../ui/kit.js";
@@ -15,17 +15,18 @@ const DAY = 86_400;
 
 export default function Policies({ app, setApp }) {
   const mayChange = can("admin", app.app_id);
-  const [draft, setDraft] = useState(app.settings);
+  const [edits, setEdits] = useState({});
+  // What is not touched here follows the app, whoever changes it.
+  const draft = { ...app.settings, ...edits };
   const [error, setError] = useState();
   const [busy, setBusy] = useState(false);
-  useEffect(() => setDraft(app.settings), [app.version]);
-  const changes = Object.fromEntries(Object.entries(draft).filter(([name, value]) => JSON.stringify(value ?? null) !== JSON.stringify(app.settings[name] ?? null)));
+  const changes = Object.fromEntries(Object.entries(edits).filter(([name, value]) => JSON.stringify(value ?? null) !== JSON.stringify(app.settings[name] ?? null)));
   const isChanged = Object.keys(changes).length > 0;
   useLayoutEffect(() => {
     guard(isChanged ? () => window.confirm("Leave without saving?") : undefined);
     return () => guard();
   }, [isChanged]);
-  const set = (name) => (value) => setDraft((draft) => ({ ...draft, [name]: value }));
+  const set = (name) => (value) => setEdits((edits) => ({ ...edits, [name]: value }));
   const at = (name) => errorAt(error, name) ?? errorAt(error, `settings.${name}`);
   const usesCbc = draft.formats.some((format) => format !== "token04_gcm");
   const addsCbc = usesCbc && ("formats" in changes || "cbc_policy" in changes || "cbc_until" in changes);
@@ -33,6 +34,7 @@ export default function Policies({ app, setApp }) {
     const before = Object.fromEntries(Object.keys(changes).map((name) => [name, app.settings[name] ?? null]));
     const changed = await change(app, setApp, changes, addsCbc ? { acknowledge_cbc: true } : {});
     guard();
+    setEdits({});
     toast("Saved.", { undo: () => change(changed, setApp, before, { acknowledge_cbc: true }) });
     return changed;
   };
@@ -57,7 +59,7 @@ export default function Policies({ app, setApp }) {
       </fieldset>
       ${error && !at(error.field?.replace("settings.", "")) && html`<${Fault} error=${error} />`}
       ${mayChange && isChanged && html`<div class="save-bar"><span role="status">${Object.keys(changes).length} ${Object.keys(changes).length === 1 ? "setting is" : "settings are"} not saved</span>
-        <span class="actions"><${Button} onClick=${() => setDraft(app.settings)}>Discard<//><${Button} kind="primary" type="submit" busy=${busy}>Save<//></span></div>`}
+        <span class="actions"><${Button} onClick=${() => { setEdits({}); setError(undefined); }}>Discard<//><${Button} kind="primary" type="submit" busy=${busy}>Save<//></span></div>`}
     <//>`;
 }
 

@@ -40,7 +40,7 @@ export default function Refusals({ params, query }) {
   const chooseRange = (range) => choose(range === "own" ? { range, since: fieldOf(now() - 3600) } : { range, since: undefined, until: undefined });
   return html`
     <${PageHead} title="Refusals" about=${appId === undefined ? "What was refused in every app and outside of apps, and why." : "Who was refused in this app, why, and what to do about it."}>
-      <${Fresh} at=${load.value?.server_time} reload=${load.reload} everyMs=${Number(range) <= 86_400 ? EVERY_MS : LONG_EVERY_MS} />
+      <${Fresh} at=${load.value?.server_time} reload=${load.reload} follow=${load.follow} everyMs=${Number(range) <= 86_400 ? EVERY_MS : LONG_EVERY_MS} />
     <//>
     <div class="filters">
       <${Select} label="Time" value=${range} options=${RANGES} onValue=${chooseRange} />
@@ -48,7 +48,7 @@ export default function Refusals({ params, query }) {
         <${Text} label="Until" optional type="datetime-local" value=${query.get("until") ?? ""} onValue=${(until) => choose({ until })} />`}
       <${Select} label="What" value=${action} options=${ACTIONS.slice(0, appId === undefined ? undefined : -1)} onValue=${(action) => choose({ action })} />
     </div>
-    ${load.error && !load.value ? html`<${Failed} error=${load.error} retry=${load.reload} />` : load.value ? html`<${Picture} answer=${load.value} appId=${appId} span=${span} setSpan=${setSpan} row=${row} setRow=${setRow} />` : html`<${Loading} rows=${6} />`}`;
+    ${load.error && !load.value ? html`<${Failed} error=${load.error} retry=${load.reload} />` : load.value ? html`<div class="picture" aria-busy=${load.loading ? "true" : undefined}><${Picture} answer=${load.value} appId=${appId} span=${span} setSpan=${setSpan} row=${row} setRow=${setRow} /></div>` : html`<${Loading} rows=${6} />`}`;
 }
 
 function Picture({ answer, appId, span, setSpan, row, setRow }) {

@@ -15,11 +15,15 @@ const STATES = { active: ["good", "active"], previous: ["warn", "previous"], end
 /** A secret seals no more than this; see the security page. */
 const MOST_MINTS = 3_865_470_566;
 
-export default function Secrets({ app }) {
+export default function Secrets({ app, reloadApp }) {
   const mayChange = can("admin", app.app_id);
   const ring = useLoad(() => get(url`/v1/apps/${app.app_id}/secrets`), [app.app_id]);
   const [rotating, setRotating] = useState(false);
-  useEvery(5_000, ring.reload);
+  useEvery(5_000, ring.follow);
+  const changed = () => {
+    ring.reload();
+    reloadApp();
+  };
   if (ring.error && !ring.value) return html`<${Failed} error=${ring.error} retry=${ring.reload} />`;
   if (!ring.value) return html`<${Loading} rows=${5} />`;
   const { secrets } = ring.value;
@@ -38,10 +42,10 @@ export default function Secrets({ app }) {
         { label: "Last used", cell: ({ last_used_at }) => html`<${When} at=${last_used_at} />` },
         { label: "Tokens opened", end: true, cell: ({ used_count }) => count(used_count) },
         { label: "Made", cell: ({ created_at }) => html`<${When} at=${created_at} />` },
-        ...(mayChange ? [{ label: "Actions", bare: true, end: true, cell: (secret) => html`<${Retire} app=${app} secret=${secret} reload=${ring.reload} />` }] : []),
+        ...(mayChange ? [{ label: "Actions", bare: true, end: true, cell: (secret) => html`<${Retire} app=${app} secret=${secret} reload=${changed} />` }] : []),
       ]} />
     <//>
-    ${rotating && html`<${Rotate} app=${app} purposes=${purposes} onClose=${() => setRotating(false)} onDone=${ring.reload} />`}`;
+    ${rotating && html`<${Rotate} app=${app} purposes=${purposes} onClose=${() => setRotating(false)} onDone=${changed} />`}`;
 }
 
 /** How far a rotation has come: what is left to the secret before. */

@@ -16,13 +16,13 @@ const KEPT = 720;
 const RANGES = [["900", "Last 15 minutes"], ["3600", "Last hour"], ["7200", "Last two hours"]];
 
 export default function Statistics() {
-  const { value, error, reload } = useSamples();
+  const { value, error, reload, follow } = useSamples();
   const [range, setRange] = useState("900");
   if (error && !value) return html`<${PageHead} title="Statistics" /><${Failed} error=${error} retry=${reload} />`;
   if (!value) return html`<${PageHead} title="Statistics" /><${Loading} rows=${6} />`;
   return html`
     <${PageHead} title="Statistics" about=${html`Of the node <span class="mono">${value.node.node_id}</span>, version ${value.node.version}, up for ${duration(now() - value.node.started_at)}. Prometheus has more, for longer, of all nodes.`}>
-      <${Fresh} at=${value.server_time} reload=${reload} everyMs=${EVERY_MS} />
+      <${Fresh} at=${value.server_time} reload=${reload} follow=${follow} everyMs=${EVERY_MS} />
     <//>
     <${Tiles} value=${value} />
     <div class="filters"><${Select} label="Time" value=${range} options=${RANGES} onValue=${setRange} /></div>
@@ -36,21 +36,24 @@ function useSamples() {
   const [state, setState] = useState({});
   const held = useRef();
   const asking = useRef(false);
-  const reload = useCallback(async () => {
+  const follow = useCallback(async (isWanted) => {
     // What is asked for twice would be there twice.
     if (asking.current) return;
     asking.current = true;
     try {
       const answer = await get("/v1/statistics", { since: held.current?.samples.at.at(-1) });
+      if (!isWanted()) return;
       held.current = { ...answer, samples: joined(held.current, answer) };
       setState({ value: held.current });
     } catch (error) {
-      setState({ value: held.current, error });
+      if (isWanted()) setState({ value: held.current, error });
+    } finally {
+      asking.current = false;
     }
-    asking.current = false;
   }, []);
+  const reload = useCallback(() => follow(() => true), [follow]);
   useEffect(() => void reload(), []);
-  return { ...state, reload };
+  return { ...state, reload, follow };
 }
 
 /** Columns with what has come after them; those of another process are left. */
@@ -71,14 +74,15 @@ function Tiles({ value: { samples, totals, present, node } }) {
     ["Tokens judged", `${rate(last("verified") + last("refused"))}/s`, `${count(shown)} since the start`],
     ["Refused", shown ? `${((100 * totals.refused) / shown).toFixed(1)} %` : "–", `${count(totals.refused)} of them`],
     ["Mint, 99 of 100 within", p99 === undefined ? "–" : micros(p99), "of the last ones"],
-    ["Users here", count(node.sessions), `in ${count(node.rooms)} rooms, ${count(node.streams)} streams`],
-    ["Revocations that hold", count(present.revocations), `${count(present.bans)} bans`],
+    ["Users here", count(node.sessions), `in ${several(node.rooms, "room")}, ${several(node.streams, "stream")}`],
+    ["Revocations that hold", count(present.revocations), several(present.bans, "ban")],
   ];
   const states = [["Store", present.store_up], ["Bus", present.bus_up], ["Audit trail", present.audit_up]];
   return html`<ul class="tiles" aria-label="Now">${tiles.map(([label, number, more]) => html`<li key=${label}><span class="label">${label}</span><b>${number}</b><span class="soft">${more}</span></li>`)}</ul>
     <p class="row" aria-label="State">${states.map(([name, isUp]) => html`<${Badge} key=${name} kind=${isUp ? "good" : "bad"}>${name} ${isUp ? "up" : "away"}<//>`)}</p>`;
 }
 
+const several = (number, what) => `${count(number)} ${what}${number === 1 ? "" : "s"}`;
 const micros = (time) => (time >= 1000 ? `${(time / 1000).toFixed(time >= 10_000 ? 0 : 1)} ms` : `${Math.round(time)} µs`);
 
 function Charts({ samples, range }) {

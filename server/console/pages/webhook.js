@@ -100,7 +100,7 @@ function Deliveries({ base, mayChange, webhook }) {
     return { rows: deliveries, cursor: next };
   }, [base, state, search]);
   const waits = pages.rows?.some(({ state }) => state === "pending");
-  useEvery(3_000, pages.reload, waits);
+  useEvery(3_000, pages.follow, Boolean(waits));
   const test = () => confirm({ title: "Send a test?", body: "The endpoint gets an event of the kind test, signed as all are.", yes: "Send it", kind: "primary", act: async () => {
     await post(`${base}/test`);
     toast("A test event is on its way.");

@@ -80,7 +80,7 @@ function Take({ made, onDone }) {
 
 function Watch({ app, made, onClose }) {
   const ring = useLoad(() => get(url`/v1/apps/${app.app_id}/secrets`), [app.app_id]);
-  useEvery(2_000, ring.reload);
+  useEvery(2_000, ring.follow);
   const secrets = ring.value?.secrets.filter(({ purpose, state }) => purpose === made.purpose && state !== "ended") ?? [];
   const parts = secrets.map((secret) => ({ label: `${secret.secret_id === made.secret_id ? "new" : "previous"} ${secret.fingerprint}`, value: secret.opened_in_5_min, kind: secret.secret_id === made.secret_id ? "good" : "warn" }));
   const total = parts.reduce((sum, { value }) => sum + value, 0);

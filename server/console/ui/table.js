@@ -1,6 +1,6 @@
 // Tables, and lists that come page by page from the server.
 
-import { html, classes, useCallback, useEffect, useLayoutEffect, useRef, useState } from "../lib/view.js";
+import { html, classes, useCallback, useEffect, useLayoutEffect, useMemo, useRef, useState } from "../lib/view.js";
 import { Button } from "./button.js";
 import { Icon } from "./icons.js";
 import { Empty, Failed, Loading } from "./states.js";
@@ -29,25 +29,40 @@ function sort(rows, value, down) {
   return [...rows].sort((a, b) => (down ? -1 : 1) * compare(value(a), value(b)));
 }
 
-/** Loads something now and whenever `inputs` change: `{ value, error, loading, reload }`. The last value stays meanwhile. */
+/**
+ * Loads something now and whenever `inputs` change: `{ value, error, loading, reload, follow }`. The last value stays
+ * meanwhile. `follow(isWanted)` is for what is loaded again by itself: not while something is under way, and what comes of it
+ * is only shown if it is still wanted then. An error stays as long as nothing else is known.
+ */
 export function useLoad(load, inputs) {
-  const [state, setState] = useState({ loading: true });
+  const asked = useMemo(() => ({}), inputs);
+  const [state, setState] = useState({});
   const turn = useRef(0);
-  const reload = useCallback(async () => {
+  const isUnderWay = useRef(false);
+  const ask = useCallback(async (isWanted) => {
     const mine = ++turn.current;
-    setState((before) => ({ ...before, loading: true, error: undefined }));
+    isUnderWay.current = true;
+    const ended = (next) => {
+      if (mine !== turn.current) return;
+      isUnderWay.current = false;
+      setState((before) => (isWanted() ? { asked, ...next(before) } : { ...before, loading: false }));
+    };
+    setState((before) => ({ ...before, loading: true }));
     try {
       const value = await load();
-      if (mine === turn.current) setState({ value, loading: false });
+      ended(() => ({ value }));
     } catch (error) {
-      if (mine === turn.current) setState((before) => ({ value: before.value, error, loading: false }));
+      ended(({ value }) => ({ value, error }));
     }
   }, inputs);
+  const reload = useCallback(() => ask(() => true), [ask]);
+  const follow = useCallback((isWanted = () => true) => isUnderWay.current || ask(isWanted), [ask]);
   useEffect(() => {
     reload();
     return () => void turn.current++;
   }, [reload]);
-  return { ...state, reload };
+  // From when something else is asked for, not only once that has begun.
+  return { value: state.value, error: state.error, loading: Boolean(state.loading) || state.asked !== asked, reload, follow };
 }
 
 /** A list by pages: `fetchPage(cursor)` gives `{ rows, cursor }`. Begins again when `inputs` change. */

@@ -207,10 +207,12 @@ impl Admin {
         Ok((app_sign, until))
     }
 
-    /// Makes a new AppSign; the present one goes on proving logins for `overlap`.
+    /// Makes a new AppSign; the present one goes on proving logins for `overlap`. Zero ends it at once, and whatever
+    /// was before it.
     ///
     /// # Errors
-    /// As [`Admin::rotate`].
+    /// As [`Admin::rotate`]. [`Error::Field`] as long as the AppSign before the present one proves logins: it was
+    /// promised until its date, and there is room for one.
     pub async fn reset_app_sign(&self, app_id: AppId, overlap: Duration) -> Result<ResetAppSign, Error> {
         if overlap > MAX_APP_SIGN_OVERLAP {
             let reason = format!("must be at most {}", MAX_APP_SIGN_OVERLAP.as_secs());
@@ -219,6 +221,12 @@ impl Admin {
         let now = self.clock.now();
         let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
         self.require_our_key().await?;
+        if let Some((_, until)) = record.previous_app_sign.as_ref().filter(|(_, until)| now < *until)
+            && !overlap.is_zero()
+        {
+            let reason = format!("must be 0, or retire the one before first: it proves logins until {until}");
+            return Err(Error::field("overlap_secs", reason));
+        }
         let present = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
         let previous_valid_until = now.saturating_add(overlap);
         let app_sign = AppSign::generate(&mut SysRng).map_err(randomness)?;
@@ -231,6 +239,19 @@ impl Admin {
         let reset = webhook::AppSignReset { previous_valid_until_ms: millis(previous_valid_until) };
         self.webhooks.announce(app_id, webhook::Event::AppSignReset(reset)).await;
         Ok(ResetAppSign { app_sign, previous_valid_until })
+    }
+
+    /// Ends the AppSign before the present one at once: nobody logs in with it any more. Who is in a room stays there.
+    ///
+    /// # Errors
+    /// [`Error::AppUnknown`]; [`Error::Missing`] without one.
+    pub async fn retire_app_sign(&self, app_id: AppId) -> Result<(), Error> {
+        let now = self.clock.now();
+        let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
+        record.previous_app_sign.take().ok_or(Error::Missing("AppSign before the present one"))?;
+        self.replace(Event::of(Action::RetireAppSign, app_id), record, now).await?;
+        tracing::info!(%app_id, "AppSign retired");
+        Ok(())
     }
 
     /// Puts a changed app in the place of the one that was read, with a record of the change.

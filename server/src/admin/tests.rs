@@ -376,6 +376,22 @@ async fn a_reset_app_sign_leaves_the_one_before_until_its_date() {
     assert_eq!(signs(60), [reset.app_sign.expose()]);
     office.admin.reset_app_sign(app_id(7), Duration::ZERO).await.unwrap();
     assert_eq!(office.directory.app(app_id(7)).unwrap().app_signs(office.now()).count(), 1);
+    let none = office.admin.retire_app_sign(app_id(7)).await.unwrap_err();
+    assert!(matches!(none, Error::Missing(_)), "{none}");
+}
+
+#[tokio::test]
+async fn an_app_sign_that_was_promised_until_its_date_is_not_lost_to_another_reset() {
+    let office = Office::new().await;
+    let signs = || office.directory.app(app_id(7)).unwrap().app_signs(office.now()).count();
+    office.admin.reset_app_sign(app_id(7), Duration::from_secs(60)).await.unwrap();
+    let again = office.admin.reset_app_sign(app_id(7), Duration::from_secs(60)).await.unwrap_err();
+    assert!(matches!(&again, Error::Field { field, .. } if field == "overlap_secs"), "{again}");
+    assert_eq!(signs(), 2);
+    office.admin.retire_app_sign(app_id(7)).await.unwrap();
+    assert_eq!(signs(), 1);
+    office.admin.reset_app_sign(app_id(7), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(signs(), 2);
 }
 
 #[tokio::test]

@@ -62,11 +62,18 @@ struct Entry {
     ready: ArcSwapOption<App>,
     /// Whether somebody has asked for it since it was last spared.
     asked_for: AtomicBool,
+    /// Whether it was opened since unused ones were last closed.
+    is_fresh: AtomicBool,
 }
 
 impl Entry {
     fn new(app: ClosedApp) -> Arc<Self> {
-        Arc::new(Self { app, ready: ArcSwapOption::empty(), asked_for: AtomicBool::new(false) })
+        Arc::new(Self {
+            app,
+            ready: ArcSwapOption::empty(),
+            asked_for: AtomicBool::new(false),
+            is_fresh: AtomicBool::new(false),
+        })
     }
 }
 
@@ -148,6 +155,21 @@ impl Directory {
         self.news.subscribe()
     }
 
+    /// Closes the apps that nobody has asked for since this was last called: their secrets are zeroed.
+    pub fn close_unused(&self) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        ready.retain(|entry| {
+            let Some(entry) = entry.upgrade() else { return false };
+            let (fresh, asked_for) =
+                (entry.is_fresh.swap(false, Ordering::Relaxed), entry.asked_for.swap(false, Ordering::Relaxed));
+            if fresh || asked_for {
+                return true;
+            }
+            entry.ready.store(None);
+            false
+        });
+    }
+
     fn make_ready(&self, app_id: AppId, entry: &Arc<Entry>) -> Option<Arc<App>> {
         // One at a time, so that many who ask at once do the work once.
         let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
@@ -159,6 +181,7 @@ impl Directory {
             self.remove(app_id);
             return None;
         };
+        entry.is_fresh.store(true, Ordering::Relaxed);
         entry.ready.store(Some(Arc::clone(&app)));
         ready.push_back(Arc::downgrade(entry));
         while ready.len() > self.max_ready {
@@ -227,6 +250,26 @@ mod tests {
         let held = directory.ready.lock().unwrap().iter().filter_map(Weak::upgrade).count();
         assert_eq!(held, 2);
         assert!(directory.app(app_id(5)).is_none());
+    }
+
+    #[test]
+    fn an_app_that_nobody_asks_for_is_closed() {
+        let opened = Arc::new(AtomicUsize::new(0));
+        let directory = Directory::default();
+        directory.replace_all((1..=3).map(|number| prepare(number, &opened)));
+        let held = |number| Arc::downgrade(&directory.app(app_id(number)).unwrap());
+        let apps = [held(1), held(2)];
+        let is_open = || apps.each_ref().map(|app| app.strong_count() > 0);
+        directory.close_unused();
+        assert_eq!(is_open(), [true, true], "they were opened just now");
+        held(1);
+        directory.close_unused();
+        assert_eq!(is_open(), [true, false]);
+        held(2);
+        assert_eq!(opened.load(Ordering::Relaxed), 3, "it is opened again when it is asked for");
+        directory.close_unused();
+        directory.close_unused();
+        assert_eq!(is_open(), [false, false]);
     }
 
     #[test]

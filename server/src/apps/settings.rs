@@ -203,8 +203,14 @@ impl AppSettings {
         if self.uses_cbc() && self.cbc_policy == CbcPolicy::Off {
             return Err(("cbc_policy", "must be issued_only or offline for the CBC formats in `formats`".to_owned()));
         }
-        if (self.cbc_policy == CbcPolicy::Offline) != self.cbc_until.is_some() {
-            return Err(("cbc_until", "goes with the policy offline, and only with it".to_owned()));
+        match (self.cbc_policy, self.cbc_until) {
+            (CbcPolicy::Offline, None) => {
+                return Err(("cbc_until", "is needed: Unix seconds, at most 90 days ahead".to_owned()));
+            }
+            (CbcPolicy::Off | CbcPolicy::IssuedOnly, Some(_)) => {
+                return Err(("cbc_until", "goes with the policy offline alone: set it to null".to_owned()));
+            }
+            _ => {}
         }
         if !self.app_sign_enabled && self.mode == AuthMode::AppSign {
             return Err(("app_sign_enabled", "must stay on in the mode app_sign, or nobody could log in".to_owned()));

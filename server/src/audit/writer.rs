@@ -24,6 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(900);
 const AGAIN: Duration = Duration::from_millis(500);
 /// How many records are written in one transaction: nobody waits long behind it, nor for the processor meanwhile.
 const AT_ONCE: usize = 250;
+/// In at most so many transactions a batch is written: on a disk that is slow to make things durable, a long one is
+/// caught up with in larger steps.
+const STEPS: usize = 8;
 /// The longest text of a record. Ids are shorter; what is longer was refused for it.
 const MAX_TEXT_CHARS: usize = 512;
 /// The longest details: the settings of an app, for one.
@@ -59,9 +62,10 @@ impl Pen {
     /// Writes the batch, however long that takes. Who waits for it is told of the first failure.
     async fn write(&mut self, queue: &Queue, batch: Batch) {
         let Batch { entries, mut waiters } = batch;
+        let at_once = entries.len().div_ceil(STEPS).max(AT_ONCE);
         let mut entries = entries.into_iter();
         while entries.len() > 0 {
-            let mut records: Arc<[AuditRecord]> = entries.by_ref().take(AT_ONCE).map(record).collect();
+            let mut records: Arc<[AuditRecord]> = entries.by_ref().take(at_once).map(record).collect();
             while let Err(error) = self.append_in_time(queue, &mut records).await {
                 let state = match error {
                     StoreError::CannotWrite(_) => State::CannotWrite,

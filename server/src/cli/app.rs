@@ -173,7 +173,8 @@ impl Create {
         let settings = self.settings.over(&plain)?;
         refuse_unacknowledged(&settings, self.settings.acknowledge_cbc)?;
         let app = service.admin.create_app(settings).await?;
-        hand_over(&self.out, &self.store, &app, Vec::new())
+        let warnings = service.admin.app(app_id).await?.map(|view| view.warnings);
+        hand_over(&self.out, &self.store, &app, warnings.unwrap_or_default())
     }
 }
 
@@ -195,14 +196,19 @@ impl TakeOver {
             app_sign: app_sign.transpose()?,
             cbc_secret: self.cbc_secret_file.as_deref().map(secret).transpose()?,
         };
-        let warnings = Admin::warnings_about(&import.server_secret);
-        let app = self.store.open_or_make().await?.admin.import_app(settings, import).await?;
+        let mut warnings = Admin::warnings_about(&import.server_secret);
+        let admin = self.store.open_or_make().await?.admin;
+        let app = admin.import_app(settings, import).await?;
+        warnings.extend(admin.app(app.app_id).await?.map(|view| view.warnings).unwrap_or_default());
         hand_over(&self.out, &self.store, &app, warnings)
     }
 }
 
 impl Update {
     async fn run(self) -> Result<(), Failure> {
+        if self.settings.set.is_empty() {
+            return Err(Failure("nothing to change: --set NAME=VALUE; `roompass app show` has the names".to_owned()));
+        }
         let admin = self.store.open().await?.admin;
         let app_id = self.app_id;
         let before = admin.app(app_id).await?.ok_or(unknown(app_id))?;
@@ -283,8 +289,9 @@ fn refuse_unacknowledged(settings: &AppSettings, acknowledged: bool) -> Result<(
 /// Reads `name=value`, where the value is JSON or a plain word.
 fn setting(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("must be written as NAME=VALUE")?;
-    let value = serde_json::from_str(value).unwrap_or_else(|_| Value::String(value.to_owned()));
-    Ok((name.to_owned(), value))
+    // No setting is a fraction: 2.17 is the beginning of a version.
+    let read = serde_json::from_str(value).ok().filter(|read: &Value| !read.is_f64());
+    Ok((name.to_owned(), read.unwrap_or_else(|| Value::String(value.to_owned()))))
 }
 
 /// Reads a word as it is written in JSON.

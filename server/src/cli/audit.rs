@@ -3,7 +3,7 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use clap::{Args, Subcommand};
@@ -12,7 +12,7 @@ use roompass_wire::http::{AuditAction, AuditQuery, AuditRecord, AuditResponse, A
 use serde_json::json;
 use token_gen::{AppId, UnixSeconds};
 
-use super::{Failure, StoreArgs};
+use super::{Failure, StoreArgs, key::date};
 use crate::{audit, error::Error, http, store::AuditWalk};
 
 #[derive(Debug, Subcommand)]
@@ -176,10 +176,9 @@ async fn list(filter: Filter, limit: u32, cursor: Option<i64>, store: &StoreArgs
 
 /// A record on one line, for people.
 fn line(record: &AuditRecord) -> String {
-    let at = SystemTime::UNIX_EPOCH + Duration::from_secs(record.at.try_into().unwrap_or_default());
     let mut line = format!(
         "{}  {} {}  by {}",
-        humantime::format_rfc3339_seconds(at),
+        date(UnixSeconds::new(record.at)),
         record.action,
         record.reason.as_deref().map_or(record.result.clone(), |reason| format!("{}: {reason}", record.result)),
         record.actor
@@ -192,7 +191,7 @@ fn line(record: &AuditRecord) -> String {
         ("token", record.token_id.clone()),
         ("about", record.target.clone()),
         ("rights", record.rights.clone()),
-        ("until", record.expire_at.map(|at| at.to_string())),
+        ("until", record.expire_at.map(|at| date(UnixSeconds::new(at)))),
         ("session", record.session_id.clone()),
         ("request", record.request_id.clone()),
     ] {

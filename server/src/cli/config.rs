@@ -16,7 +16,7 @@ pub(super) enum ConfigCommand {
     /// Check a configuration without starting anything
     Check {
         /// The configuration; the environment counts as well
-        #[arg(long, value_name = "FILE")]
+        #[arg(long, value_name = "FILE", env = "ROOMPASS_CONFIG")]
         config: Option<PathBuf>,
     },
 }

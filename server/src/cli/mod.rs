@@ -11,6 +11,7 @@ mod key;
 mod master_key;
 mod out;
 mod remote;
+mod replay;
 mod room;
 mod secret;
 mod serve;
@@ -203,7 +204,7 @@ impl From<String> for Failure {
 #[derive(Debug, Args)]
 struct StoreArgs {
     /// The configuration; the environment alone will do as well
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ROOMPASS_CONFIG")]
     config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Subcommand;
 use serde_json::{Value, json};
+use token_gen::UnixSeconds;
 
-use super::{Failure, remote::Remote};
+use super::{Failure, key::date, remote::Remote};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum RoomCommand {
@@ -210,7 +211,9 @@ fn missing(answer: &Value) -> Option<String> {
 }
 
 fn session_line(session: &Value) -> String {
-    let until = session["expire_at"].as_i64().map_or("no token".to_owned(), |at| format!("until {at}"));
+    let until = session["expire_at"]
+        .as_i64()
+        .map_or("no token".to_owned(), |at| format!("until {}", date(UnixSeconds::new(at))));
     let withheld = session.get("withheld").map(|withheld| format!("  withheld {withheld}")).unwrap_or_default();
     let other = session.get("other_credential").map(|code| format!(" ({} did not count)", text(code)));
     let privileges: Vec<&str> = session["privileges"].as_array().into_iter().flatten().map(text).collect();

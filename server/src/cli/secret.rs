@@ -6,9 +6,10 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use token_gen::{AppId, UnixSeconds};
 
-use super::{Failure, StoreArgs, out::Out};
+use super::{Failure, StoreArgs, key::date, out::Out};
 use crate::{
     admin::{Admin, Rotation},
+    error::Error,
     http,
     store::Purpose,
 };
@@ -79,12 +80,18 @@ impl SecretCommand {
                 });
                 out.deliver(&store, &made, || {
                     let before =
-                        until.map(|until| format!(" The one before verifies until {until}.")).unwrap_or_default();
-                    format!("{secret}\n\nKeep it now: it is not shown again.{before}")
+                        until.map(|until| format!(" The one before verifies until {}.", date(UnixSeconds::new(until))));
+                    format!("{secret}\n\nKeep it now: it is not shown again.{}", before.unwrap_or_default())
                 })
             }
             Self::Retire { app_id, secret_id, store } => {
-                store.open().await?.admin.retire(app_id, &secret_id).await?;
+                store.open().await?.admin.retire(app_id, &secret_id).await.map_err(|error| match error {
+                    Error::Missing(_) => {
+                        let list = format!("roompass secret list {}{}", app_id.get(), store.as_option());
+                        Failure(format!("no such secret: `{list}` shows them"))
+                    }
+                    error => error.into(),
+                })?;
                 store.print(&json!({ "secret_id": secret_id, "retired": true }), || "ended".to_owned());
                 Ok(())
             }
@@ -97,8 +104,12 @@ async fn list(app_id: AppId, store: &StoreArgs) -> Result<(), Failure> {
     let ring: Vec<_> = ring.into_iter().map(http::secrets::secret).collect();
     store.print(&ring, || {
         let line = |secret: &roompass_wire::http::Secret| {
-            let until = secret.valid_until.map_or("no end".to_owned(), |until| format!("until {until}"));
-            let used = secret.last_used_at.map_or("never used".to_owned(), |at| format!("last used {at}"));
+            let until = secret
+                .valid_until
+                .map_or("no end".to_owned(), |until| format!("until {}", date(UnixSeconds::new(until))));
+            let used = secret
+                .last_used_at
+                .map_or("never used".to_owned(), |at| format!("last used {}", date(UnixSeconds::new(at))));
             format!(
                 "{}  {}  {}  {}  {until}  opened {} tokens, {used}\n",
                 secret.secret_id,
@@ -124,7 +135,7 @@ pub(super) enum AppSignCommand {
     Reset {
         /// The app's number
         app_id: AppId,
-        /// How long old client builds may go on logging in with the present one, such as 30d; 0s ends it at once
+        /// How long old client builds may go on logging in with the present one, such as 30d; 0s ends it at once, and the one before it
         #[arg(long, value_parser = humantime::parse_duration)]
         overlap: Duration,
         #[command(flatten)]
@@ -132,15 +143,30 @@ pub(super) enum AppSignCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
+    /// End the AppSign before the present one at once: nobody logs in with it any more
+    Retire {
+        /// The app's number
+        app_id: AppId,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
 }
 
 impl AppSignCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
-        let Self::Reset { app_id, overlap, out, store } = self;
+        let (app_id, overlap, out, store) = match self {
+            Self::Reset { app_id, overlap, out, store } => (app_id, overlap, out, store),
+            Self::Retire { app_id, store } => {
+                store.open().await?.admin.retire_app_sign(app_id).await?;
+                store.print(&json!({ "app_id": app_id.get(), "retired": true }), || "ended".to_owned());
+                return Ok(());
+            }
+        };
         out.check()?;
         let reset = store.open().await?.admin.reset_app_sign(app_id, overlap).await?;
         let (app_sign, until) = (reset.app_sign.expose(), reset.previous_valid_until.get());
         out.deliver(&store, &json!({ "app_sign": app_sign, "previous_valid_until": until }), || {
+            let until = date(UnixSeconds::new(until));
             format!("{app_sign}\n\nKeep it now: it is not shown again. The one before proves logins until {until}.")
         })
     }

@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     /// The configuration; `roompass config default` prints one to start from
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "ROOMPASS_CONFIG")]
     config: Option<PathBuf>,
     /// Overrides server.listen
     #[arg(long, value_name = "ADDRESS")]

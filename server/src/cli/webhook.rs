@@ -174,7 +174,7 @@ impl WebhookCommand {
                 let until = until.map(UnixSeconds::get);
                 let made = json!({ "signing_key": key.expose(), "previous_key_until": until });
                 let before =
-                    until.map(|until| format!(" Deliveries are signed with the one before too until {until}."));
+                    until.map(|until| format!(" Deliveries are signed with the one before too until {}.", at(until)));
                 out.deliver(&store, &made, || shown_once(&key, &before.unwrap_or_default()))
             }
             Self::Remove { of, store } => {

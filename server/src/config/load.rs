@@ -26,7 +26,7 @@ use super::{
 use crate::{
     bus::{BusUrl, RedisUrl},
     gateway::GatewayConfig,
-    limits::{LimitSettings, Quota},
+    limits::{self, LimitSettings, Quota},
     private_file,
     sealing::MasterKey,
     store::{PostgresUrl, StoreUrl},
@@ -220,6 +220,8 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
         gateway: GatewayConfig {
             // What is left is for those who are told to leave at the end.
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
+            max_waiting: limits::waiting(sections.limits.connections as usize),
+            max_waiting_per_source: sections.limits.waiting_per_source as usize,
             max_stays: sections.limits.sessions as usize,
             max_stays_per_app: sections.limits.sessions_per_app as usize,
             ..GatewayConfig::default()
@@ -295,6 +297,7 @@ fn judge_limits(limits: &LimitsSection) -> Result<LimitSettings, ConfigError> {
         ("limits.guesses_per_minute", limits.guesses_per_minute),
         ("limits.concurrent_requests", limits.concurrent_requests),
         ("limits.connections", limits.connections),
+        ("limits.waiting_per_source", limits.waiting_per_source),
         ("limits.sessions", limits.sessions),
         ("limits.sessions_per_app", limits.sessions_per_app),
     ];
@@ -345,7 +348,10 @@ pub(crate) fn parse_origin(text: &str) -> Result<String, &'static str> {
 /// A server starts on the store it has; making one is for the commands that fill it.
 fn judge_store(store: &StoreSection) -> Result<StoreUrl, ConfigError> {
     let Some(url) = &store.url else {
-        return Err(ConfigError::new("store.url", "is needed, such as sqlite:/var/lib/roompass/roompass.db"));
+        return Err(ConfigError::new(
+            "store.url",
+            "is needed, such as sqlite:/var/lib/roompass/roompass.db: in the file that --config names, or as ROOMPASS_STORE_URL",
+        ));
     };
     let mut parsed = StoreUrl::parse(url).map_err(|reason| ConfigError::new("store.url", reason))?;
     if let Some(path) = &store.password_file {
@@ -467,139 +473,17 @@ mod tests {
         assert_eq!(config.unwrap().drain, Duration::from_secs(7));
     }
 
-    // proves F14 (what needs no process)
+    // proves W3 (as it is configured)
     #[test]
-    fn every_bad_configuration_names_its_field() {
-        let good = "[store]\nurl = \"sqlite:a.db\"\n";
-        let key = (MASTER_KEY_ENV, KEY);
-        let file = |rest: &str| format!("{good}{rest}");
-        type Row<'a> = (String, &'a [(&'a str, &'a str)], &'a str);
-        let matrix: &[Row<'_>] = &[
-            (String::new(), &[key], "store.url: is needed"),
-            ("[store]\nurl = \"\"".to_owned(), &[key], "store.url: must be sqlite:PATH"),
-            ("[store]\nurl = \"sqlite:\"".to_owned(), &[key], "store.url: needs a file"),
-            ("[store]\nurl = \"sqlite::memory:\"".to_owned(), &[key], "store.url: needs a file"),
-            ("[store]\nurl = \"postgres://h/d\"".to_owned(), &[key], "store.url: must be postgres://ROLE@HOST"),
-            (
-                "[store]\nurl = \"postgres://r@h/d?sslmode=disable\"".to_owned(),
-                &[key],
-                "store.url: must not have sslmode=disable",
-            ),
-            (file("ca_file = \"/dev/null\""), &[key], "store.ca_file: is for PostgreSQL only"),
-            (
-                "[store]\nurl = \"postgres://r@h/d\"\npassword_file = \"/nowhere/p\"".to_owned(),
-                &[key],
-                "store.password_file: /nowhere/p: No such file",
-            ),
-            (
-                "[store]\nurl = \"postgres://r@h/d\"\nca_file = \"/nowhere/ca\"".to_owned(),
-                &[key],
-                "store.ca_file: /nowhere/ca: No such file",
-            ),
-            ("[store]\nurl = \"mysql://h/d\"".to_owned(), &[key], "store.url: must be sqlite:PATH"),
-            ("[store]\nurl = 7".to_owned(), &[key], "store.url: invalid type"),
-            ("[store]\nurl = ".to_owned(), &[key], "configuration file, line 2: "),
-            ("[store\n".to_owned(), &[key], "configuration file, line 1: "),
-            ("store = 1".to_owned(), &[key], "store: must be a table"),
-            ("[stroe]\nurl = \"x\"".to_owned(), &[key], "stroe: is not known"),
-            ("[store]\nulr = \"x\"".to_owned(), &[key], "store.ulr: unknown field"),
-            (file(""), &[], "master_key.file: is needed"),
-            (file(""), &[(MASTER_KEY_ENV, "")], "ROOMPASS_MASTER_KEY: must be 64"),
-            (file(""), &[(MASTER_KEY_ENV, "short")], "ROOMPASS_MASTER_KEY: must be 64"),
-            (file("[master_key]\nfile = \"/nowhere/key\""), &[key], "master_key.file: is set, and"),
-            (file("[master_key]\nfile = \"/nowhere/key\""), &[], "master_key.file: /nowhere/key: No such file"),
-            (file("[master_key]\nfile = \"/dev\""), &[], "master_key.file: /dev is not a small file"),
-            (file("[server]\nlisten = \"8080\""), &[key], "server.listen: invalid socket address"),
-            (file("[server]\nlisten = \"localhost:8080\""), &[key], "server.listen: invalid socket address"),
-            (file("[server]\nlisten = \"0.0.0.0:8080\""), &[key], "server.listen: 0.0.0.0:8080 can be reached"),
-            (file("[server]\nlisten = \"[::]:8080\""), &[key], "server.listen: [::]:8080 can be reached"),
-            (
-                file("[server]\nlisten = \"0.0.0.0:80\"\nbehind_tls_proxy = true"),
-                &[key],
-                "server.public_url: is needed",
-            ),
-            (file("[server]\nbehind_tls_proxy = \"yes\""), &[key], "server.behind_tls_proxy: invalid type"),
-            (file("[tls]\ncert_file = \"c\""), &[key], "tls.key_file: is needed"),
-            (file("[tls]\nkey_file = \"k\""), &[key], "tls.cert_file: is needed"),
-            (
-                file("[tls]\ncert_file = \"c\"\nkey_file = \"k\"\n[server]\nlisten = \"0.0.0.0:443\""),
-                &[key],
-                "server.public_url: is needed",
-            ),
-            (
-                file("[tls]\ncert_file = \"c\"\nkey_file = \"k\"\n[server]\npublic_url = \"http://localhost\""),
-                &[key],
-                "server.public_url: must be https",
-            ),
-            (file("[server]\npublic_url = \"rtc.example.com\""), &[key], "server.public_url: must be an origin"),
-            (file("[server]\npublic_url = \"https://a.example/x\""), &[key], "server.public_url: must be an origin"),
-            (file("[server]\npublic_url = \"https://u@a.example\""), &[key], "server.public_url: must be an origin"),
-            (file("[server]\npublic_url = \"https://a.example:\""), &[key], "server.public_url: must be an origin"),
-            (
-                file("[server]\npublic_url = \"https://a.example:65536\""),
-                &[key],
-                "server.public_url: must be an origin",
-            ),
-            (file("[server]\npublic_url = \"http://a.example\""), &[key], "server.public_url: must be https"),
-            (file("[server]\npublic_url = \"ftp://a.example\""), &[key], "server.public_url: must be an origin"),
-            (file("[server]\nworkers = 1025"), &[key], "server.workers: must be 0 to 1024"),
-            (file("[server]\ndrain_secs = 301"), &[key], "server.drain_secs: must be 0 to 300"),
-            (file("[server]\ndrain_secs = -1"), &[key], "server.drain_secs: invalid value"),
-            (file("[limits]\nkey_per_second = 0"), &[key], "limits.key_per_second: must be 1 to"),
-            (file("[limits]\nsessions_per_app = 0"), &[key], "limits.sessions_per_app: must be 1 to"),
-            (file("[limits]\nguesses_per_minute = -1"), &[key], "limits.guesses_per_minute: invalid value"),
-            (file("[limits]\ntrusted_proxies = [\"proxy\"]"), &[key], "limits.trusted_proxies: must be addresses"),
-            (file("[media]\nlisten = \"0.0.0.0:7881\""), &[key], "media.public_addresses: is needed"),
-            (file("[media]\npublic_addresses = [\"rtc\"]"), &[key], "media.public_addresses[0]: invalid IP"),
-            (file("[media]\nworkers = 2000"), &[key], "media.workers: must be 0 to 1024"),
-            (
-                file("[media]\nstun_urls = [\"stun.example.com\"]"),
-                &[key],
-                "media.stun_urls: must be URLs that start with stun:",
-            ),
-            (file("[media]\nturn_urls = [\"turn:\"]"), &[key], "media.turn_urls: must be URLs that start with turn:"),
-            (file("[media]\nturn_urls = [\"turn:t\"]"), &[key], "media.turn_secret_file: is needed"),
-            (file("[media]\nturn_secret_file = \"/nowhere/t\""), &[key], "media.turn_secret_file: /nowhere/t: No such"),
-            (file("[media]\nturn_ttl_secs = 1"), &[key], "media.turn_ttl_secs: must be 60 to 86400"),
-            (file("[bus]\nurl = \"nats://h\""), &[key], "bus.url: must be local:, or redis://"),
-            (file("[bus]\nurl = \"redis://:pw@redis.example\""), &[key], "bus.url: must be rediss://"),
-            (file("[bus]\nurl = \"redis://localhost\""), &[key], "bus.url: needs a store that several nodes"),
-            (file("[bus]\nca_file = \"/nowhere/ca\""), &[key], "bus.ca_file: /nowhere/ca: No such file"),
-            (file("[bus]\npassword_file = \"/nowhere/p\""), &[key], "bus.password_file: /nowhere/p: No such file"),
-            (file("[metrics]\nlisten = \"9464\""), &[key], "metrics.listen: invalid socket address"),
-            (file("[metrics]\napps = 10001"), &[key], "metrics.apps: must be 0 to 10000"),
-            (file("[telemetry]\notlp_endpoint = \"collector:4318\""), &[key], "telemetry.otlp_endpoint: must be a URL"),
-            (
-                file("[telemetry]\notlp_endpoint = \"https://u:p@h/v1/traces\""),
-                &[key],
-                "telemetry.otlp_endpoint: must be a URL",
-            ),
-            (file("[telemetry]\nsample_ratio = 1.5"), &[key], "telemetry.sample_ratio: must be 0 to 1"),
-            (file("[telemetry]\nservice_name = \"\""), &[key], "telemetry.service_name: must be a name"),
-            (
-                file("[telemetry]\notlp_headers_file = \"/nowhere/h\""),
-                &[key],
-                "telemetry.otlp_headers_file: /nowhere/h: No such file",
-            ),
-            (
-                file("[webhooks]\nprivate_networks = [\"intranet\"]"),
-                &[key],
-                "webhooks.private_networks: must be addresses",
-            ),
-            (file("[webhooks]\nca_file = \"/nowhere/ca\""), &[key], "webhooks.ca_file: /nowhere/ca: No such file"),
-            (file("[webhooks]\nmax_pending = 0"), &[key], "webhooks.max_pending: must be 1 to"),
-            (file("[webhooks]\nkeep_days = 1"), &[key], "webhooks.keep_days: must be 2 to 90"),
-            (file("[log]\nformat = \"xml\""), &[key], "log.format: unknown variant"),
-            (file("[log]\nfilter = \"roompass=loud\""), &[key], "log.filter: "),
-            (file(""), &[key, ("ROOMPASS_SERVER_LISTEN", "x")], "server.listen (from ROOMPASS_SERVER_LISTEN): "),
-            (file(""), &[key, ("ROOMPASS_SERVER_DRAIN_SECS", "x")], "ROOMPASS_SERVER_DRAIN_SECS: must be written"),
-            (file(""), &[key, ("ROOMPASS_SERVER_LISTNE", "x")], "ROOMPASS_SERVER_LISTNE: is no field"),
-        ];
-        for (file, env, expected) in matrix {
-            let line = load(file, env).map(|_| ()).unwrap_err();
-            assert!(line.starts_with(expected), "expected {expected:?}, got {line:?}");
-            assert!(!line.contains('\n') && !line.contains(KEY));
-        }
+    fn sockets_without_a_login_are_a_share_of_the_connections() {
+        let gateway = |limits: &str| {
+            let file = format!("[store]\nurl = \"sqlite:r.db\"\n[limits]\n{limits}");
+            load(&file, &[(MASTER_KEY_ENV, KEY)]).unwrap().gateway
+        };
+        let waiting = |limits| (gateway(limits).max_waiting, gateway(limits).max_waiting_per_source);
+        assert_eq!(waiting("connections = 100"), (50, 50));
+        assert_eq!(waiting("connections = 1200\nwaiting_per_source = 7"), (limits::waiting(1200), 7));
+        assert_eq!(waiting(""), (limits::waiting(20_000), 50));
     }
 
     #[test]

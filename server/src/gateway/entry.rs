@@ -27,6 +27,7 @@ use crate::{
     login::{self, Admission, Presented, ProofContext, Refusal, SessionToken},
     media::StayMedia,
     metrics::Limit,
+    revocations::Subject,
     rooms::{Newcomer, Outbox, SessionId},
     single_use::Claim,
     telemetry::traces::TARGET,
@@ -35,6 +36,8 @@ use crate::{
 
 /// The longest `sdk` text that goes to the log.
 const MAX_SDK_BYTES: usize = 64;
+/// The token is about to be revoked, and told so on another node perhaps already.
+const CONDEMNED: Refusal = Refusal { code: ErrorCode::TokenRevoked, reason: None, exact: "condemned" };
 
 /// What the edge gives to a login: randomness, and where it comes from.
 pub(super) struct Edge<'a> {
@@ -58,15 +61,21 @@ pub(super) async fn enter(
     let begun = Instant::now();
     let span = tracing::info_span!(target: TARGET, "login", app_id = login.app_id, reason = Empty);
     let entered = try_enter(gateway, login, edge, now).instrument(span.clone()).await;
-    let (counts, token, app_sign) = (&gateway.metrics.gateway, login.token.is_some(), login.app_sign_proof.is_some());
     match &entered {
-        Ok((_, answer)) => counts.logged_in(answer.auth, begun),
+        Ok((stay, answer)) => gateway.metrics.gateway.logged_in(stay.app.app_id(), answer.auth, begun),
         Err(refusal) => {
             span.record("reason", refusal.exact);
-            counts.login_refused(token, app_sign, refusal.exact, begun);
+            count_refused(gateway, login, refusal, begun);
         }
     }
     entered
+}
+
+fn count_refused(gateway: &Gateway, login: &Login, refusal: &Refusal, begun: Instant) {
+    let is_there = |&app_id: &AppId| gateway.directory.app(app_id).is_some();
+    let app_id = AppId::new(login.app_id).ok().filter(is_there);
+    let shown = (login.token.is_some(), login.app_sign_proof.is_some());
+    gateway.metrics.gateway.login_refused(app_id, shown, refusal.exact, begun);
 }
 
 /// Says that a login was refused before its user was known: as [`enter`] says it.
@@ -86,7 +95,7 @@ pub(super) fn refused(
     trail::refused(&gateway.audit, login, address, refusal);
     let about = About { token, ..About::default() };
     gateway.announce_refused(login.app_id, RefusedOperation::Login, refusal, about, now);
-    gateway.metrics.gateway.login_refused(token.is_some(), login.app_sign_proof.is_some(), refusal.exact, begun);
+    count_refused(gateway, login, refusal, begun);
 }
 
 async fn try_enter(
@@ -145,27 +154,61 @@ async fn judge_and_enter(
         return Err(Refusal { code: ErrorCode::Forbidden, reason: None, exact: "origin" });
     }
     let presented = present(gateway, &app, login, &mut edge, now);
+    let app_sign = presented.app_sign.clone();
     let admission = login::decide(app.settings(), presented)?;
-    let token_id = admission.grant.token().map(|token| token.token_id);
-    if token_id.is_some_and(|token_id| gateway.condemned.holds(app.app_id(), token_id, now)) {
-        // Revoked in a moment, and told so on another node perhaps already.
-        return Err(Refusal { code: ErrorCode::TokenRevoked, reason: None, exact: "condemned" });
+    let token = admission.grant.token();
+    if token.is_some_and(|token| gateway.condemned.holds(app.app_id(), token.token_id, now)) {
+        return Err(CONDEMNED);
     }
-    let single_use = admission.grant.token().filter(|token| token.rights.terms().single_use);
-    let claim = single_use.map(|token| {
+    let Some((claim, expire_at)) = token.filter(|token| token.rights.terms().single_use).map(|token| {
         let claim = Claim { app_id: app.app_id(), token_id: token.token_id, session_id: edge.session_id };
         (claim, token.expire_at)
-    });
-    if let Some((claim, expire_at)) = claim {
-        gateway.single_use.claim(claim, expire_at).await.map_err(Refusal::of)?;
-    }
+    }) else {
+        return enter_room(gateway, app, login, names, admission, edge, now).await;
+    };
+    let claimed = gateway.single_use.claim(claim, expire_at).await;
     // The store took its time: what counts is now.
-    let now = if claim.is_some() { gateway.clock.now() } else { now };
+    let now = gateway.clock.now();
+    if let Err(code) = claimed {
+        let (app, admission) = without_token(gateway, login, &admission, app_sign, code, now)?;
+        return enter_room(gateway, app, login, names, admission, edge, now).await;
+    }
     let entered = enter_room(gateway, app, login, names, admission, edge, now).await;
-    if let (Err(_), Some((claim, _))) = (&entered, claim) {
+    if entered.is_err() {
         gateway.single_use.release(claim).await;
     }
     entered
+}
+
+/// What is left to a login whose token is good but could not be used up for it, because of `code`: the AppSign beside it,
+/// where the mode takes that as well.
+fn without_token(
+    gateway: &Gateway,
+    login: &Login,
+    refused: &Admission,
+    app_sign: Option<Result<(), Refusal>>,
+    code: ErrorCode,
+    now: UnixSeconds,
+) -> Result<(Arc<App>, Admission), Refusal> {
+    if code != ErrorCode::TokenUsed {
+        // Nobody can say whether the token is good: its user shall ask again, and not come in with less.
+        return Err(Refusal::of(code));
+    }
+    // Rules apply as they are now.
+    let app = app(gateway, login.app_id)?;
+    if let Some(token) = refused.grant.token() {
+        let (user_id, room_id) = (&*login.user_id, Some(&*login.room_id));
+        let subject = Subject { token_id: token.token_id, user_id, room_id, issued_at: token.issued_at };
+        if gateway.condemned.holds(app.app_id(), token.token_id, now) {
+            return Err(CONDEMNED);
+        }
+        if gateway.tokens.revocations().find(app.app_id(), &subject).is_some() {
+            return Err(Refusal::of(ErrorCode::TokenRevoked));
+        }
+    }
+    let presented = Presented { token: Some(Err(Refusal::of(code))), app_sign };
+    let admission = login::decide(app.settings(), presented)?;
+    Ok((app, admission))
 }
 
 async fn enter_room(

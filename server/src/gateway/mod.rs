@@ -23,7 +23,7 @@ mod waiting;
 mod wheel;
 mod whip;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Router, routing::get};
 use roompass_wire::gateway::GATEWAY_PATH;
@@ -52,6 +52,7 @@ use token_gen::{AppId, UnixSeconds};
 use upgrade::{refusal, upgrade};
 use waiting::WaitingRoom;
 use wheel::Wheel;
+pub use whip::{Outcome as MediaOutcome, Wish as MediaWish};
 
 /// Every knob of the gateway. The defaults are good for production, but for `server_origins`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,7 +78,7 @@ pub struct GatewayConfig {
     pub messages_per_sec: u32,
     /// How many at once after a silence. Default 100.
     pub message_burst: u32,
-    /// How many connections may be without a login. Default 1000.
+    /// How many connections may be without a login. Default 1000; a configured server derives it from `limits.connections`.
     pub max_waiting: usize,
     /// How many of them from one source: an IPv4 address or an IPv6 /64. Default 50.
     pub max_waiting_per_source: usize,
@@ -233,6 +234,16 @@ impl Gateway {
         Occupancy { waiting: self.waiting.len(), sessions: self.roll.len(), rooms, streams }
     }
 
+    /// Lets so many connections be without a login from now on, in all and from one source.
+    pub fn allow_waiting(&self, max: usize, max_per_source: usize) {
+        self.waiting.resize(max, max_per_source);
+    }
+
+    /// How many stays there are of each app that has any.
+    pub(crate) fn sessions_by_app(&self) -> HashMap<AppId, usize> {
+        self.roll.by_app()
+    }
+
     /// The same, which announces refused logins to `webhooks`.
     #[must_use]
     pub fn announcing(self, webhooks: Arc<Webhooks>) -> Self {
@@ -276,7 +287,13 @@ impl Gateway {
                     () = &mut over => return,
                     news = revoked.recv() => news.map(|revocation| self.roll.revoke(&revocation)).err(),
                     news = changed.recv() => {
-                        news.map(|app_id| self.roll.change(app_id, self.directory.app(app_id).as_deref())).err()
+                        // An app that nobody is in is not opened for it.
+                        let told = |app_id| {
+                            if self.roll.len_in(app_id) > 0 {
+                                self.roll.change(app_id, self.directory.app(app_id).as_deref());
+                            }
+                        };
+                        news.map(told).err()
                     }
                     news = banned.recv() => news.map(|ban| self.roll.ban(&ban, self.clock.now())).err(),
                 };

@@ -232,6 +232,11 @@ impl Roll {
         self.lock().get(&app_id).map_or(0, HashMap::len)
     }
 
+    /// How many there are in each app that has any.
+    pub(super) fn by_app(&self) -> HashMap<AppId, usize> {
+        self.lock().iter().map(|(&app_id, entries)| (app_id, entries.len())).collect()
+    }
+
     /// How many there are.
     pub(super) fn len(&self) -> usize {
         self.lock().values().map(HashMap::len).sum()

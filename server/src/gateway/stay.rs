@@ -247,6 +247,8 @@ pub(super) async fn wait_for_client(
                     let effects = stay.obey(now).unwrap_or_default();
                     let (messages, _) = stay.perform(effects, now);
                     messages.iter().for_each(|message| keep(&stay.outbox, message));
+                    // Another node that goes on with it goes on with that, too.
+                    stay.keep(&gateway);
                 }
                 Delivery::Text(_) | Delivery::Overflow => {}
             },

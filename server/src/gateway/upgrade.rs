@@ -76,14 +76,17 @@ pub(super) async fn upgrade(
     }
     let address = client.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |Extension(ClientAddress(address))| address);
     if !gateway.pressure.has_time_for(Work::Login) {
-        return gateway.put_off(Limit::Pressure);
+        gateway.metrics.limited(Limit::Pressure);
+        return gateway.put_off(ErrorCode::Unavailable, "too many clients come at once");
     }
     let waiting = match gateway.waiting.enter(address) {
         Ok(waiting) => waiting,
-        Err(Full::Everybody) => return gateway.put_off(Limit::Sockets),
-        Err(Full::Source) => {
+        Err(full) => {
             gateway.metrics.limited(Limit::Sockets);
-            return gateway.refuse(ErrorCode::RateLimited, "too many connections that have not logged in");
+            return match full {
+                Full::Everybody => gateway.put_off(ErrorCode::Unavailable, "too many clients come at once"),
+                Full::Source => gateway.put_off(ErrorCode::RateLimited, "too many connections that have not logged in"),
+            };
         }
     };
     let frames = WebSocketConfig::default()
@@ -126,9 +129,8 @@ impl Gateway {
 
     /// Asks a client to come a little later, each at another moment: those who come in a herd do not come back as one.
     #[expect(clippy::disallowed_methods, reason = "spreads clients in time: nothing that must not repeat")]
-    fn put_off(&self, limit: Limit) -> Response {
-        self.metrics.limited(limit);
-        let mut response = self.refuse(ErrorCode::Unavailable, "too many clients come at once");
+    fn put_off(&self, code: ErrorCode, detail: &str) -> Response {
+        let mut response = self.refuse(code, detail);
         let later = rand::random_range(1..=SPREAD_SECS);
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(later));
         response

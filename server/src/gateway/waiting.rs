@@ -10,14 +10,12 @@ use crate::limits::Source;
 
 /// The count of connections without a login.
 #[derive(Debug)]
-pub(super) struct WaitingRoom {
-    max: usize,
-    max_per_source: usize,
-    counts: Mutex<Counts>,
-}
+pub(super) struct WaitingRoom(Mutex<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
+    max: usize,
+    max_per_source: usize,
     total: usize,
     by_source: HashMap<Source, usize>,
 }
@@ -40,7 +38,13 @@ pub(super) enum Full {
 
 impl WaitingRoom {
     pub(super) fn new(max: usize, max_per_source: usize) -> Self {
-        Self { max, max_per_source, counts: Mutex::default() }
+        Self(Mutex::new(Counts { max, max_per_source, ..Counts::default() }))
+    }
+
+    /// Lets so many wait from now on. Whoever waits already goes on.
+    pub(super) fn resize(&self, max: usize, max_per_source: usize) {
+        let mut counts = self.lock();
+        (counts.max, counts.max_per_source) = (max, max_per_source);
     }
 
     /// Counts one more from `address`.
@@ -51,10 +55,10 @@ impl WaitingRoom {
         let source = Source::of(address);
         let mut counts = self.lock();
         let from_source = counts.by_source.get(&source).copied().unwrap_or_default();
-        if from_source >= self.max_per_source {
+        if from_source >= counts.max_per_source {
             return Err(Full::Source);
         }
-        if counts.total >= self.max {
+        if counts.total >= counts.max {
             return Err(Full::Everybody);
         }
         counts.total += 1;
@@ -68,7 +72,7 @@ impl WaitingRoom {
     }
 
     fn lock(&self) -> MutexGuard<'_, Counts> {
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -100,6 +104,18 @@ mod tests {
         assert_eq!(room.enter(c).err(), Some(Full::Everybody));
         drop(first);
         assert!(room.enter(c).is_ok());
+        assert!(room.enter(a).is_ok());
+    }
+
+    #[test]
+    fn another_limit_counts_for_the_next() {
+        let room = Arc::new(WaitingRoom::new(2, 1));
+        let [a, b]: [IpAddr; 2] = ["10.0.0.1", "10.0.0.2"].map(|text| text.parse().unwrap());
+        let _first = room.enter(a).unwrap();
+        let _second = room.enter(b).unwrap();
+        room.resize(1, 2);
+        assert_eq!((room.enter(a).err(), room.len()), (Some(Full::Everybody), 2));
+        room.resize(3, 2);
         assert!(room.enter(a).is_ok());
     }
 

@@ -82,6 +82,7 @@ fn requests(key_id: &str, ban_id: &str) -> Vec<(Method, &'static str, String, Va
         post(ROTATE_PATH, json!({}), "rotate_secret"),
         post(APP_SIGN_SHOW_PATH, json!({}), "show_app_sign"),
         post(APP_SIGN_RESET_PATH, json!({"overlap_secs": 60}), "reset_app_sign"),
+        post(APP_SIGN_RETIRE_PATH, json!({}), "retire_app_sign"),
         post(KEYS_PATH, json!({"name": "k", "rights": ["mint"]}), "create_key"),
         row(Method::DELETE, KEY_PATH, format!("/v1/apps/7/keys/{key_id}"), json!({}), "revoke_key"),
     ]

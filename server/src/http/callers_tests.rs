@@ -1,6 +1,6 @@
 //! Who may call what: every route of the table, against every kind of caller.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     http::{
@@ -10,12 +10,20 @@ use axum::{
     },
     response::Response,
 };
+use futures_util::{SinkExt, StreamExt};
 use rand::rngs::SysRng;
 use roompass_wire::{
     ErrorCode,
+    gateway::{GATEWAY_PATH, SUBPROTOCOL},
     http::{CSRF_HEADER, MintResponse, Roles, SessionResponse},
 };
+use serde_json::{Value, json};
 use token_gen::{AppId, Privilege, Privileges, UnixSeconds};
+use tokio::net::TcpListener;
+use tokio_tungstenite::{
+    connect_async,
+    tungstenite::{Message, client::IntoClientRequest},
+};
 
 use super::{
     tests::{ALICE, NOW, Server, json, problem_in},
@@ -220,6 +228,33 @@ async fn a_session_changes_nothing_without_its_own_csrf_token() {
     assert_eq!(ended, "roompass=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0");
     let again = from_console(Request::get(SESSION_PATH), &owner);
     assert_eq!(server.problem(again, "").await.code, ErrorCode::Unauthorized);
+}
+
+// proves W1 (cookies)
+#[tokio::test]
+async fn an_admins_session_opens_no_room() {
+    let server = start().await;
+    let owner = admin(&server, "owner", &everywhere(Role::Owner)).await;
+    assert_eq!(server.send(from_console(Request::get(SESSION_PATH), &owner), "").await.status(), StatusCode::OK);
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = router(Arc::clone(&server.service)).into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    // As a page of the console would open it.
+    let mut request = format!("ws://{address}{GATEWAY_PATH}").into_client_request().unwrap();
+    let cookie = format!("roompass={}", owner.token.expose());
+    for (name, value) in [("cookie", &*cookie), ("origin", OWN), ("sec-websocket-protocol", SUBPROTOCOL)] {
+        request.headers_mut().insert(name, value.parse().unwrap());
+    }
+    let (mut socket, _) = connect_async(request).await.unwrap();
+    let login = json!({ "type": "login", "id": 1, "app_id": 7, "user_id": "alice", "room_id": "r1" });
+    socket.send(Message::text(login.to_string())).await.unwrap();
+    let mut heard = Vec::new();
+    while let Some(Ok(Message::Text(text))) = socket.next().await {
+        let message: Value = serde_json::from_str(&text).unwrap();
+        heard.push(json!([message["type"], message["code"]]));
+    }
+    assert_eq!(heard, [json!(["hello", null]), json!(["error", "token_missing"])]);
 }
 
 // proves A10 (cookie, re-authentication)

@@ -98,6 +98,7 @@ const FILES: &[File] = files! {
     "pages/live/activity.js"
     "pages/live/acts.js"
     "pages/live/media.js"
+    "pages/live/receivers.js"
     "pages/live/room.js"
     "pages/live/sessions.js"
     "pages/live/streams.js"

@@ -43,6 +43,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("backend.js", JS, include_str!("../../demo/backend.js")),
     ("demo.css", CSS, include_str!("../../demo/demo.css")),
     ("demo.js", JS, include_str!("../../demo/demo.js")),
+    ("devices.js", JS, include_str!("../../demo/devices.js")),
+    ("heard.js", JS, include_str!("../../demo/heard.js")),
     ("icon.svg", "image/svg+xml", include_str!("../../demo/icon.svg")),
     ("log.js", JS, include_str!("../../demo/log.js")),
     ("roompass.min.js", JS, include_str!("../../demo/roompass.min.js")),

@@ -1,6 +1,6 @@
 //! `/v1/apps/{app_id}/tokens/introspect` and `…/explain`
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{Json as Answer, extract::State};
 use roompass_wire::{
@@ -11,6 +11,7 @@ use roompass_wire::{
     webhook::{Refused, RefusedOperation},
 };
 use token_gen::{Cipher, OpenedClaims, RoomScope, StreamScope, TermsView, TokenId, UnixSeconds, Version};
+use tokio::time::timeout;
 
 use super::{auth::AppCaller, extract::Json, revocations};
 use crate::{
@@ -19,9 +20,13 @@ use crate::{
     error::Error,
     keys::{Caller, Right},
     lifecycle,
+    store::StoreError,
     tokens::{Attempt, Attempted, Checked, Fault, Refusal},
     webhooks::millis,
 };
+
+/// How long an explanation waits for what only the store knows.
+const STORE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Says whether a token is active.
 pub(super) async fn introspect(
@@ -124,7 +129,10 @@ pub(super) async fn explain(
     let address: Option<IpAddr> =
         request.ip_address.as_deref().map(str::parse).transpose().map_err(|_| Error::field("ip_address", reason))?;
     let (token, _) = request.token.split_once('#').unwrap_or((&request.token, ""));
-    let used_by = service.lifecycle.user_of_token(caller.app_id, TokenId::of(token)).await?;
+    // Most tokens can be explained by what is in memory, most of all while the store is away.
+    let known = timeout(STORE_PATIENCE, service.lifecycle.user_of_token(caller.app_id, TokenId::of(token))).await;
+    let known = known.unwrap_or_else(|elapsed| Err(StoreError::Unavailable(Arc::new(elapsed)).into()));
+    let used_by = known.as_ref().ok().cloned().flatten();
     let attempted = Attempted {
         user_id: request.user_id.as_deref(),
         room_id: request.room_id.as_deref(),
@@ -135,11 +143,19 @@ pub(super) async fn explain(
         reads_unproven: caller.require(Right::Admin).is_ok(),
     };
     let explained = service.tokens.explain(&app, &request.token, attempted, now);
+    let explanation = explained.explanation;
+    let terms = explanation.claims.as_ref().and_then(|claims| claims.terms.as_ref());
+    if terms.is_some_and(|terms| terms.single_use == Some(true)) {
+        // Whether it was used decides.
+        known?;
+    }
     let revoked_by = match explained.revoked_by {
-        Some(id) => service.lifecycle.revocation(caller.app_id, id).await?.map(revocations::revocation),
+        Some(id) => {
+            let asked = timeout(STORE_PATIENCE, service.lifecycle.revocation(caller.app_id, id)).await;
+            asked.ok().and_then(Result::ok).flatten().map(revocations::revocation)
+        }
         None => None,
     };
-    let explanation = explained.explanation;
     Ok(Answer(ExplainResponse {
         admitted: explained.code.is_none(),
         code: explained.code,

@@ -7,8 +7,8 @@ use axum::{
     extract::{RawPathParams, State},
 };
 use roompass_wire::http::{
-    self as wire, ResetAppSignRequest, ResetAppSignResponse, RetireResponse, RotateRequest, RotateResponse,
-    SecretPurpose, SecretsResponse, ShowAppSignResponse,
+    self as wire, ResetAppSignRequest, ResetAppSignResponse, RetireAppSignResponse, RetireResponse, RotateRequest,
+    RotateResponse, SecretPurpose, SecretsResponse, ShowAppSignResponse,
 };
 use token_gen::UnixSeconds;
 
@@ -91,6 +91,16 @@ pub(super) async fn reset_app_sign(
         previous_valid_until: reset.previous_valid_until.get(),
         server_time: service.clock.now().get(),
     }))
+}
+
+/// Ends the AppSign before the present one.
+pub(super) async fn retire_app_sign(
+    State(service): State<Arc<Service>>,
+    AppCaller(caller): AppCaller,
+    Asking(origin): Asking,
+) -> Result<Answer<RetireAppSignResponse>, Error> {
+    service.admin.by(origin).retire_app_sign(caller.app_id).await?;
+    Ok(Answer(RetireAppSignResponse { server_time: service.clock.now().get() }))
 }
 
 /// A secret as it is shown, here and on the command line.

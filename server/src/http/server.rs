@@ -25,8 +25,10 @@ use crate::{
     tls::{Stream, Tls},
 };
 
-/// The longest that a request's head may take, and that a connection may be idle.
-const HEAD_TIME_LIMIT: Duration = Duration::from_secs(10);
+/// The longest that a request's head may take, and that a connection of HTTP/1.1 may be idle.
+const HEAD_TIME_LIMIT: Duration = Duration::from_secs(5);
+/// How long a connection of HTTP/2 may be silent before it is asked for a sign of life, and how long that may take.
+const SILENCE_LIMIT: Duration = Duration::from_secs(10);
 const MAX_HEAD_BYTES: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 const MAX_STREAMS: u32 = 100;
@@ -43,7 +45,7 @@ pub(crate) async fn serve(
     mut stopped: watch::Receiver<bool>,
     limits: ConnectionLimits,
 ) -> GracefulShutdown {
-    let protocol = protocol(&limits);
+    let protocol = protocol();
     let connections = GracefulShutdown::new();
     loop {
         let next = async {
@@ -91,12 +93,11 @@ pub(crate) async fn serve(
         });
         let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
-        let head = limits.head;
         tokio::spawn(async move {
             let _place = place;
             let mut connection = pin!(connection);
             // Before the protocol is known, no other limit holds.
-            let ended = match timeout(head, &mut connection).await {
+            let ended = match timeout(HEAD_TIME_LIMIT, &mut connection).await {
                 Ok(ended) => ended,
                 Err(_) if asked.load(Ordering::Relaxed) => connection.await,
                 Err(_) => return,
@@ -112,8 +113,6 @@ pub(crate) async fn serve(
 /// What a connection may cost.
 #[derive(Debug, Clone)]
 pub(crate) struct ConnectionLimits {
-    /// The longest that a request's head may take, and that a connection may be idle.
-    pub(crate) head: Duration,
     /// Connections open at a time.
     pub(crate) places: Places,
     /// Hears of those that could not be accepted.
@@ -123,16 +122,16 @@ pub(crate) struct ConnectionLimits {
 impl ConnectionLimits {
     /// The usual limits, for as many at a time as there are `places`.
     pub(crate) fn new(places: Places, metrics: Arc<Metrics>) -> Self {
-        Self { head: HEAD_TIME_LIMIT, places, metrics }
+        Self { places, metrics }
     }
 }
 
-fn protocol(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
+fn protocol() -> auto::Builder<TokioExecutor> {
     let mut protocol = auto::Builder::new(TokioExecutor::new());
     protocol
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
+        .header_read_timeout(HEAD_TIME_LIMIT)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     protocol
@@ -142,8 +141,8 @@ fn protocol(limits: &ConnectionLimits) -> auto::Builder<TokioExecutor> {
         .max_header_list_size(MAX_HEAD_BYTES as u32)
         .max_pending_accept_reset_streams(MAX_RESET_STREAMS)
         .max_local_error_reset_streams(MAX_RESET_STREAMS)
-        .keep_alive_interval(limits.head)
-        .keep_alive_timeout(limits.head);
+        .keep_alive_interval(SILENCE_LIMIT)
+        .keep_alive_timeout(SILENCE_LIMIT);
     protocol
 }
 

@@ -66,6 +66,19 @@ impl Default for LimitSettings {
     }
 }
 
+/// The least connections that may be without a login: a crowd behind one address shall get in at a small server, too.
+const MIN_WAITING: usize = 50;
+
+/// How many connections may be without a login where `connections` may be open: a twentieth of those that there are
+/// descriptors for.
+pub(crate) fn waiting(connections: usize) -> usize {
+    share_that_waits(descriptors::connections(connections))
+}
+
+fn share_that_waits(connections: usize) -> usize {
+    (connections / 20).max(MIN_WAITING)
+}
+
 /// A connection's place among those that may be open at a time. A socket that outlives the HTTP connection it came
 /// over keeps a clone.
 #[derive(Debug, Clone)]
@@ -227,5 +240,16 @@ impl Limits {
                 Err(Error::RateLimited { retry_after })
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_twentieth_may_be_without_a_login_and_never_too_few() {
+        assert_eq!([200_000, 20_000, 1_020, 10].map(share_that_waits), [10_000, 1_000, 51, 50]);
+        assert_eq!(waiting(1_000), 50);
     }
 }

@@ -39,11 +39,7 @@ impl MediaPlane {
         let sessions = match &*seen {
             Some((at, sessions)) if at.elapsed() < FRESH => Arc::clone(sessions),
             _ => {
-                let mut by_room = ByRoom::new();
-                for session in self.snapshot().await.sessions {
-                    by_room.entry(session.room.to_string()).or_default().push(session);
-                }
-                let sessions = Arc::new(by_room);
+                let sessions = Arc::new(by_room(self.snapshot().await.sessions));
                 *seen = Some((Instant::now(), Arc::clone(&sessions)));
                 sessions
             }
@@ -52,7 +48,21 @@ impl MediaPlane {
     }
 }
 
+fn by_room(sessions: Vec<SessionStats>) -> ByRoom {
+    let mut by_room = ByRoom::new();
+    for session in sessions {
+        by_room.entry(session.room.to_string()).or_default().push(session);
+    }
+    by_room
+}
+
 impl Look {
+    /// As if this had been measured.
+    #[cfg(test)]
+    pub(crate) fn of(app_id: AppId, sessions: Vec<SessionStats>) -> Self {
+        Self { app_id, sessions: Arc::new(by_room(sessions)) }
+    }
+
     /// The session of a user in a room, if it has a media connection here.
     pub fn session(&self, room_id: &str, user_id: &str) -> Option<&SessionStats> {
         self.in_room(room_id).find(|session| *session.user_id == *user_id)
@@ -81,13 +91,9 @@ impl Look {
         streams.into_iter()
     }
 
-    /// What each receiver gets of `stream_id`.
-    pub fn played(&self, room_id: &str, stream_id: &str) -> impl Iterator<Item = (&str, &PlayedTrack)> {
-        let played = self.in_room(room_id).flat_map(|session| {
-            let track = move |track| (&*session.user_id, track);
-            session.played.iter().map(track)
-        });
-        played.filter(move |(_, track)| *track.stream_id == *stream_id)
+    /// What goes to whom in a room: a user, and every track that they get.
+    pub fn played(&self, room_id: &str) -> impl Iterator<Item = (&str, &[PlayedTrack])> {
+        self.in_room(room_id).map(|session| (&*session.user_id, &*session.played))
     }
 
     fn in_room(&self, room_id: &str) -> impl Iterator<Item = &SessionStats> {

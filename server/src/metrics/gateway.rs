@@ -4,10 +4,12 @@ use std::time::Instant;
 
 use prometheus_client::metrics::{counter::Counter, family::Family};
 use roompass_wire::{ErrorCode, gateway::AuthKind};
+use token_gen::AppId;
 
 use super::{
+    apps::{AppLabel, Apps},
     latency::{Latency, Spread},
-    register::{By, Register},
+    register::{By, Label, Register},
 };
 
 /// What ends a stay, and is counted from the start.
@@ -20,11 +22,15 @@ const KICKS: [ErrorCode; 6] = [
     ErrorCode::TokenRevoked,
 ];
 
+/// Which credential, and what came of it.
+type Login = [(&'static str, &'static str); 2];
+
 /// The counts of the gateway.
 #[derive(Debug)]
 pub struct GatewayMetrics {
-    logins: Family<[(&'static str, &'static str); 2], Counter>,
-    logins_refused: By,
+    apps: Apps,
+    logins: Family<(AppLabel, Login), Counter>,
+    logins_refused: Family<(AppLabel, Label), Counter>,
     login_seconds: Latency,
     upgrades_refused: By,
     renewals: By,
@@ -35,16 +41,17 @@ pub struct GatewayMetrics {
 }
 
 impl GatewayMetrics {
-    pub(super) fn register(all: &mut Register) -> Self {
+    pub(super) fn register(all: &mut Register, apps: &Apps) -> Self {
         let logins = "Logins; the credential is the one that let the user in, or what a refused login showed";
         let closes = "Sockets closed; `too_slow` are those that do not read";
         let this = Self {
-            logins: all.metric("gateway_logins", logins, &["credential", "result"], Family::default()),
-            logins_refused: all.by(
+            apps: apps.clone(),
+            logins: all.metric("gateway_logins", logins, &["app_id", "credential", "result"], Family::default()),
+            logins_refused: all.metric(
                 "gateway_logins_refused",
                 "Logins refused, by what was really wrong",
-                &["reason"],
-                [],
+                &["app_id", "reason"],
+                Family::default(),
             ),
             login_seconds: all.metric(
                 "gateway_login_duration_seconds",
@@ -70,27 +77,28 @@ impl GatewayMetrics {
             ),
         };
         for credential in [AuthKind::Token, AuthKind::AppSign] {
-            this.logins.get_or_create_owned(&[("credential", credential.as_str()), ("result", "ok")]);
+            this.logins.get_or_create_owned(&(apps.label(None), of(credential.as_str(), "ok")));
         }
         this
     }
 
-    /// Somebody was let in on the word of `credential`; the login began at `begun`.
-    pub fn logged_in(&self, credential: AuthKind, begun: Instant) {
-        self.login(credential.as_str(), "ok");
+    /// Somebody was let in to `app_id` on the word of `credential`; the login began at `begun`.
+    pub fn logged_in(&self, app_id: AppId, credential: AuthKind, begun: Instant) {
+        self.login(Some(app_id), credential.as_str(), "ok");
         self.login_seconds.since(begun);
     }
 
-    /// A login that showed these credentials was refused for `reason`; it began at `begun`.
-    pub fn login_refused(&self, token: bool, app_sign: bool, reason: &'static str, begun: Instant) {
-        let credential = match (token, app_sign) {
+    /// A login to `app_id`, if there is such an app, that showed these credentials (a token, an AppSign proof) was refused
+    /// for `reason`; it began at `begun`.
+    pub fn login_refused(&self, app_id: Option<AppId>, shown: (bool, bool), reason: &'static str, begun: Instant) {
+        let credential = match shown {
             (true, true) => "both",
             (true, false) => AuthKind::Token.as_str(),
             (false, true) => AuthKind::AppSign.as_str(),
             (false, false) => "none",
         };
-        self.login(credential, "refused");
-        self.logins_refused.count(reason);
+        self.login(app_id, credential, "refused");
+        self.logins_refused.get_or_create(&(self.apps.label(app_id), [("reason", reason)])).inc();
         self.login_seconds.since(begun);
     }
 
@@ -124,20 +132,63 @@ impl GatewayMetrics {
         self.closes.count(reason);
     }
 
+    /// How many sockets were closed for `reason`.
+    #[cfg(test)]
+    pub(crate) fn closed_for(&self, reason: &'static str) -> u64 {
+        self.closes.sum([reason])
+    }
+
     /// How many logins were let in and how many refused so far, and how long they took.
     pub(super) fn logins(&self) -> ([u64; 2], Spread) {
         let credentials = [AuthKind::Token.as_str(), AuthKind::AppSign.as_str(), "both", "none"];
+        let named = self.apps.named();
+        let labels: Vec<_> = named.iter().map(|&app_id| Some(app_id)).chain([None]).collect();
         let count = |result| {
-            let of = |credential| {
-                let counter = self.logins.get(&[("credential", credential), ("result", result)]);
+            let of = |(app_id, credential)| {
+                let counter = self.logins.get(&(self.apps.label(app_id), of(credential, result)));
                 counter.map_or(0, |counter| counter.get())
             };
-            credentials.into_iter().map(of).sum()
+            labels.iter().flat_map(|&app_id| credentials.map(|credential| (app_id, credential))).map(of).sum()
         };
         (["ok", "refused"].map(count), self.login_seconds.spread())
     }
 
-    fn login(&self, credential: &'static str, result: &'static str) {
-        self.logins.get_or_create(&[("credential", credential), ("result", result)]).inc();
+    fn login(&self, app_id: Option<AppId>, credential: &'static str, result: &'static str) {
+        self.logins.get_or_create(&(self.apps.label(app_id), of(credential, result))).inc();
+    }
+}
+
+fn of(credential: &'static str, result: &'static str) -> Login {
+    [("credential", credential), ("result", result)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // proves W10 (metrics)
+    #[test]
+    fn logins_are_counted_by_app_and_nobody_makes_apps_up() {
+        let counts = GatewayMetrics::register(&mut Register::default(), &Apps::new(1));
+        let [one, two] = [1, 2].map(|number| AppId::new(number).ok());
+        counts.logged_in(one.unwrap(), AuthKind::Token, Instant::now());
+        counts.logged_in(two.unwrap(), AuthKind::AppSign, Instant::now());
+        counts.login_refused(one, (true, true), "expired", Instant::now());
+        // Of apps that there are not.
+        for _ in 0..3 {
+            counts.login_refused(None, (true, false), "app_unknown", Instant::now());
+        }
+        let app = |app_id: &str| [("app_id", app_id.to_owned())];
+        let logins = |app_id, credential, result| {
+            counts.logins.get(&(app(app_id), of(credential, result))).map(|counter| counter.get())
+        };
+        assert_eq!([logins("1", "token", "ok"), logins("1", "both", "refused")], [Some(1), Some(1)]);
+        assert_eq!([logins("other", "app_sign", "ok"), logins("other", "token", "refused")], [Some(1), Some(3)]);
+        assert_eq!(logins("2", "app_sign", "ok"), None, "there was no place for it");
+        let refused = |app_id, reason| {
+            counts.logins_refused.get(&(app(app_id), [("reason", reason)])).map(|counter| counter.get())
+        };
+        assert_eq!([refused("1", "expired"), refused("other", "app_unknown")], [Some(1), Some(3)]);
+        assert_eq!(counts.logins().0, [2, 4]);
     }
 }

@@ -172,8 +172,8 @@ mod tests {
         metrics.tokens.verified(app_id, false);
         metrics.tokens.refused(app_id, "expired");
         metrics.tokens.revoked("user");
-        metrics.gateway.logged_in(AuthKind::Token, Instant::now());
-        metrics.gateway.login_refused(true, true, "expired", Instant::now());
+        metrics.gateway.logged_in(app_id, AuthKind::Token, Instant::now());
+        metrics.gateway.login_refused(None, (true, true), "expired", Instant::now());
         metrics.sample(Occupancy { sessions: 5, ..NOBODY }, at(10));
         metrics.sample(NOBODY, at(25));
         let all = metrics.samples(None);

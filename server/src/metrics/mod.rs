@@ -4,6 +4,7 @@
 //! Labels take few values: routes, codes and reasons that the code names. Of ids there is only the app's number, for
 //! as many apps as the operator allows. Knows no HTTP: `http/observe.rs` serves it.
 
+mod apps;
 mod gateway;
 mod history;
 mod latency;
@@ -28,6 +29,7 @@ pub(crate) use requests::{RequestMetrics, RouteTable};
 pub use tokens::TokenMetrics;
 
 use crate::{app::Service, gateway::Occupancy, store::Timings};
+use apps::Apps;
 use history::History;
 use register::{By, Description, Label, Register};
 use state::State;
@@ -119,8 +121,9 @@ impl Metrics {
         build.get_or_create(&[("version", env!("CARGO_PKG_VERSION"))]).set(1);
         all.metric("build_info", "The version that runs", &["version"], build);
         let requests = RequestMetrics::register(&mut all);
-        let tokens = TokenMetrics::register(&mut all, max_apps);
-        let gateway = GatewayMetrics::register(&mut all);
+        let apps = Apps::new(max_apps);
+        let tokens = TokenMetrics::register(&mut all, &apps);
+        let gateway = GatewayMetrics::register(&mut all, &apps);
         let operation = &["operation"];
         all.metric("store_duration_seconds", "How long the store took", operation, store.seconds());
         all.metric("store_failures", "Times that the store did not answer", operation, store.failures());
@@ -132,7 +135,7 @@ impl Metrics {
         let follow_failures = all.counter("follow_failures", "Times that the changes in the store could not be read");
         let reloads = all.by("reloads", "Times that the configuration was read again", &["result"], ["ok", "refused"]);
         let trace_spans = all.by("trace_spans", "Spans for the collector of traces", &["result"], ["exported", "lost"]);
-        let state = State::register(&mut all);
+        let state = State::register(&mut all, &apps);
         let (registry, descriptions) = all.finish();
         Self {
             registry,

@@ -1,14 +1,21 @@
 //! What is so at the moment: looked up when somebody asks, so that it costs nothing otherwise.
 
 use std::{
+    collections::HashMap,
     sync::atomic::{AtomicU64, Ordering},
     time::Duration,
 };
 
-use prometheus_client::metrics::{counter::Counter, gauge::Gauge};
+use prometheus_client::metrics::{counter::Counter, family::Family, gauge::Gauge};
+use token_gen::AppId;
 use tokio::time::timeout;
 
-use super::{media::MediaMetrics, process::Look, register::Register};
+use super::{
+    apps::{AppLabel, Apps},
+    media::MediaMetrics,
+    process::Look,
+    register::Register,
+};
 use crate::{
     app::Service,
     bus::{Bus, Tally},
@@ -28,7 +35,8 @@ pub(super) struct State {
     max_connections: Gauge,
     requests: Gauge,
     waiting: Gauge,
-    sessions: Gauge,
+    named: Apps,
+    sessions: Family<AppLabel, Gauge>,
     rooms: Gauge,
     streams: Gauge,
     late: Gauge<f64, AtomicU64>,
@@ -95,8 +103,9 @@ impl BusState {
 }
 
 impl State {
-    pub(super) fn register(all: &mut Register) -> Self {
+    pub(super) fn register(all: &mut Register, named: &Apps) -> Self {
         Self {
+            named: named.clone(),
             apps: all.gauge("apps", "Apps in memory"),
             keys: all.gauge("backend_keys", "Backend keys in memory"),
             revocations: all.gauge("revocations", "Revocations that hold"),
@@ -105,7 +114,7 @@ impl State {
             max_connections: all.gauge("connections_max", "Connections that may be open at a time"),
             requests: all.gauge("http_requests_under_way", "Requests that are not answered yet"),
             waiting: all.gauge("gateway_waiting", "Sockets without a login"),
-            sessions: all.gauge("gateway_sessions", "Stays in rooms"),
+            sessions: all.metric("gateway_sessions", "Stays in rooms", &["app_id"], Family::default()),
             rooms: all.gauge("gateway_rooms", "Rooms with somebody in them"),
             streams: all.gauge("gateway_streams", "Streams being published"),
             late: all.metric("late_seconds", "How long what was due had to wait lately", &[], Gauge::default()),
@@ -126,6 +135,20 @@ impl State {
         }
     }
 
+    /// Shows how many are there of each app. One that has gone is shown, too: by none.
+    fn show_sessions(&self, by_app: &HashMap<AppId, usize>) {
+        let of = |app_id| by_app.get(&app_id).copied().unwrap_or_default();
+        let mut others: usize = by_app.values().sum();
+        for &app_id in by_app.keys() {
+            self.named.take_in(app_id);
+        }
+        for &app_id in self.named.named().iter() {
+            others -= of(app_id);
+            set(&self.sessions.get_or_create(&self.named.label(Some(app_id))), of(app_id));
+        }
+        set(&self.sessions.get_or_create(&self.named.label(None)), others);
+    }
+
     /// Looks everything up.
     pub(super) async fn look(&self, service: &Service) {
         let now = service.clock.now();
@@ -138,7 +161,7 @@ impl State {
         set(&self.requests, service.limits.requests().taken());
         let gateway = service.gateway.occupancy();
         set(&self.waiting, gateway.waiting);
-        set(&self.sessions, gateway.sessions);
+        self.show_sessions(&service.gateway.sessions_by_app());
         set(&self.rooms, gateway.rooms);
         set(&self.streams, gateway.streams);
         self.late.set(service.limits.pressure().late().as_secs_f64());

@@ -10,12 +10,11 @@ use prometheus_client::metrics::{counter::Counter, family::Family};
 use roompass_wire::{ErrorCode, http::Totals};
 use token_gen::AppId;
 
-use super::register::{By, Register};
+use super::{
+    apps::{AppLabel, Apps, OTHER},
+    register::{By, Register},
+};
 
-/// The value of the label `app_id` for all apps beyond those that have one of their own.
-const OTHER: &str = "other";
-
-type AppLabel = [(&'static str, String); 1];
 type AppResultLabels = (AppLabel, [(&'static str, &'static str); 1]);
 
 /// What revocations end, as they are counted.
@@ -29,7 +28,7 @@ pub struct TokenMetrics {
     by_app: ArcSwap<HashMap<AppId, Arc<OfApp>>>,
     /// Held while an app gets counts of its own.
     adding: Mutex<()>,
-    max_apps: usize,
+    apps: Apps,
     others: OfApp,
     mints_refused: By,
     refused: By,
@@ -49,7 +48,7 @@ struct OfApp {
 }
 
 impl TokenMetrics {
-    pub(super) fn register(all: &mut Register, max_apps: usize) -> Self {
+    pub(super) fn register(all: &mut Register, apps: &Apps) -> Self {
         let minted = all.metric("tokens_minted", "Tokens minted", &["app_id"], Family::default());
         let labels = &["app_id", "result"];
         let verified = all.metric("tokens_verified", "Tokens shown and judged", labels, Family::default());
@@ -65,7 +64,7 @@ impl TokenMetrics {
             verified,
             by_app: ArcSwap::default(),
             adding: Mutex::default(),
-            max_apps,
+            apps: apps.clone(),
             mints_refused: all.by("mints_refused", "Mints refused", &["code"], []),
             refused: all.by("tokens_refused", "Shown tokens refused, by what was really wrong", &["reason"], []),
             opened_by_active: opened.counter("active"),
@@ -147,14 +146,11 @@ impl TokenMetrics {
 
     /// Gives an app counts of its own, if there is room.
     fn add(&self, app_id: AppId) -> Option<Arc<OfApp>> {
-        if self.by_app.load().len() >= self.max_apps {
+        if !self.apps.take_in(app_id) {
             return None;
         }
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let mut apps = HashMap::clone(&self.by_app.load());
-        if !apps.contains_key(&app_id) && apps.len() >= self.max_apps {
-            return None;
-        }
         let new = || Arc::new(OfApp::new(&self.minted, &self.verified, &app_id.to_string()));
         let app = Arc::clone(apps.entry(app_id).or_insert_with(new));
         self.by_app.store(Arc::new(apps));
@@ -176,7 +172,7 @@ mod tests {
 
     #[test]
     fn so_many_apps_have_counts_of_their_own_and_the_rest_share_one() {
-        let tokens = TokenMetrics::register(&mut Register::default(), 2);
+        let tokens = TokenMetrics::register(&mut Register::default(), &Apps::new(2));
         for number in [1, 2, 3, 4, 1] {
             tokens.minted(AppId::new(number).unwrap());
         }

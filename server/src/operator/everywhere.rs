@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use roompass_wire::http::{LiveSession, LiveStream};
+use roompass_wire::http::{LiveSession, LiveStream, Receiver};
 use token_gen::AppId;
 
 use super::{
@@ -115,6 +115,23 @@ impl<'a> Everywhere<'a> {
         let parts =
             answers.filter_map(|(_, answer)| if let Answer::Streams(streams) = answer { Some(streams) } else { None });
         let mut found = joined(parts.flatten());
+        found.truncate(limit);
+        found
+    }
+
+    /// Up to `limit` users to whom a stream goes, by id, from the one after `after`, in whose id `search` is.
+    pub(super) async fn receivers(
+        &mut self,
+        stream_id: String,
+        search: &str,
+        after: &str,
+        limit: usize,
+    ) -> Vec<Receiver> {
+        let question = Question::Receivers { stream_id, part: self.part(search, after, limit) };
+        let answers = self.ask(&question).await.into_iter();
+        let parts = answers
+            .filter_map(|(_, answer)| if let Answer::Receivers(receivers) = answer { Some(receivers) } else { None });
+        let mut found = sorted(parts.flatten(), |receiver| &receiver.user_id);
         found.truncate(limit);
         found
     }

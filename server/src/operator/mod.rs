@@ -16,7 +16,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use roompass_wire::http::{LiveSession, LiveStream, WithheldPrivilege};
+use roompass_wire::http::{LiveSession, LiveStream, Receiver, WithheldPrivilege};
 
 pub use command::{Act, Who};
 pub use kick::{Kick, Kicked, kick};
@@ -99,6 +99,25 @@ pub async fn streams(
     let _place = service.limits.looks().take().await;
     let mut everywhere = Everywhere::new(service, caller);
     let what = everywhere.streams(only, search, after, limit).await;
+    Ok(Reached { what, unreached: everywhere.unreached })
+}
+
+/// Up to `limit` users to whom a stream goes, as far as the caller's key reaches, by id, from the one after `after`.
+///
+/// # Errors
+/// [`Error::AppUnknown`].
+pub async fn receivers(
+    service: &Service,
+    caller: &Caller,
+    stream_id: String,
+    search: &str,
+    after: &str,
+    limit: usize,
+) -> Result<Reached<Vec<Receiver>>, Error> {
+    known(service, caller).await?;
+    let _place = service.limits.looks().take().await;
+    let mut everywhere = Everywhere::new(service, caller);
+    let what = everywhere.receivers(stream_id, search, after, limit).await;
     Ok(Reached { what, unreached: everywhere.unreached })
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use roompass_wire::{
     gateway::{Stream, User},
-    http::{LiveSession, LiveStream, RoomStream, RoomUser, SessionMedia},
+    http::{LiveSession, LiveStream, Receiver, RoomStream, RoomUser, SessionMedia},
 };
 use serde::{Deserialize, Serialize};
 use token_gen::{AppId, TokenId, UnixSeconds};
@@ -12,6 +12,7 @@ use token_gen::{AppId, TokenId, UnixSeconds};
 use super::{Act, Who, streams};
 use crate::{
     app::Service,
+    gateway::{MediaOutcome, MediaWish},
     revocations::{Revocation, Target},
     rooms::{Found, Overview, Snapshot},
 };
@@ -50,6 +51,13 @@ pub enum Question {
         /// In which part of the list.
         part: Part,
     },
+    /// To whom a stream goes, by id.
+    Receivers {
+        /// The stream.
+        stream_id: String,
+        /// In which part of the list.
+        part: Part,
+    },
     /// What is measured of the media of these users, each in a room: a node may forward it for another's session.
     Measures {
         /// Room and user.
@@ -59,6 +67,13 @@ pub enum Question {
     Stream {
         /// The stream.
         stream_id: String,
+    },
+    /// Do what a WHIP or WHEP client wants of what it has made, if that is here.
+    Resource {
+        /// How the client names it.
+        media_id: String,
+        /// What it wants.
+        wish: MediaWish,
     },
 }
 
@@ -100,10 +115,14 @@ pub enum Answer {
     Room(Option<RoomNow>),
     /// Streams of rooms that somebody here is in, with what is measured here.
     Streams(Vec<LiveStream>),
+    /// Users here to whom the stream goes.
+    Receivers(Vec<Receiver>),
     /// What is measured here, in the order of the question.
     Measures(Vec<Option<SessionMedia>>),
     /// Who publishes a stream, and in which room.
     Stream(Option<Found>),
+    /// What became of a client's wish.
+    Resource(MediaOutcome),
 }
 
 /// A room as it is now.
@@ -169,12 +188,16 @@ pub async fn answer(service: &Service, app_id: AppId, question: &Question) -> An
             let only = (room_id.as_deref(), user_id.as_deref());
             Answer::Streams(streams::streams(service, app_id, only, part).await)
         }
+        Question::Receivers { stream_id, part } => {
+            Answer::Receivers(streams::receivers(service, app_id, stream_id, part).await)
+        }
         Question::Measures { users } => {
             let look = service.media.look(app_id).await;
             let of = |(room_id, user_id): &(String, String)| look.session(room_id, user_id).map(streams::of_session);
             Answer::Measures(users.iter().map(of).collect())
         }
         Question::Stream { stream_id } => Answer::Stream(gateway.rooms().find_stream(app_id, stream_id)),
+        Question::Resource { media_id, wish } => Answer::Resource(gateway.grant(media_id, wish.clone()).await),
     }
 }
 

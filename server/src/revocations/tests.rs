@@ -137,7 +137,7 @@ fn listeners_hear_what_is_new_and_nothing_of_what_was_loaded() {
     assert_eq!(news.try_recv(), Ok(revocation(Target::App, T)));
 }
 
-// proves F1
+// proves F1 (a view that hears nothing)
 #[test]
 fn a_view_that_hears_nothing_for_a_minute_is_stale() {
     let revocations = Revocations::default();

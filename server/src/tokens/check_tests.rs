@@ -1,8 +1,7 @@
 //! What becomes of a shown token, and what its holder is told.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::rngs::SysRng;
 use token_gen::{AppId, AppSign, Minter, Privilege, Privileges, RoomId, ServerSecret, UserId};
 
@@ -15,16 +14,16 @@ use crate::{
     revocations::{Revocation, Target},
 };
 
-const NOW: i64 = 1_800_000_000;
+pub(super) const NOW: i64 = 1_800_000_000;
 
-struct World {
-    tokens: Tokens,
+pub(super) struct World {
+    pub(super) tokens: Tokens,
     revocations: Arc<Revocations>,
     settings: AppSettings,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut settings = AppSettings::new(AppId::new(7).unwrap(), "app");
         settings.formats = vec![FormatName::Token04Gcm, FormatName::Token04Cbc, FormatName::Token03];
         (settings.cbc_policy, settings.cbc_until) = (crate::apps::CbcPolicy::Offline, Some(NOW + 3600));
@@ -37,7 +36,7 @@ impl World {
         ServerSecret::new("fa94dd0f974cf2e293728a526b028271").unwrap()
     }
 
-    fn cbc_secret() -> ServerSecret {
+    pub(super) fn cbc_secret() -> ServerSecret {
         ServerSecret::new("abcdefghijklmnopqrstuvwxyz012345").unwrap()
     }
 
@@ -48,19 +47,22 @@ impl World {
         minter.mint(&request, NOW.into(), &mut SysRng).unwrap().token
     }
 
-    fn check(&self, token: &str, user_id: &str, room_id: &str, now: i64) -> Result<Checked, Refusal> {
+    pub(super) fn app(&self) -> App {
         let active = RingSecret { secret_id: "one".to_owned(), secret: Self::secret(), valid_until: None };
         let cbc = RingSecret { secret_id: "cbc".to_owned(), secret: Self::cbc_secret(), valid_until: None };
         let app_sign = AppSign::new(&"0a".repeat(32)).unwrap();
-        let app = App::new(self.settings.clone(), app_sign, &active, &[]).with_cbc(&[cbc]);
+        App::new(self.settings.clone(), app_sign, &active, &[]).with_cbc(&[cbc])
+    }
+
+    fn check(&self, token: &str, user_id: &str, room_id: &str, now: i64) -> Result<Checked, Refusal> {
         let attempt = Attempt { user_id: Some(user_id), room_id: Some(room_id), source: Some("192.0.2.1") };
-        let checked = self.tokens.check(&app, token, attempt, now.into())?;
+        let checked = self.tokens.check(&self.app(), token, attempt, now.into())?;
         checked.permit_login(room_id, now.into())?;
         Ok(checked)
     }
 
     /// `ok`, or what the holder is told, and what is written down.
-    fn outcome(&self, token: &str, user_id: &str, room_id: &str, now: i64) -> String {
+    pub(super) fn outcome(&self, token: &str, user_id: &str, room_id: &str, now: i64) -> String {
         match self.check(token, user_id, room_id, now) {
             Ok(_) => "ok".to_owned(),
             Err(refusal) => format!("{} {}", refusal.code(), refusal.exact()),
@@ -108,25 +110,6 @@ fn the_first_fault_in_order_answers_and_only_genuine_tokens_tell_it() {
         assert_eq!(world.outcome(&token, "v", "s", NOW), revoked);
         assert_eq!(world.outcome(&token, "u", "r", NOW + 60).split(' ').nth(1), Some("expired"));
     }
-}
-
-// proves T03 (forging)
-#[test]
-fn a_hundred_thousand_questions_about_a_cbc_token_get_one_answer() {
-    let world = World::new();
-    let token = world.mint(rights("r"), Format::Token04Cbc);
-    let body = STANDARD.decode(&token[2..]).unwrap();
-    let mut told = HashSet::new();
-    for number in 0..100_000_usize {
-        // As CBC-R asks: another block before the last one, byte by byte.
-        let mut guess = body.clone();
-        let before_last = guess.len() - 32;
-        guess[before_last..][..8].copy_from_slice(&number.to_be_bytes());
-        guess[before_last + 15 - number / 256 % 16] ^= u8::try_from(number % 256).unwrap();
-        let now = NOW + i64::try_from(number / 2_000).unwrap();
-        told.insert(world.check(&format!("04{}", STANDARD.encode(guess)), "u", "r", now).unwrap_err().code());
-    }
-    assert_eq!(told, HashSet::from([roompass_wire::ErrorCode::TokenInvalid]));
 }
 
 #[test]

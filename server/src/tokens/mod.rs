@@ -311,4 +311,6 @@ fn kit<'a>(
 #[cfg(test)]
 mod check_tests;
 #[cfg(test)]
+mod forging_tests;
+#[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "these are tests")]
 
 mod abuse;
+mod floods;
 mod guessing;
 mod harness;
 #[path = "../support/kept.rs"]

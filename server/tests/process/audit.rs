@@ -1,91 +1,9 @@
-//! The audit trail of a real server: on a disk that fills up, in an operator's hands, and after somebody has edited it.
-
-use std::{collections::BTreeSet, fs, time::Instant};
+//! The audit trail of a real server: in an operator's hands, and after somebody has edited it. See `disk` for one that
+//! cannot be written.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, Installation, Server, eventually, http, roompass};
-
-/// Calls app 77 with a key of many rights.
-struct Caller<'a> {
-    server: &'a Server,
-    key: String,
-}
-
-impl<'a> Caller<'a> {
-    fn new(installation: &Installation, server: &'a Server) -> Self {
-        let rights = ["mint", "introspect", "revoke", "read", "admin"].map(|right| ["--right", right]).concat();
-        let key = installation.operate(&[&["key", "create", "--app-id", "77"][..], &rights].concat());
-        let caller = Self { server, key: key["backend_key"].as_str().unwrap().to_owned() };
-        eventually(|| (caller.call("GET", "/keys", &Value::Null).status == 200).then_some(()));
-        caller
-    }
-
-    fn call(&self, method: &str, path: &str, body: &Value) -> Answer {
-        let headers = format!("Authorization: Bearer {}\r\nContent-Type: application/json\r\n", self.key);
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        http(self.server.address, method, &format!("/v1/apps/77{path}"), &headers, &body)
-    }
-
-    fn mint(&self) -> Answer {
-        self.call("POST", "/tokens", &json!({"user_id": "alice", "room_id": "room1"}))
-    }
-}
-
-// proves F5, T63
-#[test]
-fn on_a_full_disk_nothing_is_done_without_a_record_and_verifying_goes_on() {
-    let (installation, _) = Installation::new().with_app();
-    let server = Server::serve_with_a_limit(&installation.config());
-    let caller = Caller::new(&installation, &server);
-    let mut acknowledged = BTreeSet::new();
-    let mut mint = || {
-        let answer = caller.mint();
-        acknowledged.extend(answer.body["token_id"].as_str().map(str::to_owned));
-        answer
-    };
-    let token = mint().body["token"].as_str().unwrap().to_owned();
-    let is_active = || caller.call("POST", "/tokens/introspect", &json!({"token": token})).body["active"] == true;
-    assert!(is_active());
-
-    let size = |name: &str| fs::metadata(installation.path(name)).map_or(0, |file| file.len());
-    server.limit_files(&(size("roompass.db").max(size("roompass.db-wal")) + 4096).to_string());
-    eventually(|| (mint().status == 507).then_some(()));
-    for (method, path, body) in [
-        ("POST", "/tokens", json!({"user_id": "bob"})),
-        ("POST", "/secrets/rotate", json!({})),
-        ("POST", "/keys", json!({"name": "never", "rights": ["mint"]})),
-        ("POST", "/tokens/revoke", json!({"user_id": "bob"})),
-        ("POST", "/bans", json!({"user_id": "bob"})),
-        ("PATCH", "", json!({"version": 1, "settings": {"enabled": false}})),
-    ] {
-        let refused = caller.call(method, path, &body);
-        assert_eq!((refused.status, &refused.body["code"]), (507, &json!("disk_full")), "{method} {path}");
-    }
-    assert!(is_active());
-    assert_eq!(server.get("/healthz").status, 200);
-    assert_eq!(server.get("/readyz").status, 507);
-
-    server.limit_files("unlimited");
-    let room = Instant::now();
-    eventually(|| (mint().status == 200).then_some(()));
-    println!("minting again {:?} after there was room", room.elapsed());
-    assert!(room.elapsed().as_secs() < 10, "{:?}", room.elapsed());
-    assert_eq!(caller.call("POST", "/bans", &json!({"user_id": "bob"})).status, 200);
-    assert!(is_active());
-
-    // No partial state: what was refused has not happened.
-    assert_eq!(caller.call("GET", "/secrets", &Value::Null).body["secrets"].as_array().unwrap().len(), 1);
-    assert_eq!(caller.call("GET", "/keys", &Value::Null).body["keys"].as_array().unwrap().len(), 2);
-    assert_eq!(caller.call("GET", "/revocations", &Value::Null).body["revocations"], json!([]));
-    assert_eq!(installation.operate(&["doctor"])["faults"], json!([]));
-    // And every token that was handed out is in the trail.
-    drop(server);
-    let minted = installation.operate(&["audit", "list", "--action", "mint", "--result", "done", "--limit", "1000"]);
-    let minted = minted["records"].as_array().unwrap().iter();
-    let minted: BTreeSet<String> = minted.map(|record| record["token_id"].as_str().unwrap().to_owned()).collect();
-    assert!(acknowledged.is_subset(&minted), "the ban was recorded after all of them");
-}
+use crate::harness::{Installation, Server, eventually, roompass};
 
 #[test]
 fn an_operator_asks_the_trail_on_the_command_line() {

@@ -1,13 +1,14 @@
-//! What an image of the process's memory holds of a secret that has ended.
+//! Images of the process's memory: that the system makes none, and what one holds of a secret that has ended.
 
 use std::{
     fs,
+    os::unix::{fs::MetadataExt, process::ExitStatusExt},
     process::{Command, Stdio},
 };
 
 use serde_json::json;
 
-use crate::harness::{Installation, Server, http};
+use crate::harness::{Installation, Server, eventually, http};
 
 const SERVER_SECRET: &str = "Tq7vXc2LmZ9aKd4RfB8sWn1YpEg6UhJo";
 const APP_SIGN: &str = "c3d1a9f07e5b48260d94b7e18f3a6c25719c4e0bd8a25f36e1470c9ab35d8f62";
@@ -45,6 +46,51 @@ fn nothing_of_an_ended_secret_is_left_in_memory() {
     post("app-sign/reset", &json!({ "overlap_secs": 0 }));
     mint();
     assert_eq!((copies(&server, SERVER_SECRET), copies(&server, APP_SIGN)), (0, 0));
+}
+
+// proves T16 (core files), C10
+#[test]
+fn a_server_that_dies_leaves_no_core_file() {
+    let (installation, _) = Installation::new().with_app();
+    let mut server = Server::started(as_a_group_of_its_own(&installation.serve()));
+    let limits = fs::read_to_string(format!("/proc/{}/limits", server.pid())).unwrap();
+    let limit = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(limit.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{limit}");
+
+    // Limits may be raised by somebody else. What the system shows of a process belongs to root where the process may
+    // not be dumped, and to whoever runs it otherwise.
+    let mut ordinary = Command::new("sleep");
+    let mut ordinary = as_a_group_of_its_own(ordinary.arg("60")).spawn().unwrap();
+    eventually(|| (owner(ordinary.id()) != 0).then_some(()));
+    ordinary.kill().unwrap();
+    ordinary.wait().unwrap();
+    assert_eq!(owner(server.pid()), 0);
+
+    server.signal("ABRT");
+    let end = server.end();
+    assert!(end.signal().is_some() && !end.core_dumped(), "{end:?}");
+}
+
+/// The same command, in a group that is not root's if we are root.
+fn as_a_group_of_its_own(command: &Command) -> Command {
+    if !is_root() {
+        let mut same = Command::new(command.get_program());
+        same.args(command.get_args()).env_clear();
+        return same;
+    }
+    let mut grouped = Command::new("setpriv");
+    grouped.env_clear().args(["--regid=65534", "--clear-groups"]).arg(command.get_program()).args(command.get_args());
+    grouped
+}
+
+/// To whom the system says that a process belongs: its group if we are root, else its user.
+fn owner(pid: u32) -> u32 {
+    let shown = fs::metadata(format!("/proc/{pid}/stat")).unwrap();
+    if is_root() { shown.gid() } else { shown.uid() }
+}
+
+fn is_root() -> bool {
+    fs::metadata("/proc/self").unwrap().uid() == 0
 }
 
 /// How often `text` is in the memory of `server`.

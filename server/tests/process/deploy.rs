@@ -4,7 +4,7 @@ use std::{env, fs, path::PathBuf, process::Command};
 
 use serde_json::Value;
 
-use crate::harness::{Installation, output};
+use crate::harness::{Installation, Server, output};
 
 fn deployed(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "deploy", name].iter().collect()
@@ -101,6 +101,30 @@ fn the_manifests_of_kubernetes_are_whole() {
     for name in read {
         assert_eq!(names[name], "", "a template holds no secret");
     }
+}
+
+#[test]
+fn the_pod_that_sets_up_makes_an_app_and_a_key_with_which_a_server_starts() {
+    let pod = yaml("kubernetes/setup.yaml").remove(0);
+    let deployment = yaml("kubernetes/roompass.yaml").remove(1);
+    let (pod, serving) = (&pod["spec"], &deployment["spec"]["template"]["spec"]);
+    for same in ["securityContext", "volumes", "automountServiceAccountToken"] {
+        assert_eq!(pod[same], serving[same]);
+    }
+    let [close, app] = &pod["initContainers"].as_array().unwrap()[..] else { panic!("{pod}") };
+    assert_eq!(close["command"], serving["initContainers"][0]["command"]);
+    let installation = Installation::new();
+    for container in [app, &pod["containers"][0]] {
+        assert_eq!(container["image"], serving["containers"][0]["image"]);
+        let config = installation.config();
+        let words = container["args"].as_array().unwrap().iter().map(|word| match word.as_str().unwrap() {
+            "/etc/roompass/roompass.toml" => config.to_str().unwrap(),
+            word => word,
+        });
+        let output = output(words.collect::<Vec<_>>());
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    Server::serve(&installation.config());
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::{
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{self, BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    sync::{Arc, Mutex},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant},
 };
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use crate::kept;
 
 /// Far beyond what anything here takes; a test that needs it has failed.
-const DEADLINE: Duration = Duration::from_secs(20);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
 /// `roompass` with an environment of its own.
 pub(crate) fn roompass<'a>(arguments: impl IntoIterator<Item = &'a str>) -> Command {
@@ -107,7 +107,7 @@ impl Server {
     pub(crate) fn started(mut command: Command) -> Self {
         let whole = kept::log();
         if whole.is_some() {
-            command.env("ROOMPASS_LOG_FILTER", "trace");
+            command.env("ROOMPASS_LOG_FILTER", "trace").env("ROOMPASS_METRICS_LISTEN", "127.0.0.1:0");
         }
         Self::run(command, whole)
     }
@@ -170,10 +170,39 @@ impl Server {
         fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
     }
 
+    /// How long its threads have been ready to run, and something else had the processors.
+    pub(crate) fn queued(&self) -> Duration {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.pid())).unwrap();
+        let of_thread =
+            |stat: String| stat.split_whitespace().nth(1).unwrap().parse().map(Duration::from_nanos).unwrap();
+        // One that has just ended is not there any more.
+        threads
+            .filter_map(|thread| fs::read_to_string(thread.unwrap().path().join("schedstat")).ok())
+            .map(of_thread)
+            .sum()
+    }
+
+    /// What it says of itself, where this run keeps anything and the server still lives.
+    fn keep_metrics(&self) {
+        let said = self.log.lock().map(|log| log.clone()).unwrap_or_default();
+        let Some(line) = said.lines().find(|line| line.contains("metrics are at")) else { return };
+        let address = serde_json::from_str::<Value>(line).ok().and_then(|line| line["address"].as_str()?.parse().ok());
+        let Some(mut stream) = address.and_then(|address: SocketAddr| TcpStream::connect(address).ok()) else { return };
+        let Some(mut kept) = kept::log() else { return };
+        // A server that is stopped, in both senses, says nothing.
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        let _ = stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        let _ = io::copy(&mut stream, &mut kept);
+    }
+
     /// Waits for the end.
     pub(crate) fn exit_code(&mut self) -> Option<i32> {
-        let end = eventually(|| self.child.try_wait().unwrap());
-        end.code()
+        self.end().code()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn end(&mut self) -> ExitStatus {
+        eventually(|| self.child.try_wait().unwrap())
     }
 
     /// Mints as the demo app's backend.
@@ -193,6 +222,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        self.keep_metrics();
         // It may have ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -245,8 +275,18 @@ pub(crate) fn read_answer(mut stream: TcpStream) -> Answer {
     stream.read_to_string(&mut text).unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    if status >= 400 {
+        keep_refusal(&text);
+    }
     let (raw_head, head) = (head.to_owned(), head.to_lowercase());
     Answer { status, head, raw_head, body: serde_json::from_str(body).unwrap_or(Value::Null) }
+}
+
+/// Keeps an answer that gives nothing out, if this run keeps anything: nothing may be in it that was given out before.
+fn keep_refusal(answer: &str) {
+    static KEPT: OnceLock<Option<Mutex<fs::File>>> = OnceLock::new();
+    let Some(kept) = KEPT.get_or_init(|| kept::log().map(Mutex::new)) else { return };
+    writeln!(kept.lock().unwrap(), "{answer}").unwrap();
 }
 
 /// Waits for a state.
@@ -267,6 +307,17 @@ pub(crate) struct Installation {
 }
 
 pub(crate) const MASTER_KEY: &str = "8f3a1c5e7b9d2046f1e3a5c7092b4d6e80a2c4e6f8193b5d7f90a1b2c3d4e5f6";
+
+impl Drop for Installation {
+    /// Keeps the store's files, if this run keeps anything: what is in them is sealed.
+    fn drop(&mut self) {
+        for name in ["roompass.db", "roompass.db-wal"] {
+            let Ok(mut file) = fs::File::open(self.path(name)) else { continue };
+            let Some(mut kept) = kept::log() else { return };
+            let _ = io::copy(&mut file, &mut kept);
+        }
+    }
+}
 
 impl Installation {
     /// On SQLite.

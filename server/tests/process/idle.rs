@@ -79,7 +79,12 @@ fn open_enough_files() {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).expect("up to the maximum it may be set");
 }
 
-async fn enter(address: SocketAddr, number: usize, token: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+/// A user who is logged in.
+pub(crate) async fn enter(
+    address: SocketAddr,
+    number: usize,
+    token: &str,
+) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
     let mut request = format!("ws://{address}/v1/gateway").into_client_request().unwrap();
     request.headers_mut().insert("sec-websocket-protocol", "roompass.v1".parse().unwrap());
     let (mut socket, _) = tokio_tungstenite::connect_async(request).await.unwrap();
@@ -94,7 +99,7 @@ async fn enter(address: SocketAddr, number: usize, token: &str) -> WebSocketStre
 }
 
 /// What of the server is in memory.
-fn resident_kib(server: &Server) -> u64 {
+pub(crate) fn resident_kib(server: &Server) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()

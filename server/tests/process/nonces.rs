@@ -27,7 +27,7 @@ const BATCH: usize = 1_000;
 const BEFORE_NONCE: usize = 10;
 const NONCE_LEN: usize = 12;
 
-// proves T07
+// proves T07 (1 M of 10 M mints)
 #[test]
 fn no_nonce_repeats_in_four_processes_and_across_fifty_kills() {
     let (installation, key) = Installation::on(&Postgres::shared().database()).with_app();

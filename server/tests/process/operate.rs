@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use crate::harness::{Answer, Installation, Server, eventually, http, refusal, roompass};
 
-fn as_caller(server: &Server, key: &str, method: &str, path: &str, body: &Value) -> Answer {
+pub(crate) fn as_caller(server: &Server, key: &str, method: &str, path: &str, body: &Value) -> Answer {
     let headers = format!("Authorization: Bearer {key}\r\nContent-Type: application/json\r\n");
     let body = if body.is_null() { String::new() } else { body.to_string() };
     http(server.address, method, path, &headers, &body)
 }
 
-fn new_key(installation: &Installation, arguments: &[&str]) -> String {
+pub(crate) fn new_key(installation: &Installation, arguments: &[&str]) -> String {
     let key = installation.operate(&[&["key", "create"][..], arguments].concat());
     key["backend_key"].as_str().unwrap().to_owned()
 }
@@ -28,7 +28,7 @@ fn is_active(server: &Server, key: &str, token: &str) -> bool {
     answer.body["active"].as_bool().unwrap_or_else(|| panic!("{answer:?}"))
 }
 
-fn minted(server: &Server, key: &str) -> String {
+pub(crate) fn minted(server: &Server, key: &str) -> String {
     server.mint_with(key, "77", &json!({"user_id": "alice"})).body["token"].as_str().unwrap().to_owned()
 }
 

@@ -20,10 +20,11 @@ use crate::{
 
 const REVOCATIONS: u32 = 100_000;
 const KEYS: u32 = 10_000;
-/// What the new process may take until the first `/readyz` that says so.
+/// What may pass from the kill until the first `/readyz` that says so, less what the new process has waited for a
+/// processor: other tests have them as well.
 const BOUND: Duration = Duration::from_secs(2);
-/// The same by the clock on the wall, where other tests have the machine as well; nothing waits for anything that long.
-const BOUND_IN_A_CROWD: Duration = Duration::from_secs(15);
+/// The disk is theirs, too: one of so many kills must show the bound.
+const KILLS: usize = 5;
 /// A tick of the processor's clock; the same on every Linux.
 const TICK: Duration = Duration::from_millis(10);
 
@@ -72,14 +73,26 @@ fn kill_and_start(installation: Installation, fill: impl FnOnce(i64)) {
 
     let mut server = Server::serve(&installation.config());
     post(&server, "tokens/revoke", &json!({ "user_id": "by-hand" }));
-    let killed = Instant::now();
-    server.signal("KILL");
-    server.exit_code();
-    let server = Server::serve(&installation.config());
-    eventually(|| (server.get("/readyz").status == 200).then_some(()));
-    let (waited, took) = (killed.elapsed(), TICK * u32::try_from(server.cpu_ticks()).unwrap());
-    println!("ready {waited:?} after the kill, {took:?} of them work, with {REVOCATIONS} revocations and {KEYS} keys");
-    assert!(took < BOUND && waited < BOUND_IN_A_CROWD, "{waited:?}, {took:?} of them work");
+    let mut fastest = Duration::MAX;
+    for _ in 0..KILLS {
+        let killed = Instant::now();
+        server.signal("KILL");
+        server.exit_code();
+        server = Server::serve(&installation.config());
+        eventually(|| (server.get("/readyz").status == 200).then_some(()));
+        let (waited, took) = (killed.elapsed(), TICK * u32::try_from(server.cpu_ticks()).unwrap());
+        let queued = server.queued();
+        println!(
+            "ready {waited:?} after a kill, {took:?} of them work and {queued:?} in wait for a processor, with \
+             {REVOCATIONS} revocations and {KEYS} keys"
+        );
+        assert!(took < BOUND, "{took:?} of work");
+        fastest = fastest.min(waited.saturating_sub(queued));
+        if fastest < BOUND {
+            break;
+        }
+    }
+    assert!(fastest < BOUND, "{fastest:?} at best");
     for (token, is_good) in [(&first, false), (&last, false), (&revoked_by_hand, false), (&good, true)] {
         assert_eq!(is_active(&server, token), is_good);
     }

@@ -1,24 +1,13 @@
 //! `roompass room` against a running server, with a user in a room.
 
-use std::{fs, net::TcpStream, os::unix::fs::PermissionsExt};
+use std::{fs, os::unix::fs::PermissionsExt};
 
-use roompass_wire::gateway::SUBPROTOCOL;
 use serde_json::{Value, json};
-use tungstenite::{Message, WebSocket, client::IntoClientRequest, http::HeaderValue};
 
-use crate::harness::{Server, eventually, output};
-
-/// The next message of this type; others are passed over.
-fn hear(socket: &mut WebSocket<TcpStream>, kind: &str) -> Value {
-    loop {
-        if let Message::Text(text) = socket.read().unwrap() {
-            let heard: Value = serde_json::from_str(&text).unwrap();
-            if heard["type"] == kind {
-                return heard;
-            }
-        }
-    }
-}
+use crate::{
+    harness::{Server, eventually, output},
+    socket::Socket,
+};
 
 #[test]
 fn an_operator_looks_into_a_room_speaks_and_removes_a_user() {
@@ -38,26 +27,19 @@ fn an_operator_looks_into_a_room_speaks_and_removes_a_user() {
     assert_eq!(room(&["list"]), json!([]));
 
     let minted = server.mint(&json!({ "user_id": "alice", "room_id": "room#1" })).body;
-    let mut request = format!("ws://{}/v1/gateway", server.address).into_client_request().unwrap();
-    request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(SUBPROTOCOL));
-    let stream = TcpStream::connect(server.address).unwrap();
-    let (mut socket, _) = tungstenite::client(request, stream).unwrap();
-    let login = json!({
-        "type": "login", "id": 1, "app_id": server.ready["app_id"], "user_id": "alice", "room_id": "room#1",
-        "token": minted["token"]
-    });
-    socket.send(Message::text(login.to_string())).unwrap();
-    let session_id = hear(&mut socket, "logged_in")["session_id"].clone();
+    let mut socket = Socket::open(server.address);
+    let logged_in = socket.login(&server.ready["app_id"], "alice", "room#1", minted["token"].as_str().unwrap());
+    let session_id = logged_in["session_id"].clone();
 
     assert_eq!(room(&["list"])[0], json!({ "room_id": "room#1", "user_count": 1, "stream_count": 0 }));
     assert_eq!(room(&["show", "room#1"])["users"][0]["user_id"], "alice");
     let sessions = room(&["sessions", "--room-id", "room#1"]);
     assert_eq!((&sessions[0]["session_id"], &sessions[0]["token_id"]), (&session_id, &minted["token_id"]));
     assert_eq!(room(&["say", "room#1", "hello"])["session_count"], 1);
-    assert_eq!(hear(&mut socket, "server_message")["text"], "hello");
+    assert_eq!(socket.hear("server_message")["text"], "hello");
     let kicked = room(&["kick", "alice", "--reason", "spam"]);
     assert_eq!((&kicked["session_ids"], &kicked["revoked_tokens"]), (&json!([session_id]), &json!(1)));
-    let heard = hear(&mut socket, "kicked");
+    let heard = socket.hear("kicked");
     assert_eq!((&heard["code"], &heard["reason"]), (&json!("kicked"), &json!("spam")));
     eventually(|| (room(&["list"]) == json!([])).then_some(()));
 

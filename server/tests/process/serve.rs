@@ -1,9 +1,6 @@
 //! `roompass serve`, and the commands that fill its store.
 
-use std::{
-    fs,
-    time::{Duration, Instant},
-};
+use std::fs;
 
 use serde_json::json;
 
@@ -117,19 +114,6 @@ fn what_cannot_start_says_why_and_changes_nothing() {
     assert_eq!(fs::read(installation.path("roompass.db")).unwrap(), before);
     fs::remove_file(installation.path("master.key")).unwrap();
     assert!(refusal(&mut installation.serve()).starts_with("master_key.file: "));
-}
-
-// proves F14 (time)
-#[test]
-fn a_bad_configuration_ends_within_a_second() {
-    let installation = Installation::new();
-    // The best of three: the machine may be busy with other tests.
-    let fastest = (0..3).map(|_| {
-        let start = Instant::now();
-        refusal(&mut installation.serve());
-        start.elapsed()
-    });
-    assert!(fastest.min().unwrap() < Duration::from_secs(1));
 }
 
 #[test]

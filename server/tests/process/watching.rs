@@ -106,10 +106,11 @@ fn the_numbers_say_what_happened() {
         ("roompass_tokens_verified_total{app_id=\"77\",result=\"good\"}", 3.0),
         ("roompass_tokens_verified_total{app_id=\"77\",result=\"refused\"}", 2.0),
         ("roompass_tokens_opened_total{secret=\"active\"}", 3.0),
-        ("roompass_gateway_logins_total{credential=\"token\",result=\"ok\"}", 2.0),
-        ("roompass_gateway_logins_total{credential=\"token\",result=\"refused\"}", 1.0),
+        ("roompass_gateway_logins_total{app_id=\"77\",credential=\"token\",result=\"ok\"}", 2.0),
+        ("roompass_gateway_logins_total{app_id=\"77\",credential=\"token\",result=\"refused\"}", 1.0),
         ("roompass_gateway_login_duration_seconds_count", 3.0),
-        ("roompass_gateway_sessions", 0.0),
+        ("roompass_gateway_sessions{app_id=\"77\"}", 0.0),
+        ("roompass_gateway_sessions{app_id=\"other\"}", 0.0),
         ("roompass_revocations_made_total{target=\"user\"}", 1.0),
         ("roompass_revocations", 1.0),
         ("roompass_bans", 1.0),
@@ -350,12 +351,12 @@ fn limits_are_read_again_and_an_unsound_configuration_names_its_field() {
     assert_eq!(mints(), [200; 4]);
 
     configure(
-        "[limits]\nkey_per_second = 1\nconcurrent_requests = 7\n[server]\ndrain_secs = 3\npublic_url = \"https://a.example\"\n",
+        "[limits]\nkey_per_second = 1\nconcurrent_requests = 7\nwaiting_per_source = 9\n[server]\ndrain_secs = 3\npublic_url = \"https://a.example\"\n",
     );
     let taken = reload(operator);
     assert_eq!(taken.status, 200, "{taken:?}");
-    let fields = json!(["server.drain_secs", "limits.key_per_second", "limits.concurrent_requests"]);
-    assert_eq!(taken.body["taken_up"], fields);
+    let limits = ["limits.key_per_second", "limits.concurrent_requests", "limits.waiting_per_source"];
+    assert_eq!(taken.body["taken_up"], json!([&["server.drain_secs"][..], &limits].concat()));
     assert_eq!(taken.body["need_restart"], json!(["server.public_url"]));
     server.log_line("changed, and counts after a restart: server.public_url");
     let limited = mints();

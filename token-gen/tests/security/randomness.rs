@@ -1,6 +1,6 @@
 //! The IVs, nonces and claim nonces of real tokens, looked at as a guesser would.
 
-use std::{collections::HashSet, time::Duration};
+use std::{cell::OnceCell, collections::HashSet, time::Duration};
 
 use token_gen::{Format, Minter, Payload, Rights, RoomId, SystemRng, TokenRequest, UserId};
 
@@ -9,10 +9,11 @@ use crate::{
     noise::Noise,
 };
 
-/// Below this, χ² with 255 degrees of freedom passes. The specification asks for p > 0.001 (330), which an honest
-/// generator misses once in a thousand runs; 400 is missed once in 10⁸, and every generator the row is about is far
-/// beyond it: one that draws from 36 letters scores six times its number of bytes.
-const CHI_SQUARED_MAX: f64 = 400.0;
+/// Below this, χ² with 255 degrees of freedom passes: p > 0.001. An honest generator misses that once in a thousand
+/// samples, so a sample that misses it is followed by a second, and a generator that misses it twice is convicted:
+/// once in a million runs wrongly. Every generator the row is about is far beyond it: one that draws from 36 letters
+/// scores six times its number of bytes.
+const CHI_SQUARED_MAX: f64 = 330.52;
 /// Too even is not random either: below this once in 10⁸.
 const CHI_SQUARED_MIN: f64 = 150.0;
 
@@ -30,37 +31,47 @@ fn chi_squared(bytes: impl IntoIterator<Item = u8>) -> (usize, f64) {
 // proves T08
 #[test]
 fn ivs_and_claim_nonces_use_all_256_values_evenly_and_never_repeat() {
-    const TOKENS: usize = 125_000;
     for format in [Format::Token04Gcm, Format::Token04Cbc, Format::Token03] {
-        let minter = Minter::new(app(), &secret()).with_format(format);
-        let rights = Rights::builder(&RoomId::new("r").unwrap()).build();
-        let request = TokenRequest {
-            user_id: UserId::new("alice").unwrap(),
-            ttl: Duration::from_secs(60),
-            payload: Payload::Rights(rights),
-        };
-        // Half one by one, half in batches: both ways of minting are on trial.
-        let mut minted = minter.mint_all(&vec![request.clone(); TOKENS / 2], now(), &mut SystemRng).unwrap();
-        minted.extend((0..TOKENS / 2).map(|_| minter.mint(&request, now(), &mut SystemRng).unwrap()));
-
-        let iv_len = if format == Format::Token04Gcm { 12 } else { 16 };
-        let ivs: HashSet<Vec<u8>> =
-            minted.iter().map(|minted| body_of(&minted.token)[10..10 + iv_len].to_vec()).collect();
-        assert_eq!(ivs.len(), TOKENS, "an IV repeats");
-        let verifier = lenient();
-        let nonces: HashSet<i64> =
-            minted.iter().map(|minted| verifier.verify(&minted.token, now()).unwrap().claims.nonce).collect();
-        assert_eq!(nonces.len(), TOKENS, "a claim nonce repeats");
-
-        for (what, (total, score)) in [
-            ("IV bytes", chi_squared(ivs.into_iter().flatten())),
-            ("claim nonce bytes", chi_squared(nonces.into_iter().flat_map(i64::to_be_bytes))),
-        ] {
-            println!("{format}: χ² over {total} {what}: {score:.0}");
-            assert!(total >= 1_000_000);
-            assert!((CHI_SQUARED_MIN..CHI_SQUARED_MAX).contains(&score), "{format}, {what}: {score}");
+        let (first, second) = (scores(format), OnceCell::new());
+        for (number, (what, score)) in first.into_iter().enumerate() {
+            let is_even = |score: f64| (CHI_SQUARED_MIN..CHI_SQUARED_MAX).contains(&score);
+            let again = || second.get_or_init(|| scores(format))[number].1;
+            assert!(is_even(score) || is_even(again()), "{format}, {what}: {score}, then {}", again());
         }
     }
+}
+
+/// χ² over the IVs and over the claim nonces of many fresh tokens, none of which has one twice.
+fn scores(format: Format) -> [(&'static str, f64); 2] {
+    const TOKENS: usize = 125_000;
+    let minter = Minter::new(app(), &secret()).with_format(format);
+    let rights = Rights::builder(&RoomId::new("r").unwrap()).build();
+    let request = TokenRequest {
+        user_id: UserId::new("alice").unwrap(),
+        ttl: Duration::from_secs(60),
+        payload: Payload::Rights(rights),
+    };
+    // Half one by one, half in batches: both ways of minting are on trial.
+    let mut minted = minter.mint_all(&vec![request.clone(); TOKENS / 2], now(), &mut SystemRng).unwrap();
+    minted.extend((0..TOKENS / 2).map(|_| minter.mint(&request, now(), &mut SystemRng).unwrap()));
+
+    let iv_len = if format == Format::Token04Gcm { 12 } else { 16 };
+    let ivs: HashSet<Vec<u8>> = minted.iter().map(|minted| body_of(&minted.token)[10..10 + iv_len].to_vec()).collect();
+    assert_eq!(ivs.len(), TOKENS, "an IV repeats");
+    let verifier = lenient();
+    let nonces: HashSet<i64> =
+        minted.iter().map(|minted| verifier.verify(&minted.token, now()).unwrap().claims.nonce).collect();
+    assert_eq!(nonces.len(), TOKENS, "a claim nonce repeats");
+
+    [
+        ("IV bytes", chi_squared(ivs.into_iter().flatten())),
+        ("claim nonce bytes", chi_squared(nonces.into_iter().flat_map(i64::to_be_bytes))),
+    ]
+    .map(|(what, (total, score))| {
+        println!("{format}: χ² over {total} {what}: {score:.0}");
+        assert!(total >= 1_000_000);
+        (what, score)
+    })
 }
 
 #[test]

@@ -22,6 +22,8 @@ pub const APP_SIGN_SHOW_PATH: &str = "/v1/apps/{app_id}/app-sign/show";
 pub const MODE_PREVIEW_PATH: &str = "/v1/apps/{app_id}/mode-preview";
 /// `POST`: makes a new AppSign.
 pub const APP_SIGN_RESET_PATH: &str = "/v1/apps/{app_id}/app-sign/reset";
+/// Where the AppSign before the present one is ended before its time.
+pub const APP_SIGN_RETIRE_PATH: &str = "/v1/apps/{app_id}/app-sign/retire";
 /// `POST`: makes a backend key. `GET`: lists them.
 pub const KEYS_PATH: &str = "/v1/apps/{app_id}/keys";
 /// `DELETE`: ends a backend key.
@@ -546,7 +548,8 @@ pub struct ShutOut {
 #[serde(deny_unknown_fields)]
 pub struct ResetAppSignRequest {
     /// How long the present one goes on proving logins, in seconds: as long as old client builds are in use, at most
-    /// ten years. 0 ends it at once.
+    /// ten years. 0 ends it at once, and the one before it. Anything else is refused as long as the one before proves
+    /// logins: retire that first.
     #[cfg_attr(feature = "openapi", schema(maximum = 315_360_000))]
     pub overlap_secs: u64,
 }
@@ -567,6 +570,14 @@ impl std::fmt::Debug for ResetAppSignResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("ResetAppSignResponse(..)")
     }
+}
+
+/// The AppSign before the present one has ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct RetireAppSignResponse {
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
 }
 
 /// Asks for a backend key.

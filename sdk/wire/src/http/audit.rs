@@ -76,6 +76,8 @@ AuditAction {
     ShowAppSign = "show_app_sign";
     /// An app got a new AppSign.
     ResetAppSign = "reset_app_sign";
+    /// The AppSign before the present one was ended before its time.
+    RetireAppSign = "retire_app_sign";
     /// A backend key was made.
     CreateKey = "create_key";
     /// A backend key was ended.

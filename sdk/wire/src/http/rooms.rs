@@ -154,7 +154,7 @@ pub enum AuthName {
 pub enum WithheldPrivilege {
     /// To publish: running streams are stopped.
     Publish,
-    /// To play further streams.
+    /// To play: what is played is stopped.
     Play,
 }
 

@@ -6,6 +6,8 @@ use super::MediaName;
 
 /// `GET`: the streams being published, with what is measured of them.
 pub const STREAMS_PATH: &str = "/v1/apps/{app_id}/streams";
+/// `GET`: who receives a stream, with what is measured on the way to each.
+pub const RECEIVERS_PATH: &str = "/v1/apps/{app_id}/streams/receivers";
 
 /// Which streams.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +49,43 @@ pub struct StreamsResponse {
     pub server_time: i64,
 }
 
-/// A stream being published. Both lists are empty if its media goes through no node.
+/// Whose receivers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(deny_unknown_fields)]
+pub struct ReceiversQuery {
+    /// The stream.
+    pub stream_id: String,
+    /// Only users with this in their id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(max_length = 255))]
+    pub search: Option<String>,
+    /// How many entries at most: 1 to 1,000, 100 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(minimum = 1, maximum = 1000))]
+    pub limit: Option<u32>,
+    /// Where to go on: the `cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+}
+
+/// A page of the users to whom a stream goes, by id.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ReceiversResponse {
+    /// The users; none of a stream that is not published, or whose media goes through no node.
+    pub receivers: Vec<Receiver>,
+    /// Where to go on; absent on the last page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Which nodes are missing in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unreached: Option<super::Unreached>,
+    /// The server's clock, in Unix seconds.
+    pub server_time: i64,
+}
+
+/// A stream being published. If its media goes through no node, nothing is measured of it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct LiveStream {
@@ -59,8 +97,21 @@ pub struct LiveStream {
     pub room_id: String,
     /// What comes of it from its publisher: its sound, its pictures.
     pub published: Vec<PublishedTrack>,
-    /// What goes of it to each of its receivers.
-    pub played: Vec<PlayedTrack>,
+    /// How those get it who receive it, in all; [`RECEIVERS_PATH`] lists them.
+    pub received: Received,
+}
+
+/// How a stream reaches those who receive it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Received {
+    /// How many users receive it.
+    pub user_count: u64,
+    /// The greatest share of packets lost on the way to one of them, 0 to 1; absent before the first report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst_loss: Option<f64>,
+    /// How often the picture has stood still, at all of them.
+    pub freezes: u64,
 }
 
 /// The sound or the picture of a stream, on its way from the publisher to the server.
@@ -81,12 +132,20 @@ pub struct PublishedTrack {
     pub refused_packets: u64,
 }
 
+/// A user to whom a stream goes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct Receiver {
+    /// The user.
+    pub user_id: String,
+    /// What of the stream goes there: its sound, its picture.
+    pub tracks: Vec<PlayedTrack>,
+}
+
 /// The sound or the picture of a stream, on its way from the server to one receiver.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct PlayedTrack {
-    /// The receiver.
-    pub user_id: String,
     /// What it carries: `audio`, or pictures as `video`.
     pub kind: MediaName,
     /// Which of the sizes sent by the publisher it gets, by its `rid`.

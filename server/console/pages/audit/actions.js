@@ -19,6 +19,7 @@ export const ACTIONS = [
   ["rotate_secret", "Secret rotated"],
   ["retire_secret", "Secret retired"],
   ["reset_app_sign", "AppSign reset"],
+  ["retire_app_sign", "AppSign ended"],
   ["show_app_sign", "AppSign shown"],
   ["create_key", "Key made"],
   ["revoke_key", "Key ended"],

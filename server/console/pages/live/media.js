@@ -1,7 +1,10 @@
 // What is measured of sound and pictures, in words.
 
 import { html } from "../../lib/view.js";
-import { Badge } from "../../ui/kit.js";
+import { Badge, count } from "../../ui/kit.js";
+
+/** What is measured is asked for again so often: the server measures over a second. */
+export const MEASURED_MS = 2000;
 
 /** Bits a second. */
 export function rate(bps) {
@@ -28,12 +31,9 @@ export function Sent({ published }) {
 }
 
 /** How those who play a stream get it: their number, and what the worst of them has. */
-export function Received({ played, onOpen }) {
-  const users = new Set(played.map(({ user_id }) => user_id)).size;
+export function Received({ received: { user_count: users, worst_loss: worst = 0, freezes }, onOpen }) {
   if (!users) return html`<span class="soft">nobody plays it</span>`;
-  const freezes = played.reduce((sum, track) => sum + track.freezes, 0);
-  const worst = Math.max(0, ...played.map(({ stats }) => stats.loss ?? 0));
-  return html`<span class="row tight"><button type="button" class="link" onClick=${onOpen}>${users} ${users === 1 ? "user" : "users"}</button>
+  return html`<span class="row tight"><button type="button" class="link" onClick=${onOpen}>${count(users)} ${users === 1 ? "user" : "users"}</button>
     ${worst >= LOSSY && html`<${Badge} kind="warn">up to ${(100 * worst).toFixed(0)} % lost<//>`}
     ${freezes > 0 && html`<${Badge} kind="warn">${freezes} ${freezes === 1 ? "freeze" : "freezes"}<//>`}</span>`;
 }

@@ -45,8 +45,7 @@ function columns({ appId, roomId, moment, mayAct, hasMedia }) {
     { label: "Token", cell: (session) => html`<${Countdown} session=${session} moment=${moment} />` },
     { label: "May", cell: (session) => html`<${Rights} session=${session} />` },
     hasMedia && { label: "Media", cell: ({ media }) => html`<${Flow} media=${media} />` },
-    { label: "Since", cell: ({ since }) => html`<${When} at=${since} />` },
-    { label: "From", cell: ({ source }) => html`<${Mono}>${source}<//>` },
+    { label: "Since", cell: ({ since, source }) => html`<${When} at=${since} /><br /><span class="soft">from <${Mono}>${source}<//></span>` },
     mayAct && { label: "Actions", bare: true, end: true, cell: (session) => html`<${Acts} appId=${appId} session=${session} />` },
   ];
   return all.filter(Boolean);
@@ -67,7 +66,7 @@ function Rights({ session: { privileges, withheld = [] } }) {
 
 function Acts({ appId, session }) {
   const { user_id, room_id } = session;
-  return html`<div class="actions">
+  return html`<div class="actions acts">
     <${Button} small kind="quiet" label=${`Say something to ${user_id}`} onClick=${() => void say(appId, { room_id, user_id })}>Say<//>
     <${Button} small kind="quiet" label=${`Rights of ${user_id}`} onClick=${() => void changeRights(appId, session)}>Rights<//>
     <${Button} small kind="quiet" label=${`Ban ${user_id}`} onClick=${() => void ban(appId, session)}>Ban<//>

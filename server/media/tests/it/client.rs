@@ -2,7 +2,7 @@
 //! only what arrives elsewhere counts.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io::{ErrorKind, Read, Write},
     net::{SocketAddr, TcpStream, UdpSocket},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -23,6 +23,8 @@ use str0m::{
 
 /// How often each track sends a packet.
 const PACE: Duration = Duration::from_millis(10);
+/// How many packets are taken from a socket before anything is sent.
+const AT_ONCE: usize = 256;
 
 /// A media line to offer.
 #[derive(Debug, Clone)]
@@ -62,6 +64,8 @@ struct State {
     received: HashMap<(Arc<str>, Kind), Received>,
     messages: Vec<(ChannelId, Vec<u8>)>,
     channels: HashMap<String, ChannelId>,
+    /// When the packets that are handled had not come yet.
+    not_before: Instant,
     payload_bytes: usize,
     is_connected: bool,
     is_closed: bool,
@@ -85,8 +89,7 @@ struct Received {
     packets: u64,
     bytes: u64,
     last: Option<Instant>,
-    last_seq: Option<u64>,
-    gaps: u64,
+    seqs: BTreeSet<u64>,
     starts_with_keyframe: Option<bool>,
     layer: Option<u8>,
 }
@@ -125,6 +128,7 @@ impl Client {
             received: HashMap::new(),
             messages: vec![],
             channels: HashMap::new(),
+            not_before: Instant::now(),
             payload_bytes: 200,
             is_connected: false,
             is_closed: false,
@@ -246,6 +250,8 @@ impl Client {
         self.of(stream_id, kind).bytes
     }
 
+    /// A moment before which the last packet did not come: when the socket was last seen empty before it was read, because
+    /// on a busy machine it may have waited there.
     pub(crate) fn last_received(&self, stream_id: &str, kind: Kind) -> Option<Instant> {
         self.of(stream_id, kind).last
     }
@@ -255,9 +261,11 @@ impl Client {
         self.of(stream_id, Kind::Video).starts_with_keyframe
     }
 
-    /// How many sequence numbers were missing.
+    /// How many sequence numbers are missing: lost packets of pictures are asked for again.
     pub(crate) fn gaps(&self, stream_id: &str, kind: Kind) -> u64 {
-        self.of(stream_id, kind).gaps
+        let Received { seqs, .. } = self.of(stream_id, kind);
+        let (first, last) = (seqs.first().copied().unwrap_or(1), seqs.last().copied().unwrap_or(0));
+        (last + 1 - first) - seqs.len() as u64
     }
 
     /// The layer that the last packet was of: 1 is the largest.
@@ -289,6 +297,7 @@ impl Drop for Client {
 }
 
 fn run(state: &Mutex<State>, mut socket: Socket) {
+    let mut empty_at = Instant::now();
     loop {
         let reads = {
             let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -304,7 +313,13 @@ fn run(state: &Mutex<State>, mut socket: Socket) {
             std::thread::yield_now();
             vec![]
         };
+        let is_empty = packets.len() < AT_ONCE;
+        let seen_at = Instant::now();
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.not_before = empty_at;
+        if is_empty {
+            empty_at = seen_at;
+        }
         for (source, bytes) in packets {
             let is_dtls = matches!(bytes.first(), Some(20..64));
             if is_dtls && !state.hears_close {
@@ -394,16 +409,10 @@ impl State {
                 let received = self.received.entry((Arc::clone(&track.stream_id), kind)).or_default();
                 received.packets += 1;
                 received.bytes += packet.payload.len() as u64;
-                received.last = Some(Instant::now());
+                received.last = Some(self.not_before);
                 received.starts_with_keyframe.get_or_insert(packet.payload.get(1) == Some(&0));
                 received.layer = packet.payload.get(2).copied();
-                let seq = *packet.seq_no;
-                if let Some(last) = received.last_seq
-                    && seq > last + 1
-                {
-                    received.gaps += seq - last - 1;
-                }
-                received.last_seq = received.last_seq.max(Some(seq));
+                received.seqs.insert(*packet.seq_no);
             }
             _ => {}
         }
@@ -433,8 +442,16 @@ impl Socket {
         match self {
             Self::Udp(socket) => {
                 let mut buffer = [0; 2048];
-                let received = socket.recv_from(&mut buffer);
-                received.map(|(length, source)| vec![(source, buffer[..length].to_vec())]).unwrap_or_default()
+                let mut packets = vec![];
+                // Waits for the first one, and takes with it what has come besides.
+                while packets.len() < AT_ONCE
+                    && let Ok((length, source)) = socket.recv_from(&mut buffer)
+                {
+                    packets.push((source, buffer[..length].to_vec()));
+                    socket.set_nonblocking(true).unwrap();
+                }
+                socket.set_nonblocking(false).unwrap();
+                packets
             }
             Self::Tcp { stream, incoming } => {
                 let mut buffer = [0; 4096];

@@ -6,7 +6,8 @@ use std::{
 };
 
 use roompass_media::{
-    Answer, Event, Kind, Kinds, Limits, Media, MediaConfig, Offer, Opening, Reason, Rights, Session, Streams, Totals,
+    Answer, Event, Kind, Kinds, Limits, Media, MediaConfig, Offer, Opening, Reason, Rights, Session, Snapshot, Streams,
+    Totals,
 };
 use tokio::sync::mpsc;
 
@@ -34,6 +35,28 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) -> impl Fu
     async move {
         while !holds() {
             assert!(Instant::now() < deadline, "{caller}: still waiting until {what}");
+            look.tick().await;
+        }
+    }
+}
+
+/// Waits until what is measured is as it should be, and gives that.
+#[track_caller]
+pub(crate) fn eventually_seen(
+    media: &Media,
+    what: &str,
+    holds: impl Fn(&Snapshot) -> bool,
+) -> impl Future<Output = Snapshot> {
+    let caller = std::panic::Location::caller();
+    let deadline = Instant::now() + PATIENCE;
+    let mut look = tokio::time::interval(Duration::from_millis(5));
+    async move {
+        loop {
+            let snapshot = media.snapshot().await;
+            if holds(&snapshot) {
+                return snapshot;
+            }
+            assert!(Instant::now() < deadline, "{caller}: still waiting until {what}: {snapshot:?}");
             look.tick().await;
         }
     }
@@ -91,6 +114,12 @@ impl Person {
             let before = self.client.received(stream_id, kind);
             eventually("packets arrive", || self.client.received(stream_id, kind) > before + 5).await;
         }
+    }
+
+    /// Waits until no picture is missing among those that have come. One that the kernel dropped is sent again; a number
+    /// that was never given to any is not.
+    pub(crate) async fn misses_nothing_of(&self, stream_id: &str) {
+        eventually("no packet is missing", || self.client.gaps(stream_id, Kind::Video) == 0).await;
     }
 
     /// Waits for an event.

@@ -40,7 +40,12 @@ async fn a_receiver_that_does_not_read_holds_up_nobody() {
     stuck.client.stop_reading();
     let heard = bob.client.received("alice-camera", Kind::Audio);
     eventually("Bob hears on", || bob.client.received("alice-camera", Kind::Audio) > heard + 500).await;
-    assert_eq!(bob.client.gaps("alice-camera", Kind::Audio), 0);
+    // Nothing of it was held back for Bob; what the kernel drops on a busy machine is another matter.
+    let snapshot = media.snapshot().await;
+    let of_bob = snapshot.sessions.iter().filter(|session| &*session.user_id == "bob").flat_map(|bob| &bob.played);
+    let held_back: Vec<u64> = of_bob.map(|track| track.stats.dropped).collect();
+    assert_eq!(held_back, [0, 0]);
+    bob.misses_nothing_of("alice-camera").await;
     media.shutdown();
 }
 

@@ -39,6 +39,9 @@ impl Session {
         if self.withheld.contains(&WithheldPrivilege::Publish) {
             effects.extend(std::mem::take(&mut self.publishing).into_keys().flat_map(stop));
         }
+        if self.withheld.contains(&WithheldPrivilege::Play) {
+            effects.extend(self.stop_playing(ErrorCode::PlayDenied));
+        }
         effects
     }
 

@@ -1,6 +1,6 @@
 //! Messages, signals and values: who may send them, how long, how often.
 
-use roompass_wire::ErrorCode;
+use roompass_wire::{ErrorCode, http::WithheldPrivilege};
 use token_gen::UnixSeconds;
 
 use super::{Effect, Operation, Refused, Session};
@@ -25,6 +25,7 @@ impl Session {
                     return Err((ErrorCode::FieldInvalid, Some("key")));
                 }
                 within("value", value, 0, limits.max_value_bytes)?;
+                self.is_not_withheld(WithheldPrivilege::Publish, ErrorCode::PublishDenied)?;
                 self.permit_speech()?;
                 self.publish_in_time(now)?;
                 (&mut self.values, "values")

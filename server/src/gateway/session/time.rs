@@ -8,7 +8,7 @@ use roompass_wire::{
 };
 use token_gen::{OnExpiry, Rights, StreamId, UnixSeconds};
 
-use super::{Effect, Session, rights, send};
+use super::{Effect, Session, send};
 use crate::{
     apps::{AppSettings, ExpiryPolicy},
     login::SessionToken,
@@ -134,12 +134,15 @@ impl Session {
         }
         let mut effects = vec![send(ServerMessage::PrivilegesChanged(PrivilegesChanged {
             room_id: self.room_id.as_str().to_owned(),
-            privileges: rights::privileges(self.grant.rights(), now),
+            privileges: self.privileges(now),
             rights: self.session_rights(settings),
             server_time: now.get(),
         }))];
         if ended[1] && at_expiry != AtExpiry::Keep {
             effects.extend(self.stop_own(ErrorCode::PublishTokenExpired, GoneReason::Removed));
+        }
+        if ended[2] && matches!(at_expiry, AtExpiry::Kick { .. }) {
+            effects.extend(self.stop_playing(ErrorCode::PlayTokenExpired));
         }
         effects
     }
@@ -154,12 +157,16 @@ impl Session {
         effects
     }
 
+    /// Stops what this session plays.
+    pub(super) fn stop_playing(&mut self, code: ErrorCode) -> impl Iterator<Item = Effect> + use<> {
+        let playing = std::mem::take(&mut self.playing).into_iter();
+        playing.map(move |stream_id| send(ServerMessage::PlayStopped(stopped(&stream_id, code))))
+    }
+
     /// The strict end: own streams, then played ones, then the user.
     fn put_out(&mut self, code: ErrorCode, [publish, play]: [ErrorCode; 2]) -> Vec<Effect> {
         let mut effects = self.stop_own(publish, GoneReason::Kicked);
-        for stream_id in std::mem::take(&mut self.playing) {
-            effects.push(send(ServerMessage::PlayStopped(stopped(&stream_id, play))));
-        }
+        effects.extend(self.stop_playing(play));
         effects.extend(self.end(code));
         effects
     }

@@ -149,7 +149,12 @@ impl Socket {
                         return Ok(stay);
                     }
                 }
-                Event::Heard(message) => self.refuse(Some(message.id()), ErrorCode::NotInRoom, None).await?,
+                Event::Heard(message) => {
+                    // A token is renewed for a room.
+                    let is_renewal = matches!(message, ClientMessage::RenewToken(_));
+                    let code = if is_renewal { ErrorCode::NotInThatRoom } else { ErrorCode::NotInRoom };
+                    self.refuse(Some(message.id()), code, None).await?;
+                }
                 Event::Due => {
                     self.refuse(None, ErrorCode::LoginTimeout, None).await?;
                     return Err(Closing::because(CloseCode::LoginTimeout, ErrorCode::LoginTimeout));

@@ -1,95 +1,18 @@
 //! What hostile and broken clients send, byte by byte, and that the gateway stays bounded and alive.
-//!
-//! The client here writes its own frames, since a WebSocket library would refuse to send most of them.
 
-use std::net::SocketAddr;
+use std::collections::HashSet;
 
-use roompass_wire::gateway::SUBPROTOCOL;
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpSocket, TcpStream},
-};
+use tokio::net::TcpStream;
 
-use super::harness::{APP_ID, PATIENCE, TestGateway, settings};
+pub(super) use super::frames::{RawClient, handshake};
+use super::{
+    frames::{FIN, PING, PONG, TEXT, abuses, frame, text, upgrade},
+    harness::{APP_ID, PATIENCE, TestGateway, settings},
+};
 use crate::gateway::GatewayConfig;
 
-const TEXT: u8 = 0x1;
-const BINARY: u8 = 0x2;
-const CONTINUATION: u8 = 0x0;
-const CLOSE: u8 = 0x8;
-const PING: u8 = 0x9;
-const PONG: u8 = 0xA;
-const FIN: u8 = 0x80;
-
-/// Sends an upgrade request in which `changes` replace, add or (empty value) remove headers. The answer's head.
-pub(super) async fn handshake(address: SocketAddr, changes: &[(&str, &str)]) -> String {
-    let mut stream = TcpStream::connect(address).await.unwrap();
-    upgrade(&mut stream, "GET /v1/gateway", changes).await
-}
-
-async fn upgrade(stream: &mut TcpStream, target: &str, changes: &[(&str, &str)]) -> String {
-    let mut headers = vec![
-        ("Host", "rtc.example.com"),
-        ("Connection", "Upgrade"),
-        ("Upgrade", "websocket"),
-        ("Sec-WebSocket-Version", "13"),
-        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
-        ("Sec-WebSocket-Protocol", SUBPROTOCOL),
-    ];
-    for &(name, value) in changes {
-        headers.retain(|&(known, _)| known != name);
-        headers.push((name, value));
-    }
-    headers.retain(|&(_, value)| !value.is_empty());
-    let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-    stream.write_all(format!("{target} HTTP/1.1\r\n{lines}\r\n").as_bytes()).await.unwrap();
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    String::from_utf8(head).unwrap()
-}
-
-/// A connection whose frames are made by hand.
-pub(super) struct RawClient(TcpStream);
-
 impl RawClient {
-    /// Connects and takes the hello.
-    pub(super) async fn connect(address: SocketAddr) -> Self {
-        Self::greet(TcpStream::connect(address).await.unwrap()).await
-    }
-
-    async fn greet(mut stream: TcpStream) -> Self {
-        let head = upgrade(&mut stream, "GET /v1/gateway", &[]).await;
-        assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
-        let mut client = Self(stream);
-        let (_, hello) = client.read_frame().await.unwrap();
-        assert!(String::from_utf8(hello).unwrap().contains("hello"));
-        client
-    }
-
-    /// The same, from a client whose kernel keeps little for it.
-    pub(super) async fn connect_narrow(address: SocketAddr) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
-        socket.set_recv_buffer_size(64 * 1024).unwrap();
-        Self::greet(socket.connect(address).await.unwrap()).await
-    }
-
-    /// Begins a message that never ends, or sends one more byte of it.
-    pub(super) async fn drip(&mut self, begins: bool) {
-        let head = only_head(60_000);
-        self.write(if begins { &head } else { b"x" }).await;
-    }
-
-    /// Waits for a ping and answers it; returns when that has been heard, since what comes next is answered.
-    pub(super) async fn answer_ping(&mut self) {
-        self.wait_for_ping().await;
-        self.write(&frame(FIN | PONG, b"")).await;
-        self.write(&text(r#"{"type":"stop_play","id":7,"stream_id":"s"}"#)).await;
-        assert_eq!(self.next().await, "not_playing 7");
-    }
-
     pub(super) async fn login(&mut self, test: &TestGateway, user_id: &str) {
         self.login_to(test, user_id, "r1").await;
     }
@@ -103,94 +26,6 @@ impl RawClient {
         let (_, answer) = self.read_frame().await.unwrap();
         assert!(String::from_utf8(answer).unwrap().contains("logged_in"));
     }
-
-    pub(super) async fn wait_for_ping(&mut self) {
-        while self.read_frame().await.unwrap().0 != PING {}
-    }
-
-    async fn write(&mut self, bytes: &[u8]) {
-        // A server that has already closed is an answer too; it is read next.
-        let _ = self.0.write_all(bytes).await;
-    }
-
-    /// The next frame from the server: opcode and payload.
-    async fn read_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        tokio::time::timeout(PATIENCE, self.try_read_frame()).await.expect("nothing came")
-    }
-
-    async fn try_read_frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let head = self.0.read_u8().await.ok()?;
-        let len = match self.0.read_u8().await.ok()? {
-            126 => u64::from(self.0.read_u16().await.ok()?),
-            127 => self.0.read_u64().await.ok()?,
-            len => u64::from(len),
-        };
-        let mut payload = vec![0; usize::try_from(len).unwrap()];
-        self.0.read_exact(&mut payload).await.ok()?;
-        Some((head & 0xF, payload))
-    }
-
-    /// The code of the next error message, or how the connection ended: `1009 message_invalid`, or `gone`.
-    async fn next(&mut self) -> String {
-        loop {
-            let Ok(frame) = tokio::time::timeout(PATIENCE, self.try_read_frame()).await else {
-                return "silence".to_owned();
-            };
-            let Some((opcode, payload)) = frame else { return "gone".to_owned() };
-            match opcode {
-                TEXT => {
-                    let message: Value = serde_json::from_slice(&payload).unwrap();
-                    if message["type"] == "error" {
-                        return format!("{} {}", message["code"].as_str().unwrap(), message["id"]);
-                    }
-                }
-                CLOSE if payload.is_empty() => return "closed".to_owned(),
-                CLOSE => {
-                    let code = u16::from_be_bytes([payload[0], payload[1]]);
-                    return format!("{code} {}", String::from_utf8_lossy(&payload[2..])).trim_end().to_owned();
-                }
-                _ => {}
-            }
-        }
-    }
-
-    /// How the connection ends.
-    pub(super) async fn end(&mut self) -> String {
-        loop {
-            let next = self.next().await;
-            if next.starts_with(|first: char| first.is_ascii_digit()) || ["gone", "closed", "silence"].contains(&&*next)
-            {
-                return next;
-            }
-        }
-    }
-}
-
-/// A masked frame with `first` as its first byte.
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = header(first, payload.len(), true);
-    let mask = [1, 2, 3, 4];
-    bytes.extend(mask);
-    bytes.extend(payload.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
-    bytes
-}
-
-fn header(first: u8, len: usize, is_masked: bool) -> Vec<u8> {
-    let mask = if is_masked { 0x80 } else { 0 };
-    match len {
-        0..=125 => vec![first, mask | u8::try_from(len).unwrap()],
-        126..=65_535 => [vec![first, mask | 126], u16::try_from(len).unwrap().to_be_bytes().to_vec()].concat(),
-        _ => [vec![first, mask | 127], u64::try_from(len).unwrap().to_be_bytes().to_vec()].concat(),
-    }
-}
-
-/// The head of a masked text frame of `len` bytes that never come.
-fn only_head(len: usize) -> Vec<u8> {
-    [header(FIN | TEXT, len, true), vec![1, 2, 3, 4]].concat()
-}
-
-fn text(payload: &str) -> Vec<u8> {
-    frame(FIN | TEXT, payload.as_bytes())
 }
 
 /// Sends `bytes` after the hello and says what comes back first.
@@ -200,54 +35,12 @@ async fn after_hello(test: &TestGateway, bytes: &[u8]) -> String {
     client.next().await
 }
 
+// proves T52, W2
 #[tokio::test]
 async fn broken_frames_close_the_connection_with_the_right_code() {
-    // proves T52, W2
     let test = TestGateway::start(settings()).await;
-    let unmasked = [header(FIN | TEXT, 2, false), b"{}".to_vec()].concat();
-    let too_much: Vec<u8> = [frame(TEXT, &[b' '; 40_000]), frame(FIN | CONTINUATION, &[b' '; 40_000])].concat();
-    for (name, bytes, expected) in [
-        ("a binary frame", frame(FIN | BINARY, b"{}"), "1003 message_invalid"),
-        ("bad UTF-8", frame(FIN | TEXT, b"\xff\xfe"), "1007 message_invalid"),
-        (
-            "bad UTF-8 across fragments",
-            [frame(TEXT, b"\xe2\x82"), frame(FIN | CONTINUATION, b"x")].concat(),
-            "1007 message_invalid",
-        ),
-        ("an overlong encoding", frame(FIN | TEXT, b"\xc0\xaf"), "1007 message_invalid"),
-        ("an unmasked frame", unmasked, "1002 message_invalid"),
-        ("reserved bit 1", frame(FIN | 0x40 | TEXT, b"{}"), "1002 message_invalid"),
-        ("reserved bit 2", frame(FIN | 0x20 | TEXT, b"{}"), "1002 message_invalid"),
-        ("reserved bit 3", frame(FIN | 0x10 | TEXT, b"{}"), "1002 message_invalid"),
-        ("reserved data opcode 3", frame(FIN | 0x3, b"{}"), "1002 message_invalid"),
-        ("reserved data opcode 7", frame(FIN | 0x7, b"{}"), "1002 message_invalid"),
-        ("reserved control opcode 11", frame(FIN | 0xB, b""), "1002 message_invalid"),
-        ("reserved control opcode 15", frame(FIN | 0xF, b""), "1002 message_invalid"),
-        ("a long ping", frame(FIN | PING, &[0; 126]), "1002 message_invalid"),
-        ("a fragmented ping", frame(PING, b""), "1002 message_invalid"),
-        ("a continuation of nothing", frame(FIN | CONTINUATION, b"{}"), "1002 message_invalid"),
-        ("a text inside a text", [frame(TEXT, b"{"), text("}")].concat(), "1002 message_invalid"),
-        ("a frame over 64 KiB", only_head(65_537), "1009 message_invalid"),
-        ("a frame of 16 MiB", only_head(16 << 20), "1009 message_invalid"),
-        ("a frame of 2^62 bytes", only_head(1 << 62), "1009 message_invalid"),
-        ("fragments over 64 KiB", too_much, "1009 message_invalid"),
-        (
-            "17 fragments",
-            [frame(TEXT, b"{"), frame(CONTINUATION, b"").repeat(15), frame(FIN | CONTINUATION, b"}")].concat(),
-            "1009 message_invalid",
-        ),
-        (
-            "10,000 fragments",
-            [frame(TEXT, b"{"), frame(CONTINUATION, b"").repeat(9_999)].concat(),
-            "1009 message_invalid",
-        ),
-        ("a close with one byte", frame(FIN | CLOSE, b"\x03"), "1002 message_invalid"),
-        ("a close with bad UTF-8", frame(FIN | CLOSE, b"\x03\xe8\xff"), "1007 message_invalid"),
-        ("a plain close", frame(FIN | CLOSE, b""), "closed"),
-        ("a close with a code", frame(FIN | CLOSE, b"\x03\xe8"), "1000"),
-        ("HTTP after the upgrade", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n".to_vec(), "1002 message_invalid"),
-    ] {
-        assert_eq!(after_hello(&test, &bytes).await, expected, "{name}");
+    for abuse in abuses() {
+        assert_eq!(abuse.commit(test.address).await, abuse.expected, "{}", abuse.name);
     }
     test.enter("alice", 60).await;
 }
@@ -313,7 +106,7 @@ async fn texts_that_are_no_messages_are_answered_and_change_nothing() {
         ("stop_publish before login", r#"{"type":"stop_publish","id":5,"stream_id":"s"}"#.into(), "not_in_room 5"),
         ("play before login", r#"{"type":"play","id":5,"stream_id":"s"}"#.into(), "not_in_room 5"),
         ("stop_play before login", r#"{"type":"stop_play","id":5,"stream_id":"s"}"#.into(), "not_in_room 5"),
-        ("renew_token before login", r#"{"type":"renew_token","id":5,"token":"04"}"#.into(), "not_in_room 5"),
+        ("renew_token before login", r#"{"type":"renew_token","id":5,"token":"04"}"#.into(), "not_in_that_room 5"),
         ("logout before login", r#"{"type":"logout","id":5}"#.into(), "not_in_room 5"),
     ] {
         assert_eq!(after_hello(&test, &text(&message)).await, expected, "{name}");
@@ -407,10 +200,21 @@ async fn one_source_holds_only_so_many_connections_without_a_login() {
     let test = TestGateway::start_with(settings(), config).await;
     let mut first = RawClient::connect(test.address).await;
     let _second = RawClient::connect(test.address).await;
-    let refused = handshake(test.address, &[]).await;
-    assert!(refused.starts_with("HTTP/1.1 429 ") && refused.contains("retry-after: 5"), "{refused}");
+    // Told to come later, and not all at one moment.
+    let mut waits = HashSet::new();
+    for _ in 0..40 {
+        let refused = handshake(test.address, &[]).await;
+        assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+        waits.insert(super::crowd::retry_after(&refused));
+    }
+    assert!(waits.len() > 5, "{waits:?}");
     first.login(&test, "alice").await;
     let _third = RawClient::connect(test.address).await;
+    // Another limit counts at once for the next.
+    let refused = handshake(test.address, &[]).await;
+    assert!(refused.starts_with("HTTP/1.1 429 "), "{refused}");
+    test.gateway.allow_waiting(3, 3);
+    let _fourth = RawClient::connect(test.address).await;
 }
 
 #[tokio::test]

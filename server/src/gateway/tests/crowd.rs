@@ -198,6 +198,14 @@ async fn there_are_only_so_many_sessions_in_all_and_in_an_app_and_one_of_a_user(
     }
 }
 
+/// When a client that is refused may come again.
+pub(super) fn retry_after(refused: &str) -> u64 {
+    let (_, rest) = refused.split_once("retry-after: ").expect("it says when");
+    let secs = rest.split("\r\n").next().unwrap().parse().unwrap();
+    assert!((1..=30).contains(&secs), "{secs}");
+    secs
+}
+
 // proves F10 (who comes in a herd is put off and spread)
 #[tokio::test]
 async fn who_comes_in_a_herd_is_spread_and_who_is_in_goes_on() {
@@ -208,10 +216,7 @@ async fn who_comes_in_a_herd_is_spread_and_who_is_in_goes_on() {
     for _ in 0..40 {
         let refused = handshake(test.address, &[("Sec-WebSocket-Protocol", SUBPROTOCOL)]).await;
         assert!(refused.starts_with("HTTP/1.1 503 "), "{refused}");
-        let (_, rest) = refused.split_once("retry-after: ").expect("it says when");
-        let secs: u64 = rest.split("\r\n").next().unwrap().parse().unwrap();
-        assert!((1..=30).contains(&secs), "{secs}");
-        waits.insert(secs);
+        waits.insert(retry_after(&refused));
     }
     assert!(waits.len() > 5, "{waits:?}");
     assert_eq!(alice.renew(&test.token("alice", 900)).await["type"], "token_renewed");

@@ -265,6 +265,19 @@ impl TestClient {
         tokio::time::timeout(PATIENCE, comes).await.expect("nothing came");
     }
 
+    /// Reads to the end of the connection. Whether it ended in the middle of a message of `bytes`, without a goodbye.
+    pub(super) async fn breaks_off(mut self, bytes: usize) -> bool {
+        let read = async {
+            while let Some(Ok(frame)) = self.ws.next().await {
+                if frame.is_close() || frame.len() >= bytes {
+                    return false;
+                }
+            }
+            true
+        };
+        tokio::time::timeout(PATIENCE, read).await.expect("it never ends")
+    }
+
     pub(super) async fn frame(&mut self) -> Message {
         tokio::time::timeout(PATIENCE, self.ws.next()).await.expect("nothing came").expect("closed").unwrap()
     }

@@ -24,19 +24,27 @@ pub(super) const BOTH: [Kind; 2] = [Kind::Audio, Kind::Video];
 pub(super) const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// A user in r1 with a connection for media.
-struct Peer {
-    ws: TestClient,
-    rtc: Client,
+pub(super) struct Peer {
+    pub(super) ws: TestClient,
+    pub(super) rtc: Client,
     asked: u64,
 }
 
 impl Peer {
     async fn enter(test: &TestGateway, user_id: &str, ttl_secs: u64) -> Self {
-        Self { ws: test.enter(user_id, ttl_secs).await, rtc: Client::udp(), asked: 1000 }
+        Self::enter_with(test, user_id, &test.token(user_id, ttl_secs)).await
+    }
+
+    /// One with this token.
+    pub(super) async fn enter_with(test: &TestGateway, user_id: &str, token: &str) -> Self {
+        let mut ws = test.connect().await;
+        let answer = ws.login(user_id, "r1", json!({ "token": token })).await;
+        assert_eq!(answer["type"], "logged_in", "{answer}");
+        Self { ws, rtc: Client::udp(), asked: 1000 }
     }
 
     /// Asks, and hears the answer among everything else.
-    async fn ask(&mut self, kind: &str, members: Value) -> Value {
+    pub(super) async fn ask(&mut self, kind: &str, members: Value) -> Value {
         self.asked += 1;
         let mut message = json!({ "type": kind, "id": self.asked });
         message.as_object_mut().unwrap().extend(members.as_object().unwrap().clone());
@@ -49,7 +57,7 @@ impl Peer {
         }
     }
 
-    async fn hears(&mut self, kind: &str) -> Value {
+    pub(super) async fn hears(&mut self, kind: &str) -> Value {
         loop {
             let heard = self.ws.hear().await;
             if heard["type"] == kind {
@@ -67,17 +75,17 @@ impl Peer {
         answer
     }
 
-    async fn publish(&mut self, stream_id: &str) {
+    pub(super) async fn publish(&mut self, stream_id: &str) {
         assert_eq!(self.ask("publish", json!({ "stream_id": stream_id })).await["type"], "ok");
         self.negotiate(&BOTH.map(|kind| Line::publish(stream_id, kind))).await;
     }
 
-    async fn play(&mut self, stream_id: &str) {
+    pub(super) async fn play(&mut self, stream_id: &str) {
         assert_eq!(self.ask("play", json!({ "stream_id": stream_id })).await["type"], "ok");
         self.negotiate(&BOTH.map(|kind| Line::play(stream_id, kind))).await;
     }
 
-    async fn sees(&self, stream_id: &str) {
+    pub(super) async fn sees(&self, stream_id: &str) {
         for kind in BOTH {
             let before = self.rtc.received(stream_id, kind);
             eventually(|| self.rtc.received(stream_id, kind) > before + 5).await;
@@ -108,14 +116,14 @@ pub(super) fn eventually(mut holds: impl FnMut() -> bool) -> impl Future<Output 
 }
 
 /// Waits until the media plane has turned away packets of `read`: proof that the client goes on sending.
-async fn turns_away(test: &TestGateway, read: impl Fn(roompass_media::Totals) -> u64) {
+pub(super) async fn turns_away(test: &TestGateway, read: impl Fn(roompass_media::Totals) -> u64) {
     let now = || read(test.gateway.media.totals().unwrap());
     let before = now();
     eventually(|| now() > before + 50).await;
 }
 
 #[track_caller]
-fn went_silent(peer: &Peer, stream_id: &str, change: Instant) {
+pub(super) fn went_silent(peer: &Peer, stream_id: &str, change: Instant) {
     for kind in BOTH {
         let last = peer.rtc.last_received(stream_id, kind).expect("something had come before");
         let after = last.saturating_duration_since(change);
@@ -129,8 +137,14 @@ async fn watched(settings: AppSettings, ttl_secs: u64) -> (TestGateway, Peer, Pe
 }
 
 async fn watched_by(test: TestGateway, ttl_secs: u64) -> (TestGateway, Peer, Peer) {
-    let mut alice = Peer::enter(&test, "alice", ttl_secs).await;
-    let mut bob = Peer::enter(&test, "bob", 86_400).await;
+    let tokens = [test.token("alice", ttl_secs), test.token("bob", 86_400)];
+    watched_with(test, tokens).await
+}
+
+/// The same, by these tokens of theirs.
+pub(super) async fn watched_with(test: TestGateway, [of_alice, of_bob]: [String; 2]) -> (TestGateway, Peer, Peer) {
+    let mut alice = Peer::enter_with(&test, "alice", &of_alice).await;
+    let mut bob = Peer::enter_with(&test, "bob", &of_bob).await;
     alice.publish("alice-camera").await;
     bob.play("alice-camera").await;
     bob.sees("alice-camera").await;

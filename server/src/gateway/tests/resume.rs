@@ -11,13 +11,13 @@ use crate::{
 };
 
 /// What a client needs to come back.
-struct Ticket {
-    session_id: Value,
-    resume_key: Value,
+pub(super) struct Ticket {
+    pub(super) session_id: Value,
+    pub(super) resume_key: Value,
 }
 
 impl Ticket {
-    fn of(answer: &Value) -> Self {
+    pub(super) fn of(answer: &Value) -> Self {
         assert_eq!(answer["resume_key"].as_str().unwrap().len(), 43);
         Self { session_id: answer["session_id"].clone(), resume_key: answer["resume_key"].clone() }
     }
@@ -25,14 +25,14 @@ impl Ticket {
 
 impl TestGateway {
     /// A user in r1 with a token of `ttl_secs`, and what it takes to come back.
-    async fn enter_for_good(&self, user_id: &str, ttl_secs: u64) -> (TestClient, Ticket) {
+    pub(super) async fn enter_for_good(&self, user_id: &str, ttl_secs: u64) -> (TestClient, Ticket) {
         let mut client = self.connect().await;
         let token = self.token(user_id, ttl_secs);
         let answer = client.login(user_id, "r1", json!({ "token": token })).await;
         (client, Ticket::of(&answer))
     }
 
-    async fn resume(&self, ticket: &Ticket, seq: u64) -> (TestClient, Value) {
+    pub(super) async fn resume(&self, ticket: &Ticket, seq: u64) -> (TestClient, Value) {
         let mut client = self.connect().await;
         let answer = client.resume(ticket, seq).await;
         (client, answer)

@@ -10,7 +10,12 @@ use crate::apps::{AppSettings, RenewalPolicy};
 
 impl TestGateway {
     /// A token for everything in r1, with these terms.
-    fn token_on(&self, user_id: &str, ttl_secs: u64, terms: impl FnOnce(RightsBuilder) -> RightsBuilder) -> String {
+    pub(super) fn token_on(
+        &self,
+        user_id: &str,
+        ttl_secs: u64,
+        terms: impl FnOnce(RightsBuilder) -> RightsBuilder,
+    ) -> String {
         let rights = Rights::builder(&RoomId::new("r1").unwrap()).allow_all(Privileges::ALL);
         self.mint(user_id, Payload::Rights(terms(rights).build()), ttl_secs)
     }

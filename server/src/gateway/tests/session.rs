@@ -6,6 +6,7 @@ use rand::rngs::SysRng;
 use roompass_wire::{
     ErrorCode,
     gateway::{Publish, ServerMessage},
+    http::WithheldPrivilege,
 };
 use token_gen::{
     AppId, AppSign, Minter, Payload, Privilege, Privileges, Rights, RightsBuilder, RoomId, ServerSecret, StreamId,
@@ -14,7 +15,10 @@ use token_gen::{
 
 use crate::{
     apps::{App, AppSettings, ExpiryPolicy, RingSecret},
-    gateway::session::{Departure, Effect, Request, Session, StreamLimits, TextLimits},
+    gateway::{
+        operate::Order,
+        session::{Departure, Effect, Request, Session, StreamLimits, TextLimits},
+    },
     login::{Grant, SessionToken},
     tokens::{Attempt, Tokens},
 };
@@ -150,6 +154,12 @@ impl Script {
 
     pub(super) fn renew_with(&mut self, second: i64, token: &str) -> String {
         self.request(second, Request::Renew(open(token, second)))
+    }
+
+    pub(super) fn withhold(&mut self, second: i64, privileges: &[WithheldPrivilege]) -> String {
+        let order = Order::Withhold(privileges.to_vec());
+        let effects = self.session.obey(&self.settings, order, at(second));
+        self.show(effects)
     }
 
     pub(super) fn pass(&mut self, second: i64) -> String {

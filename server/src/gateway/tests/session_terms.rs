@@ -7,7 +7,7 @@ use token_gen::{MediaKind, OnExpiry, RightsBuilder, StreamId};
 use super::session::*;
 use crate::{
     apps::{AppSettings, ExpiryPolicy, RenewalPolicy},
-    gateway::session::Request,
+    gateway::session::{Operation, Request},
 };
 
 fn stay(settings: AppSettings, terms: impl FnOnce(RightsBuilder) -> RightsBuilder) -> Script {
@@ -84,6 +84,46 @@ fn a_right_ends_at_its_second_and_the_others_stay() {
     let mut s = stay(stop, |rights| rights.publish_until(at(20)));
     s.publish(1, "s1");
     assert_eq!(s.pass(20), "may login play, publish of s1 stopped: publish_token_expired, give back s1");
+
+    // What is played stops with the right to play where the end of the token would stop it.
+    for (term, at_end) in [
+        (OnExpiry::Keep, "may login publish"),
+        (OnExpiry::StopPublish, "may login publish"),
+        (OnExpiry::Kick, "may login publish, play of p1 stopped: play_token_expired"),
+        (OnExpiry::Grace(Duration::from_secs(20)), "may login publish, play of p1 stopped: play_token_expired"),
+    ] {
+        let mut s = stay(settings(), |rights| rights.play_until(at(20)).on_expiry(term));
+        s.play(1, "p1");
+        assert_eq!(s.pass(20), at_end, "{term:?}");
+    }
+}
+
+#[test]
+fn what_an_operator_withholds_is_stopped_and_stays_away_whatever_the_token_says() {
+    use roompass_wire::http::WithheldPrivilege::{Play, Publish};
+    let mut s = stay(settings(), |rights| rights.login_until(at(40)));
+    s.publish(1, "s1");
+    s.play(2, "p1");
+    s.play(3, "p2");
+    let played = "may login publish, play of p1 stopped: play_denied, play of p2 stopped: play_denied";
+    assert_eq!(s.withhold(10, &[Play]), played);
+    assert_eq!(s.play(11, "p1"), "error 11 play_denied (withheld)");
+    assert_eq!(s.publish(12, "s2"), "ok 12");
+    let published = "may login play, publish of s1 stopped: publish_denied, give back s1, \
+                     publish of s2 stopped: publish_denied, give back s2";
+    assert_eq!(s.withhold(20, &[Publish]), published);
+    assert_eq!(s.publish(21, "s1"), "error 21 publish_denied (withheld)");
+    let topic = || Operation::SetRoomExtra { key: "topic".into(), value: "x".into() };
+    assert_eq!(s.request(22, Request::Talk(topic())), "error 22 publish_denied (withheld)");
+    assert_eq!(s.play(23, "p1"), "ok 23");
+    let both = "may login, play of p1 stopped: play_denied";
+    assert_eq!(s.withhold(30, &[Publish, Play]), both);
+    assert_eq!(s.renew_with(31, &token(31, 100, |rights| rights.login_until(at(40)))), "renewed 31 until 131");
+    assert_eq!(s.publish(32, "s1"), "error 32 publish_denied (withheld)");
+    // What is told at the end of a right says nothing else.
+    assert_eq!(s.pass(40), "may ");
+    assert_eq!(s.withhold(50, &[]), "may publish play");
+    assert_eq!((s.publish(51, "s1"), s.play(52, "p1")), ("ok 51".into(), "ok 52".into()));
 }
 
 #[test]

@@ -49,7 +49,8 @@ use super::{
     stay::{self, Stay},
 };
 pub(super) use resource::Resources;
-use resource::{Asked, Resource};
+use resource::{Asked, Resource, media_id};
+pub use resource::{Outcome, Wish};
 use sdp::{line, media_lines};
 
 use crate::{
@@ -182,7 +183,7 @@ async fn start(
         resume_key: ResumeKey::new(random()?),
         opened: Some(opened),
     };
-    let media_id = URL_SAFE_NO_PAD.encode(random::<32>()?);
+    let secret = URL_SAFE_NO_PAD.encode(random::<32>()?);
     let tag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(random::<9>()?));
     let (stay, _) = entry::enter(&gateway, &login, edge, now).await.map_err(|refusal| (refusal.code, "not let in"))?;
     let mut stay = Box::new(stay);
@@ -190,13 +191,14 @@ async fn start(
     match begin(&gateway, &mut stay, way, stream_id, sdp).await {
         Ok(answer) => {
             let (asked, asks) = mpsc::channel(WAITING);
-            // Only characters of base64url are put in.
+            // Only characters of base64url, digits and dots are put in.
             let value = |text: String| HeaderValue::try_from(text).map_err(|_| (ErrorCode::Internal, ""));
-            let (location, tag) = (value(MEDIA_PATH.replace("{media_id}", &media_id))?, value(tag)?);
+            let media_id = media_id(&secret, stay.app.settings().app_id, gateway.nodes.bus().node());
+            let (location, etag) = (value(MEDIA_PATH.replace("{media_id}", &media_id))?, value(tag.clone())?);
             let links = links::of(&gateway.media, &stay.user_id, gateway.clock.now());
-            gateway.whip.lock().insert(media_id.clone(), Resource { asked, ufrag, tag: tag.clone() });
+            gateway.whip.lock().insert(media_id.clone(), Resource { asked, ufrag, tag });
             tokio::spawn(hold(gateway, stay, asks, media_id, draining));
-            let headers = [(CONTENT_TYPE, SDP), (ACCEPT_PATCH, SDP_FRAGMENT), (LOCATION, location), (ETAG, tag)];
+            let headers = [(CONTENT_TYPE, SDP), (ACCEPT_PATCH, SDP_FRAGMENT), (LOCATION, location), (ETAG, etag)];
             let links = AppendHeaders(links.into_iter().map(|link| (LINK, link)));
             Ok((StatusCode::CREATED, headers, links, answer).into_response())
         }

@@ -1,4 +1,5 @@
-//! What a client has made, under the address that only it knows: it adds its addresses to it, and ends it.
+//! What a client has made, under the address that only it knows: it adds its addresses to it, and ends it. The address names
+//! the node that has it, and each node passes on what is asked of another's.
 
 use std::{
     collections::HashMap,
@@ -8,19 +9,28 @@ use std::{
 use axum::{
     body::Bytes,
     extract::{Path, State, rejection::BytesRejection},
-    http::{HeaderMap, HeaderValue, StatusCode, header::IF_MATCH},
+    http::{HeaderMap, StatusCode, header::IF_MATCH},
     response::{IntoResponse, Response},
 };
 use roompass_wire::ErrorCode;
+use serde::{Deserialize, Serialize};
+use token_gen::AppId;
 use tokio::sync::mpsc;
 
-use super::{SDP_FRAGMENT, is_of_type, sdp::line, whole};
-use crate::gateway::{Gateway, refusal};
+use super::{Refused, SDP_FRAGMENT, is_of_type, sdp::line, whole};
+use crate::{
+    bus::NodeId,
+    gateway::{Gateway, refusal},
+    nodes::Unreached,
+    operator::{Answer, Question},
+};
 
 /// Of a request to restart ICE: whatever session there is.
-const ANY: HeaderValue = HeaderValue::from_static("*");
+const ANY: &str = "*";
+/// How many addresses are taken from one request; who forwards takes in no more of a client.
+const MOST_CANDIDATES: usize = 64;
 
-/// What clients have made and not deleted.
+/// What clients have made on this node and not deleted.
 #[derive(Debug, Default)]
 pub(in crate::gateway) struct Resources(Mutex<HashMap<String, Resource>>);
 
@@ -30,26 +40,61 @@ pub(super) struct Resource {
     /// The ICE user name of the offer.
     pub(super) ufrag: String,
     /// Names its ICE session, as its `ETag`.
-    pub(super) tag: HeaderValue,
+    pub(super) tag: String,
 }
 
-/// What a client wants of its resource.
+/// What whoever holds a resource has to do.
 #[derive(Debug)]
 pub(super) enum Asked {
     Candidates(Vec<String>),
     End,
 }
 
+/// What a client wants of its resource, wherever that is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "wish", rename_all = "snake_case")]
+pub enum Wish {
+    /// Add these addresses of the client.
+    Add {
+        /// The state that the client has seen, if it says so.
+        if_match: Option<String>,
+        /// The ICE user name, if it says so.
+        ufrag: Option<String>,
+        /// The addresses.
+        candidates: Vec<String>,
+    },
+    /// End it.
+    End,
+}
+
+/// What became of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It is done, or about to be.
+    Done,
+    /// There is no such resource.
+    Missing,
+    /// The client has seen another state.
+    OtherState,
+    /// ICE would have to be restarted.
+    Restart,
+}
+
+/// The address of something that `secret` names and that is on `node`.
+pub(super) fn media_id(secret: &str, app_id: AppId, node: &NodeId) -> String {
+    format!("{secret}.{app_id}.{node}")
+}
+
+/// The app and the node that an address names.
+fn home_of(media_id: &str) -> Option<(AppId, NodeId)> {
+    let mut parts = media_id.splitn(3, '.').skip(1);
+    let app_id = AppId::new(parts.next()?.parse().ok()?).ok()?;
+    Some((app_id, NodeId::from(parts.next()?)))
+}
+
 pub(super) async fn end(State(gateway): State<Arc<Gateway>>, Path(media_id): Path<String>) -> Response {
-    let asked = gateway.whip.lock().get(&media_id).map(|resource| resource.asked.clone());
-    match asked {
-        // Whoever holds it is about to end it if it does not listen any more.
-        Some(asked) => {
-            let _ = asked.send(Asked::End).await;
-            StatusCode::OK.into_response()
-        }
-        None => refusal(ErrorCode::NotFound, "it is over, or never was"),
-    }
+    answered(gateway.wish(media_id, Wish::End).await, StatusCode::OK)
 }
 
 pub(super) async fn add_candidates(
@@ -58,42 +103,104 @@ pub(super) async fn add_candidates(
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    if !is_of_type(&headers, &SDP_FRAGMENT) {
-        return refusal(ErrorCode::UnsupportedMediaType, "the body must be `application/trickle-ice-sdpfrag`");
+    match read(&headers, body) {
+        Ok(wish) => answered(gateway.wish(media_id, wish).await, StatusCode::NO_CONTENT),
+        Err((code, detail)) => refusal(code, detail),
     }
-    let body = match whole(body) {
-        Ok(body) => body,
-        Err((code, detail)) => return refusal(code, detail),
-    };
-    let Ok(fragment) = std::str::from_utf8(&body) else {
-        return refusal(ErrorCode::MediaInvalid, "the body is not UTF-8");
-    };
-    let asked = {
-        let resources = gateway.whip.lock();
-        let Some(resource) = resources.get(&media_id) else {
-            return refusal(ErrorCode::NotFound, "it is over, or never was");
-        };
-        // Encoders that do not name the state they saw are taken at their word.
-        if headers.get(IF_MATCH).is_some_and(|tag| *tag != resource.tag && *tag != ANY) {
-            return refusal(ErrorCode::PreconditionFailed, "this is not the ICE session of the `ETag`");
-        }
-        if headers.get(IF_MATCH) == Some(&ANY)
-            || line(fragment, "a=ice-ufrag:").is_some_and(|ufrag| ufrag != resource.ufrag)
-        {
-            return refusal(ErrorCode::MediaInvalid, "ICE is not restarted here: make a new offer");
-        }
-        resource.asked.clone()
-    };
+}
+
+fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Wish, Refused> {
+    if !is_of_type(headers, &SDP_FRAGMENT) {
+        return Err((ErrorCode::UnsupportedMediaType, "the body must be `application/trickle-ice-sdpfrag`"));
+    }
+    let body = whole(body)?;
+    let fragment = std::str::from_utf8(&body).map_err(|_| (ErrorCode::MediaInvalid, "the body is not UTF-8"))?;
     let candidates = fragment.lines().filter_map(|line| line.trim_end().strip_prefix("a=candidate:"));
-    let candidates = candidates.map(|candidate| format!("candidate:{candidate}")).collect();
-    // As with the end of it.
-    let _ = asked.send(Asked::Candidates(candidates)).await;
-    StatusCode::NO_CONTENT.into_response()
+    Ok(Wish::Add {
+        // One that is no text is that of no state.
+        if_match: headers.get(IF_MATCH).map(|tag| tag.to_str().unwrap_or_default().to_owned()),
+        ufrag: line(fragment, "a=ice-ufrag:").map(str::to_owned),
+        candidates: candidates.take(MOST_CANDIDATES).map(|candidate| format!("candidate:{candidate}")).collect(),
+    })
+}
+
+fn answered(outcome: Option<Outcome>, done: StatusCode) -> Response {
+    match outcome {
+        Some(Outcome::Done) => done.into_response(),
+        Some(Outcome::Missing) => refusal(ErrorCode::NotFound, "it is over, or never was"),
+        Some(Outcome::OtherState) => {
+            refusal(ErrorCode::PreconditionFailed, "this is not the ICE session of the `ETag`")
+        }
+        Some(Outcome::Restart) => refusal(ErrorCode::MediaInvalid, "ICE is not restarted here: make a new offer"),
+        None => refusal(ErrorCode::Unavailable, "the node that has it does not answer"),
+    }
+}
+
+impl Gateway {
+    /// Does what a client wants of its resource, on the node that has it; none, if that one does not answer.
+    async fn wish(&self, media_id: String, wish: Wish) -> Option<Outcome> {
+        match home_of(&media_id) {
+            Some((app_id, node)) if node != *self.nodes.bus().node() => {
+                let question = Question::Resource { media_id, wish };
+                let mut unreached = Unreached::default();
+                let answers: Vec<(NodeId, Answer)> = self.nodes.ask(app_id, &question, &mut unreached).await;
+                let is_lost = unreached.bus_away || unreached.silent.contains(&node);
+                let outcome = answers.into_iter().find(|(from, _)| *from == node).map(|(_, answer)| answer);
+                match outcome {
+                    Some(Answer::Resource(outcome)) => Some(outcome),
+                    // A node that has gone has taken it along.
+                    _ => (!is_lost).then_some(Outcome::Missing),
+                }
+            }
+            _ => Some(self.grant(&media_id, wish).await),
+        }
+    }
+
+    /// Does it to a resource of this node.
+    pub async fn grant(&self, media_id: &str, wish: Wish) -> Outcome {
+        let (asked, what) = {
+            let resources = self.whip.lock();
+            let Some(resource) = resources.get(media_id) else { return Outcome::Missing };
+            let what = match wish {
+                Wish::End => Asked::End,
+                Wish::Add { if_match, ufrag, candidates } => {
+                    let if_match = if_match.as_deref();
+                    // Encoders that do not name the state they saw are taken at their word.
+                    if if_match.is_some_and(|tag| tag != resource.tag && tag != ANY) {
+                        return Outcome::OtherState;
+                    }
+                    if if_match == Some(ANY) || ufrag.is_some_and(|ufrag| ufrag != resource.ufrag) {
+                        return Outcome::Restart;
+                    }
+                    Asked::Candidates(candidates)
+                }
+            };
+            (resource.asked.clone(), what)
+        };
+        // Whoever holds it is about to end it if it does not listen any more.
+        let _ = asked.send(what).await;
+        Outcome::Done
+    }
 }
 
 impl Resources {
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<String, Resource>> {
         // No change in here can stop half-way.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_its_app_and_its_node() {
+        let node = NodeId::new([7; 8]);
+        let app_id = AppId::new(77).unwrap();
+        assert_eq!(home_of(&media_id("c2VjcmV0", app_id, &node)), Some((app_id, node)));
+        for nowhere in ["", "c2VjcmV0", "c2VjcmV0.77", "c2VjcmV0.0.a", "c2VjcmV0.x.a"] {
+            assert_eq!(home_of(nowhere), None, "{nowhere}");
+        }
     }
 }

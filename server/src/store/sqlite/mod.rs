@@ -570,7 +570,7 @@ mod tests {
         assert_eq!(setting("foreign_keys").unwrap(), 1.into());
     }
 
-    // proves T62
+    // proves T62 (files of the store)
     #[test]
     fn files_open_to_others_are_refused() {
         let directory = tempfile::tempdir().unwrap();

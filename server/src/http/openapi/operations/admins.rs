@@ -76,11 +76,9 @@ fn sessions() -> Vec<Operation> {
     };
     vec![
         new("show_session", Method::GET, SESSION_PATH, "Who am I?").answer(200, "The session that asks.", &session()),
-        new("list_sessions", Method::GET, SESSIONS_PATH, "Where am I signed in?").answer(
-            200,
-            "Every session of the admin.",
-            &SessionsResponse { sessions: vec![item], server_time: NOW },
-        ),
+        new("list_sessions", Method::GET, SESSIONS_PATH, "Where am I signed in?")
+            .about("All in one answer: a code signs in once, so at most two begin in a minute, and each ends after 12 hours, or 30 minutes without a request.")
+            .answer(200, "Every session of the admin.", &SessionsResponse { sessions: vec![item], server_time: NOW }),
         new("end_session", Method::DELETE, SESSION_ID_PATH, "End a session of mine")
             .answer(200, "It has ended.", &done())
             .refuses(&[ErrorCode::NotFound]),

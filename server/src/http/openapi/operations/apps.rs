@@ -4,12 +4,13 @@ use axum::http::Method;
 use roompass_wire::{
     ErrorCode,
     http::{
-        APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse, AppSettings,
-        AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest, CreateKeyResponse, KEY_PATH,
-        KEYS_PATH, KeyRight, KeysResponse, MODE_PREVIEW_PATH, ModePreviewQuery, ModePreviewResponse, PrivilegeName,
-        RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse, RetireResponse, RevokeKeyResponse,
-        RotateRequest, RotateResponse, SECRETS_PATH, SearchQuery, Secret, SecretPurpose, SecretState, SecretsResponse,
-        ShowAppSignResponse, ShutOut, UpdateAppRequest,
+        APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_RETIRE_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse,
+        AppSettings, AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest,
+        CreateKeyResponse, KEY_PATH, KEYS_PATH, KeyRight, KeysResponse, MODE_PREVIEW_PATH, ModePreviewQuery,
+        ModePreviewResponse, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
+        RetireAppSignResponse, RetireResponse, RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH,
+        SearchQuery, Secret, SecretPurpose, SecretState, SecretsResponse, ShowAppSignResponse, ShutOut,
+        UpdateAppRequest,
     },
 };
 
@@ -139,6 +140,10 @@ fn secrets() -> Vec<Operation> {
             .body(&ResetAppSignRequest { overlap_secs: 2_592_000 })
             .answer(200, "The AppSign, which is in no later answer.", &reset)
             .refuses(&[ErrorCode::Conflict]),
+        new("retire_app_sign", Method::POST, APP_SIGN_RETIRE_PATH, "End the AppSign before the present one at once")
+            .about("Nobody logs in with it any more. Who is in a room stays there.")
+            .answer(200, "It has ended.", &RetireAppSignResponse { server_time: NOW })
+            .refuses(&[ErrorCode::NotFound, ErrorCode::Conflict]),
     ]
 }
 

@@ -64,10 +64,11 @@ pub(super) fn operations() -> Vec<Operation> {
                 ErrorCode::NotFound,
                 ErrorCode::MediaInvalid,
                 ErrorCode::PreconditionFailed,
+                ErrorCode::Unavailable,
             ]),
         Operation::new("end_media", Method::DELETE, MEDIA_PATH, MEDIA, "End it")
             .about("The user leaves the room.")
             .answer_empty(200, "It is over.")
-            .refuses(&[ErrorCode::Forbidden, ErrorCode::NotFound]),
+            .refuses(&[ErrorCode::Forbidden, ErrorCode::NotFound, ErrorCode::Unavailable]),
     ]
 }

@@ -7,10 +7,10 @@ use roompass_wire::{
     http::{
         AuthName, CLOSE_ROOM_PATH, CloseRoomRequest, KICK_PATH, KickRequest, KickResponse, LIVE_SESSIONS_PATH,
         LiveSession, LiveSessionsQuery, LiveSessionsResponse, LiveStream, MediaName, PlayedTrack, PublishedTrack,
-        ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, RoomMessageRequest, RoomQuery, RoomResponse,
-        RoomStream, RoomSummary, RoomUser, RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH, SearchQuery, SessionMedia,
-        StopStreamRequest, StreamsQuery, StreamsResponse, TrackStats, WITHHOLD_PATH, WithheldPrivilege,
-        WithholdRequest,
+        RECEIVERS_PATH, ROOM_MESSAGE_PATH, ROOM_PATH, ROOMS_PATH, ReachedResponse, Received, Receiver, ReceiversQuery,
+        ReceiversResponse, RoomMessageRequest, RoomQuery, RoomResponse, RoomStream, RoomSummary, RoomUser,
+        RoomsResponse, STOP_STREAM_PATH, STREAMS_PATH, SearchQuery, SessionMedia, StopStreamRequest, StreamsQuery,
+        StreamsResponse, TrackStats, WITHHOLD_PATH, WithheldPrivilege, WithholdRequest,
     },
 };
 
@@ -85,8 +85,11 @@ fn looking() -> Vec<Operation> {
             stats: stats(650_000),
             refused_packets: 0,
         }],
-        played: vec![PlayedTrack {
-            user_id: "bob".to_owned(),
+        received: Received { user_count: 1, worst_loss: Some(0.004), freezes: 1 },
+    };
+    let receiver = Receiver {
+        user_id: "bob".to_owned(),
+        tracks: vec![PlayedTrack {
             kind: MediaName::Video,
             layer: Some("h".to_owned()),
             stats: stats(498_000),
@@ -114,14 +117,22 @@ fn looking() -> Vec<Operation> {
             ),
         new("list_streams", Method::GET, STREAMS_PATH, "List streams")
             .about(
-                "Who publishes what, and what is measured of it: bitrate, loss, round-trip time and \
-                 freezes, from the publisher and to each receiver.",
+                "Who publishes what, and what is measured of it: bitrate, loss and round-trip time from the publisher; how \
+                 many users receive it, the worst loss among them, and how often the picture froze.",
             )
             .query::<StreamsQuery>()
             .answer(
                 200,
                 "A page of them, by id.",
                 &StreamsResponse { streams: vec![stream], cursor: None, unreached: None, server_time: NOW },
+            ),
+        new("list_receivers", Method::GET, RECEIVERS_PATH, "List who receives a stream")
+            .about("What is measured of it on the way to each user: bitrate, loss, round-trip time and freezes.")
+            .query::<ReceiversQuery>()
+            .answer(
+                200,
+                "A page of them, by id of the user. None, if nobody receives the stream or nobody publishes it.",
+                &ReceiversResponse { receivers: vec![receiver], cursor: None, unreached: None, server_time: NOW },
             ),
     ]
 }
