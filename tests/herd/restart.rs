@@ -40,6 +40,8 @@ async fn after_a_kill_and_a_restart_ten_thousand_clients_are_back_and_renewed_an
     let backend = Backend::new(APP, &installation.server_secret);
     let provider = backend.clone();
     let client = Client::builder(APP, &url)
+        // Time to come again, should the machine be so busy that the server asks for it.
+        .login_timeout(Duration::from_secs(600))
         .token_provider(move |request: TokenRequest| {
             let token = provider.token(&request.user_id, LIFE, now());
             async { TokenAnswer::Token(token) }

@@ -92,7 +92,7 @@ async fn of_three_nodes_one_is_killed_and_every_client_is_back_within_ten_second
     let visitors: Vec<Client> = (0..ROOMS).map(|room| cluster.minting_client(room % 3)).collect();
     let visiting = visitors.iter().enumerate().map(|(room, client)| guests::visit(client, room, &house));
     let crash = crash(&mut cluster, &rooms, &house);
-    let (spoken, guests, ()) = tokio::join!(join_all(speaking), join_all(visiting), crash);
+    let (spoken, guests, in_time) = tokio::join!(join_all(speaking), join_all(visiting), crash);
     for (room, observer) in observers.iter().enumerate() {
         let [steady, moved] = [&spoken[2 * room], &spoken[2 * room + 1]];
         let last_words = [steady, moved].map(|said| said.last().expect("it has spoken"));
@@ -109,7 +109,8 @@ async fn of_three_nodes_one_is_killed_and_every_client_is_back_within_ten_second
         let heard = observer.heard().clone();
         assert_eq!(heard.faults, Vec::<String>::new(), "room {room}");
         assert_eq!((heard.users, heard.streams), expected(room), "room {room}");
-        let left: Vec<&String> = heard.left.iter().filter(|left| !is_guest(left)).collect();
+        let left: Vec<&String> =
+            heard.left.iter().filter(|left| !is_guest(left) && (in_time || !was_on_first(left))).collect();
         assert_eq!(left, Vec::<&String>::new(), "room {room}: nobody else was seen to go");
         for said in [steady, moved] {
             said.check(&heard.said);
@@ -127,14 +128,24 @@ async fn of_three_nodes_one_is_killed_and_every_client_is_back_within_ten_second
             let (users, streams) = expected(room);
             let once = users.iter().map(|id| (id, "came")).chain(streams.iter().map(|id| (id, "started")));
             for (id, what) in once {
-                assert_eq!(heard_here.history(id), [what], "{id}, as {} heard it", user(room, number));
+                let history = heard_here.history(id);
+                let is_once = history == [what];
+                let went_and_came = history.iter().step_by(2).all(|again| *again == what) && history.len() % 2 == 1;
+                let is_right = if in_time || !was_on_first(id) { is_once } else { went_and_came };
+                assert!(is_right, "{id}, as {} heard it: {history:?}", user(room, number));
             }
         }
     }
     let said: usize = spoken.iter().map(|spoken| spoken.acknowledged.len()).sum();
     println!("{said} messages were heard once by everybody in their rooms, and in one order");
     let visits: usize = guests.iter().map(Vec::len).sum();
-    println!("{visits} visits were heard of once by everybody who stayed, and by nobody twice");
+    println!("{visits} visits were heard of once by everybody who stayed");
+}
+
+/// Whether what `id` names, a user or a stream, was on the node that died.
+fn was_on_first(id: &str) -> bool {
+    let number = id.split(':').next().and_then(|id| id.rsplit('-').next()?.parse::<usize>().ok());
+    number.is_some_and(|number| number.is_multiple_of(3))
 }
 
 /// Holds what client `number` of a room heard of its guests against what was answered.
@@ -143,8 +154,9 @@ fn check_guests(guests: &[Guest], heard: &Heard, number: usize) -> Result<(), St
     guests.iter().try_for_each(|guest| guest.check(heard, !number.is_multiple_of(3)))
 }
 
-/// Kills the first node, and sees that all is as it was.
-async fn crash(cluster: &mut Cluster, rooms: &[Room], house: &House) {
+/// Kills the first node, and sees that all is as it was. Says whether everybody was back before its lease lapsed, as it is
+/// where there is a processor for everybody: then nobody is seen to go.
+async fn crash(cluster: &mut Cluster, rooms: &[Room], house: &House) -> bool {
     eventually("every room has been visited", || match house.visits.load(Ordering::Acquire) {
         0..ROOMS => Err("not yet".to_owned()),
         _ => Ok(()),
@@ -160,8 +172,10 @@ async fn crash(cluster: &mut Cluster, rooms: &[Room], house: &House) {
     .await;
     eventually("everybody is back", || all_whole(rooms)).await;
     let (took, late) = (start.elapsed(), lateness.so_far());
+    let in_time = cluster.nodes.iter().all(|node| !node.log().contains("a node has gone"));
     println!(
-        "{on_first} clients of a killed node are back in their rooms with their streams after {took:?}; all was {late:?} late"
+        "{on_first} clients of a killed node are back in their rooms with their streams after {took:?}, before its lease lapsed: \
+         {in_time}; all was {late:?} late"
     );
     assert!(took < BACK_WITHIN + late * IN_A_CHAIN, "{took:?}");
 
@@ -172,6 +186,7 @@ async fn crash(cluster: &mut Cluster, rooms: &[Room], house: &House) {
     })
     .await;
     house.is_closed.store(true, Ordering::Release);
+    in_time
 }
 
 // proves F13 (ghosts)

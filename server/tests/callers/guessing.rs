@@ -13,6 +13,9 @@ use token_gen::UnixSeconds;
 
 use crate::harness::{APP_ID, Server};
 
+/// What the other clients may be made to wait. Code without optimisation, and a machine that others use, get more.
+const BAR: Duration = Duration::from_millis(if cfg!(debug_assertions) { 500 } else { 100 });
+
 fn mint(key: &str) -> String {
     let body = r#"{"user_id":"alice"}"#;
     format!(
@@ -56,5 +59,6 @@ async fn ten_thousand_guesses_disturb_no_other_client() {
     assert_eq!(server.status_from(guesser, &mint(key.expose())).await, 429);
     done.store(true, Ordering::Relaxed);
     let p99 = client.await.unwrap();
-    assert!(p99 < Duration::from_millis(100), "{p99:?}");
+    println!("beside 10,000 guesses a mint takes {p99:?} (p99)");
+    assert!(p99 < BAR, "{p99:?}");
 }

@@ -13,6 +13,8 @@ use crate::harness::{Installation, Server, eventually, http, read_answer, text};
 const CROWD: usize = 60;
 /// How long a connection goes without an answer while there is no place for it.
 const WINDOW: Duration = Duration::from_secs(1);
+/// In how many of them the processor time is looked at.
+const WINDOWS: usize = 3;
 
 /// `roompass serve`, which may have so many descriptors.
 fn serve(installation: &Installation, descriptors: u32) -> Server {
@@ -30,14 +32,19 @@ fn fill(server: &Server, is_full: impl FnOnce()) {
     let mut late = TcpStream::connect(server.address).unwrap();
     late.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
     late.set_read_timeout(Some(WINDOW)).unwrap();
-    let (began, ticks) = (Instant::now(), server.cpu_ticks());
-    let waits = late.read(&mut [0]).unwrap_err();
-    assert!(matches!(waits.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{waits}");
-    // A hundred ticks are a second.
-    let share = (server.cpu_ticks() - ticks) as f64 / 100.0 / began.elapsed().as_secs_f64();
-    assert!(share < 0.5, "{share}");
+    // The first windows may still see the crowd come in. One that spins is never quiet.
+    let shares: Vec<f64> = (0..WINDOWS)
+        .map(|_| {
+            let (began, ticks) = (Instant::now(), server.cpu_ticks());
+            let waits = late.read(&mut [0]).unwrap_err();
+            assert!(matches!(waits.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut), "{waits}");
+            // A hundred ticks are a second.
+            (server.cpu_ticks() - ticks) as f64 / 100.0 / began.elapsed().as_secs_f64()
+        })
+        .collect();
+    assert!(shares.iter().any(|&share| share < 0.5), "{shares:?}");
     drop(crowd);
-    late.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    late.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
     assert_eq!(read_answer(late).status, 200);
 }
 
