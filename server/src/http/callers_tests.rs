@@ -166,6 +166,35 @@ async fn every_role_reaches_its_routes_and_no_others() {
     }
 }
 
+// proves T21 (each right of a backend key)
+#[tokio::test]
+async fn every_right_of_a_key_reaches_its_routes_and_no_others() {
+    let server = start().await;
+    for right in Right::ALL {
+        for route in routes() {
+            // Its own each time: what is reached may end the key that asks.
+            let key = server.new_key(Scope { rights: vec![right], ..Scope::default() }, None).await;
+            let request = to(&route).header(AUTHORIZATION, format!("Bearer {key}"));
+            let response = server.send(request.header("content-type", "application/json"), "{}").await;
+            let status = response.status();
+            let code = if status.is_client_error() { Some(problem_in(response).await.code) } else { None };
+            let is_refused = matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN);
+            let case = format!("{right}: {} {} gave {status} {code:?}", route.method, route.path);
+            match route.policy {
+                // Whoever comes, with a key or without.
+                Policy::Public => assert!(!is_refused, "{case}"),
+                Policy::Visitor => assert!(status.as_u16() < 500, "{case}"),
+                Policy::AppKey(wanted) if wanted == right => assert!(!is_refused && status.as_u16() < 500, "{case}"),
+                Policy::AppKey(_) => assert_eq!(code, Some(ErrorCode::Forbidden), "{case}"),
+                // No key of an app is an admin or an operator.
+                Policy::SignedIn | Policy::Admin(_) | Policy::Operator(_) => {
+                    assert!(is_refused, "{case}");
+                }
+            }
+        }
+    }
+}
+
 // proves T57
 #[tokio::test]
 async fn no_route_that_changes_something_obeys_another_site() {

@@ -207,6 +207,10 @@ mod cbc_tests;
 #[cfg(test)]
 mod lifecycle_tests;
 #[cfg(test)]
+mod limits_tests;
+#[cfg(test)]
+mod naughty_tests;
+#[cfg(test)]
 mod tenants_tests;
 #[cfg(test)]
 pub(crate) mod testing;

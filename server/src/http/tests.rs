@@ -43,11 +43,21 @@ impl Server {
         Self::at("http://rooms.test").await
     }
 
+    /// The same, configured otherwise.
+    pub(super) async fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::configured("http://rooms.test", change).await
+    }
+
     /// The same, addressed as `origin`.
     pub(super) async fn at(origin: &str) -> Self {
+        Self::configured(origin, |_| ()).await
+    }
+
+    async fn configured(origin: &str, change: impl FnOnce(&mut Config)) -> Self {
         crate::trace::keep(crate::telemetry::filter("trace").unwrap());
         let master_key = MasterKey::generate(&mut SysRng).unwrap();
-        let config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
+        let mut config = Config::ephemeral("127.0.0.1:0".parse().unwrap(), master_key);
+        change(&mut config);
         let clock = Arc::new(ManualClock::new(UnixSeconds::new(NOW)));
         let service = Service::open(&config, origin.to_owned(), clock.clone()).await.unwrap();
         for app_id in [7, 8] {
@@ -75,9 +85,14 @@ impl Server {
     }
 
     pub(super) async fn send(&self, request: Builder, body: impl Into<Body>) -> Response {
+        self.send_from([127, 0, 0, 1], request, body).await
+    }
+
+    /// The same from another address.
+    pub(super) async fn send_from(&self, source: [u8; 4], request: Builder, body: impl Into<Body>) -> Response {
         let mut request = request.body(body.into()).unwrap();
         request.headers_mut().entry(HOST).or_insert(HeaderValue::from_static("rooms.test"));
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 9))));
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from((source, 9))));
         self.router.clone().oneshot(request).await.unwrap()
     }
 

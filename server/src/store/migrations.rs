@@ -101,6 +101,64 @@ mod tests {
         assert_eq!(versions, 2);
     }
 
+    /// Everything that a store of each version may hold, in its own columns.
+    const DATA: &[&str] = &[
+        "INSERT INTO meta VALUES ('sealed_with', X'0102');
+         INSERT INTO apps VALUES (7, 3, '{\"name\":\"Shop\"}', X'0A', 100, 200);
+         INSERT INTO server_secrets VALUES (7, 'new', X'0B', NULL, 100), (7, 'old', X'0C', 900, 50);
+         INSERT INTO backend_keys VALUES ('key', 7, zeroblob(32), 'name', '{\"rights\":[\"mint\"]}', 900, 150, 100);",
+        "INSERT INTO revocations VALUES (7, 'r', 'user', NULL, 'u', NULL, 100, 900, 100, 'key', 'why');
+         INSERT INTO bans VALUES (7, 'b', 'ip_range', NULL, NULL, '192.0.2.0/24', NULL, 100, 'key', NULL);
+         INSERT INTO latest_time VALUES (1, 1234);",
+    ];
+    /// What becomes of it.
+    const KEPT: &[(&str, &str)] = &[
+        ("SELECT hex(value) FROM meta WHERE name = 'sealed_with'", "0102"),
+        ("SELECT version || settings || hex(app_sign) || created_at || updated_at FROM apps WHERE app_id = 7
+            AND previous_app_sign IS NULL", "3{\"name\":\"Shop\"}0A100200"),
+        ("SELECT group_concat(secret_id || hex(sealed) || coalesce(valid_until, '') || purpose) FROM server_secrets
+            WHERE app_id = 7 AND retired_at IS NULL", "new0Bgcm,old0C900gcm"),
+        ("SELECT key_id || app_id || length(hash) || name || scope || expire_at || last_used_at || created_at
+            FROM backend_keys", "key732name{\"rights\":[\"mint\"]}900150100"),
+        ("SELECT kind || user_id || issued_before || expire_at || created_at || created_by || reason FROM revocations
+            WHERE app_id = 7 AND revocation_id = 'r'", "useru100900100keywhy"),
+        ("SELECT kind || ip_range || created_at || created_by FROM bans WHERE expire_at IS NULL",
+            "ip_range192.0.2.0/24100key"),
+        ("SELECT at || '' FROM latest_time", "1234"),
+    ];
+
+    // proves S6 (from every earlier version, with data)
+    #[test]
+    fn data_of_every_earlier_version_is_kept() {
+        for earlier in DATA.len()..=STEPS.len() {
+            let directory = tempfile::tempdir().unwrap();
+            let path = directory.path().join("roompass.db");
+            let mut connection = Connection::open(&path).unwrap();
+            // As it was filled: each table before the steps that came after it.
+            for (version, data) in (1..).zip(DATA) {
+                run_steps(&mut connection, &STEPS[..version]).unwrap();
+                connection.execute_batch(data).unwrap();
+            }
+            run_steps(&mut connection, &STEPS[..earlier]).unwrap();
+            drop(connection);
+
+            let mut connection = Connection::open(&path).unwrap();
+            run(&mut connection).unwrap();
+            for (query, kept) in KEPT {
+                let found: String = connection.query_row(query, [], |row| row.get(0)).unwrap();
+                assert_eq!(found, *kept, "from version {earlier}: {query}");
+            }
+            let broken = "SELECT count(*) FROM pragma_foreign_key_check";
+            assert_eq!(connection.query_row(broken, [], |row| row.get::<_, i64>(0)).unwrap(), 0, "{earlier}");
+            // What followers need for the old rows is there as well.
+            connection.execute("UPDATE apps SET version = 4", []).unwrap();
+            connection.execute("DELETE FROM backend_keys", []).unwrap();
+            let changes = "SELECT group_concat(kind) FROM (SELECT kind FROM changes ORDER BY seq DESC LIMIT 2)";
+            let changes: String = connection.query_row(changes, [], |row| row.get(0)).unwrap();
+            assert_eq!(changes, "key,app");
+        }
+    }
+
     #[test]
     fn a_newer_schema_and_an_edited_step_are_refused() {
         let mut connection = Connection::open_in_memory().unwrap();

@@ -18,7 +18,11 @@ const KEY: [&str; 8] = ["key", "create", "--app-id", "77", "--right", "mint", "-
 
 /// An installation on PostgreSQL with app 77, and a key with every right that matters here.
 fn installation(postgres: &Postgres) -> (Installation, String) {
-    let (installation, _) = Installation::on(&postgres.database()).with_app();
+    installation_on(&postgres.database())
+}
+
+fn installation_on(url: &str) -> (Installation, String) {
+    let (installation, _) = Installation::on(url).with_app();
     let rights = ["--right", "introspect", "--right", "explain", "--right", "revoke", "--right", "read"];
     let key = installation.operate(&[&KEY[..], &rights].concat());
     let key = key["backend_key"].as_str().unwrap().to_owned();
@@ -113,6 +117,39 @@ fn what_one_node_changes_another_follows_within_two_seconds() {
     let again = Node::start(&installation, &key);
     assert!(!again.is_active(&sealed_after) && !again.is_active(&sealed_before));
     assert!(again.is_active(&token));
+}
+
+// proves T41 (without announcements), F2 (announcements of the database are lost)
+#[test]
+fn a_change_is_seen_within_two_seconds_though_listeners_are_cut_off_again_and_again() {
+    let postgres = Postgres::shared();
+    let url = postgres.database();
+    let database = url.rsplit('/').next().unwrap();
+    let (installation, key) = installation_on(&url);
+    let (here, there) = (Node::start(&installation, &key), Node::start(&installation, &key));
+    let cut_off = format!(
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+         WHERE datname = '{database}' AND query LIKE 'LISTEN%'"
+    );
+    let cut = || postgres.sql(database, &cut_off).parse::<u32>().unwrap();
+    for round in 0..6 {
+        // Both listen again, or the cut would be of nothing.
+        let mut listeners = 0;
+        eventually(|| {
+            listeners += cut();
+            (listeners >= 2).then_some(())
+        });
+        let user_id = format!("u{round}");
+        let token = there.token(&user_id);
+        assert!(there.is_active(&token));
+        here.done("POST", "/tokens/revoke", &json!({ "user_id": user_id }));
+        let revoked = Instant::now();
+        // And whoever has come back to hear of it.
+        cut();
+        eventually(|| (!there.is_active(&token)).then_some(()));
+        println!("seen {:?} after the answer", revoked.elapsed());
+        assert!(revoked.elapsed() < Duration::from_secs(2), "{:?}", revoked.elapsed());
+    }
 }
 
 // proves F1 (a hang of seconds in every run; one of five minutes passed)

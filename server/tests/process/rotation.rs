@@ -12,9 +12,14 @@ use std::{
 
 use serde_json::{Value, json};
 
-use crate::harness::{Installation, Server, eventually, http};
+use crate::{
+    harness::{Installation, Server, eventually, http},
+    socket::Socket,
+};
 
 const CLIENTS: usize = 4;
+/// Every so many turns of a client its user goes to a room as well.
+const LOGIN_EVERY: usize = 4;
 /// How often an old secret must have verified before it is ended.
 const ENOUGH: u32 = 100;
 /// Long enough for a good many requests on a busy machine.
@@ -46,6 +51,8 @@ struct Rotation {
     old: Mutex<Vec<String>>,
     verified_old: AtomicU32,
     verified_new: AtomicU32,
+    /// Logins to rooms by tokens of the old secret in the overlap.
+    entered_by_old: AtomicU32,
 }
 
 impl Rotation {
@@ -73,6 +80,11 @@ impl Rotation {
         (answer["active"].as_bool().unwrap(), second)
     }
 
+    /// Whether the token lets its user into a room.
+    fn enters(&self, token: &str) -> bool {
+        Socket::open(self.address).login(&json!(77), "u", "r", token)["type"] == "logged_in"
+    }
+
     /// Whether the old secret certainly counted when something was answered at `second`.
     fn old_counts(&self, second: i64) -> bool {
         !self.retiring.load(Ordering::SeqCst) && second < self.ends_at.load(Ordering::SeqCst)
@@ -94,8 +106,11 @@ impl Rotation {
             }
             // One of the old ones again, which go on until their end.
             let Some(token) = nth(&self.old.lock().unwrap(), turn) else { continue };
+            let entered = turn % LOGIN_EVERY == 0 && self.enters(&token);
             let (is_good, second) = self.introspect(&token);
             if self.old_counts(second) {
+                assert!(entered || turn % LOGIN_EVERY != 0, "a token of the old secret let nobody in, before {second}");
+                self.entered_by_old.fetch_add(u32::from(entered), Ordering::SeqCst);
                 assert!(is_good, "a token of the old secret was refused in the overlap, at {second}");
                 if self.rotated.load(Ordering::SeqCst) {
                     self.verified_old.fetch_add(1, Ordering::SeqCst);
@@ -137,6 +152,7 @@ fn rotate(server: &Server, key: &str, end: End) {
         old: Mutex::default(),
         verified_old: AtomicU32::new(0),
         verified_new: AtomicU32::new(0),
+        entered_by_old: AtomicU32::new(0),
     };
     let active = active_secret(server, key);
     thread::scope(|scope| {
@@ -178,6 +194,8 @@ fn rotate(server: &Server, key: &str, end: End) {
         for token in &old {
             assert!(!rotation.introspect(token).0, "a token of the old secret is good after its end");
         }
+        assert!(!rotation.enters(&old[0]) && rotation.enters(&rotation.mint()));
+        assert!(rotation.entered_by_old.load(Ordering::SeqCst) > 0);
         let before = rotation.verified_new.load(Ordering::SeqCst);
         wait(&rotation, || rotation.verified_new.load(Ordering::SeqCst) >= before + 20);
         println!(

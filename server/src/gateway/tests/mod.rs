@@ -1,6 +1,7 @@
 //! The rules as scripts, and the gateway over real sockets.
 
 mod abuse;
+mod app_sign;
 mod crowd;
 mod forged;
 #[path = "../../../tests/support/frames.rs"]
