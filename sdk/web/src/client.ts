@@ -70,7 +70,7 @@ export class RoompassClient extends Emitter<RoompassEvents> {
 
   /** Replaces the token without leaving. A refused one changes nothing. */
   async renewToken(token: string): Promise<void> {
-    await this.#present().renewToken(token);
+    await this.#present("not_in_that_room", 1002002).renewToken(token);
   }
 
   /** Starts publishing a stream, whose id must be free in the whole app. */
@@ -163,8 +163,9 @@ export class RoompassClient extends Emitter<RoompassEvents> {
     return this.#session?.streams.media.stats();
   }
 
-  #present(): Session {
-    if (!this.#session || this.#session.isOver) throw RoompassError.usage("not_in_room", "log in to a room first", 1000002);
+  /** The stay there is; where there is none, `code` and `number` are what the field says to that. */
+  #present(code = "not_in_room", number = 1000002): Session {
+    if (!this.#session || this.#session.isOver) throw RoompassError.usage(code, "log in to a room first", number);
     return this.#session;
   }
 }

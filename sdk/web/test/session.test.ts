@@ -421,7 +421,7 @@ test("who is kicked stays away, with the reason", async (t) => {
   peer.socket.close(4001, "kicked");
   await until(() => w.client.roomState === "KICKOUT");
   assert.equal(states(w.heard).at(-1), "KICKOUT kicked");
-  await assert.rejects(w.client.renewToken(token(HOUR)), isCode("not_in_room"));
+  await assert.rejects(w.client.renewToken(token(HOUR)), isCode("not_in_that_room"));
   assert.equal(w.environment.nextTimer, undefined);
 });
 

@@ -96,7 +96,7 @@ test("calls outside a room and ids that cannot be are refused before anything is
   const client = new RoompassClient({ appId: 1, server: "https://rtc.invalid", environment: new ManualEnvironment() });
   await client.logoutRoom();
   await assert.rejects(client.startPublishingStream("s"), usage("not_in_room"));
-  await assert.rejects(client.renewToken(token(1)), usage("not_in_room"));
+  await assert.rejects(client.renewToken(token(1)), usage("not_in_that_room"));
   await assert.rejects(client.startPublishingStream("a b"), usage("stream_id_invalid"));
   await assert.rejects(client.loginRoom("", { userId: "u" }), usage("room_id_invalid"));
   await assert.rejects(client.loginRoom("r", { userId: "ü" }), usage("user_id_invalid"));
