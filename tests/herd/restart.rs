@@ -93,7 +93,8 @@ struct Returned {
 /// Waits for the return, and renews at once, while others are still on their way.
 async fn come_back(room: Room, backend: Backend, number: usize, restarted: Instant) -> Result<Returned, String> {
     let mut state = room.watch_state();
-    let state = state.wait_for(|state| state.is_connected() || state.is_over()).await.unwrap().clone();
+    let state =
+        state.wait_for(|state| state.is_connected() || state.is_over()).await.expect("the room is held").clone();
     if !matches!(state, RoomState::Reconnected) {
         return Err(format!("{state:?}"));
     }
