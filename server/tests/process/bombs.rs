@@ -36,7 +36,7 @@ fn bombs_are_refused_at_once_and_leave_nothing_in_memory() {
     let within_limits: String = (0..5_000).map(|number| format!("\"k{number}\":1,")).collect();
     // 100,000 of them fit into the megabyte that a batch may have.
     let short_keys: String = (0..100_000).map(|number| format!("\"{number:x}\":1,")).collect();
-    let items = format!("\"items\":[{}]", vec![r#"{"user_id":"u"}"#; 10].join(","));
+    let items = format!("\"items\":[{}]", [r#"{"user_id":"u"}"#; 10].join(","));
     let deep = |levels: usize| "[".repeat(levels);
     let bombs = [
         ("tokens/introspect", token.clone(), 413),
