@@ -42,7 +42,7 @@ pub(crate) async fn turn() -> MutexGuard<'static, ()> {
     TURN.lock().await
 }
 
-/// Lets so many in.
+/// Lets so many in; in the order of their numbers.
 pub(crate) async fn log_in(client: &Client, clients: usize) -> Vec<Room> {
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut logins = JoinSet::new();
@@ -51,10 +51,13 @@ pub(crate) async fn log_in(client: &Client, clients: usize) -> Vec<Room> {
         logins.spawn(async move {
             let _place = places.acquire().await.expect("it is never closed");
             let user = LocalUser::new(&format!("user{number}")).expect("a good id");
-            client.login_room(&format!("room{}", number / USERS_IN_A_ROOM), user).await.expect("the token is good")
+            let room = client.login_room(&format!("room{}", number / USERS_IN_A_ROOM), user).await;
+            (number, room.expect("the token is good"))
         });
     }
-    logins.join_all().await
+    let mut rooms = logins.join_all().await;
+    rooms.sort_unstable_by_key(|(number, _)| *number);
+    rooms.into_iter().map(|(_, room)| room).collect()
 }
 
 /// Raises the number of files that this process may open as far as the system allows without asking anybody.

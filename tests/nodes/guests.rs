@@ -25,8 +25,9 @@ pub(crate) struct Guest {
     pub(crate) id: String,
     /// What was answered.
     acknowledged: Vec<&'static str>,
-    /// The node was killed while the login was under way: it may have let the user in without saying so.
-    lost_its_answer: bool,
+    /// A node was killed meanwhile. It may have let the user in without saying so; and of who came just before, the others
+    /// may hear that the user goes and comes again.
+    was_shaken: bool,
 }
 
 /// What all visits have to do with.
@@ -45,11 +46,10 @@ pub(crate) async fn visit(client: &Client, room: usize, house: &House) -> Vec<Gu
     let mut guests = Vec::new();
     while !house.is_closed.load(Ordering::Acquire) {
         let id = format!("{NAME}{room}-{}", guests.len());
-        let mut guest = Guest { id, acknowledged: Vec::new(), lost_its_answer: false };
+        let mut guest = Guest { id, acknowledged: Vec::new(), was_shaken: false };
         let user = LocalUser::new(&guest.id).expect("a good id");
         let comes_later = house.is_shaken.load(Ordering::Acquire);
         let entered = client.login_room(&format!("r{room}"), user).await;
-        guest.lost_its_answer = !comes_later && house.is_shaken.load(Ordering::Acquire);
         if let Ok(stay) = entered {
             guest.acknowledged.push("came");
             pause(REST).await;
@@ -63,6 +63,7 @@ pub(crate) async fn visit(client: &Client, room: usize, house: &House) -> Vec<Gu
             pause(REST).await;
             stay.logout_room().await;
         }
+        guest.was_shaken = !comes_later && house.is_shaken.load(Ordering::Acquire);
         guests.push(guest);
         house.visits.fetch_add(1, Ordering::Release);
     }
@@ -95,7 +96,8 @@ impl Guest {
         if is_there || is_running {
             return fault("still there");
         }
-        if stayed && (times("came") > 1 + usize::from(self.lost_its_answer) || times("started") > 1) {
+        let most = 1 + usize::from(self.was_shaken);
+        if stayed && (times("came") > most || times("started") > most) {
             return fault("doubled");
         }
         // Nodes tell each other how a stay is, so of a stream that has stopped again by then the others hear nothing.
