@@ -36,6 +36,8 @@ impl Backoff {
     /// The wait before the next try when the other side asks for `asked`: that, and chance on top, so that not everybody
     /// comes at its end; but not for much longer, since the other side knows best.
     pub(crate) fn next_after(&mut self, asked: Duration, chance: f64) -> Duration {
+        // Who asks for nothing at all gets a moment all the same.
+        let asked = asked.max(Duration::from_secs(1));
         let spread = self.ceiling.min(asked * 2).mul_f64(chance.clamp(0.0, 1.0));
         self.ceiling = (self.ceiling * 2).min(self.longest);
         asked + spread

@@ -4,6 +4,7 @@
 use std::{
     path::Path,
     process::{ExitStatus, Stdio},
+    time::Duration,
 };
 
 use roompass_tests::{logs, program};
@@ -11,7 +12,11 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
 };
+
+/// Far more than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 const TOUR: &str = include_str!("../../server/src/cli/tour.sh");
 
@@ -139,8 +144,9 @@ impl Terminal {
     /// Waits until it shows this.
     async fn shows(&mut self, words: &str) {
         while !self.text().contains(words) {
-            let read = self.screen.read_buf(&mut self.shown).await.expect("it can be read");
-            assert!(read > 0, "{words:?} is not shown: {}", self.text());
+            let read = timeout(PATIENCE, self.screen.read_buf(&mut self.shown)).await;
+            let read = read.unwrap_or_else(|_| panic!("{words:?} does not come: {}", self.text()));
+            assert!(read.expect("it can be read") > 0, "{words:?} is not shown: {}", self.text());
         }
     }
 

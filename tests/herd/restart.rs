@@ -24,7 +24,7 @@ const CLIENTS: usize = 10_000;
 /// How long everybody may take to be back: on a machine that lets them in one after the other within a quarter of that.
 const LIMIT: Duration = Duration::from_secs(120);
 /// What a slower one gets, in times of what that takes there.
-const SLOWER: u32 = 4;
+const SLOWER: u32 = 8;
 /// How many ask for tokens all the while.
 const MINTING: usize = 2;
 const LIFE: Duration = Duration::from_secs(3600);

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::{
-    cluster::{Cluster, Lateness, eventually},
+    cluster::{Cluster, DEADLINE, Lateness, eventually},
     peer::Peer,
 };
 
@@ -64,7 +65,10 @@ async fn shut_out_everybody(cluster: &Cluster, when: &str, limit: Duration, vers
     cluster.ask(0, Method::PATCH, "", &on).await;
     for node in [1, 2] {
         // Until then it refuses to mint.
-        while cluster.try_to_ask(node, Method::POST, "/tokens", &json!({ "user_id": "a" })).await.0 != 200 {}
+        let mints = async {
+            while cluster.try_to_ask(node, Method::POST, "/tokens", &json!({ "user_id": "a" })).await.0 != 200 {}
+        };
+        timeout(DEADLINE, mints).await.expect("it mints again");
     }
     version + 2
 }

@@ -127,9 +127,12 @@ impl Restore {
     }
 
     fn report(&self, name: &str, Restored { apps, replayed }: &Restored) {
-        let done = replayed.as_ref().map(|replayed| replayed.replayed);
-        let missed = replayed.as_ref().map(|replayed| &replayed.not_replayed);
-        let answer = json!({ "restored": name, "apps": apps, "replayed": done, "not_replayed": missed });
+        let answer = match replayed {
+            None => json!({ "restored": name, "apps": apps }),
+            Some(Replayed { replayed, not_replayed }) => {
+                json!({ "restored": name, "apps": apps, "replayed": replayed, "not_replayed": not_replayed })
+            }
+        };
         self.store.print(&answer, || {
             let head = format!("restored {apps} apps. Tokens issued before now are refused: users fetch new ones");
             match replayed {
@@ -156,7 +159,8 @@ struct Restored {
 /// What to look at where there is no trail.
 const NOT_REPLAYED: &str = "\
 Everything else is as it was when the backup was made: later bans are missing, and keys, secrets, AppSigns, apps and
-admins that were ended since are good again. With an export of the audit trail, restore once more with --replay FILE.
+admins that were ended since are good again. With an export of the audit trail, restore the backup once more and give
+--replay FILE.
 Without one, look through the bans of each app, and `roompass app list`, `key list` and `secret list`.";
 
 async fn finish(service: &Service, trail: Trail) -> Result<Restored, Failure> {

@@ -1,26 +1,30 @@
 //! What was done after a backup was made, done once more on it: from an export of the audit trail that is kept
 //! elsewhere. Only what takes away is in it, and what gives that back: secrets and keys are in no trail.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
-use roompass_wire::http::{AuditAction as Action, AuditRecord, AuditResult, Roles};
+use roompass_wire::{
+    ErrorCode,
+    http::{AuditAction as Action, AuditRecord, AuditResult, Roles},
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use token_gen::{AppId, UnixSeconds};
 
 use super::Failure;
 use crate::{
-    admin::{Rotation, SecretState, SettingsChange},
+    admin::{Rotation, SecretState, SecretView, SettingsChange},
     app::Service,
+    audit,
     bans::Target,
     entry_id::EntryId,
     error::Error,
     keys::{Caller, Scope},
     store::Purpose,
 };
+
+/// How many records are read at a time.
+const PAGE: u32 = 1000;
 
 /// What came of it.
 #[derive(Debug, Default, Serialize)]
@@ -44,42 +48,82 @@ pub(super) fn read(text: &str) -> Result<Vec<AuditRecord>, String> {
 
 /// Does once more what `records` say was done since the backup was made, in their order. Twice is once.
 pub(super) async fn replay(service: &Service, records: Vec<AuditRecord>) -> Result<Replayed, Failure> {
-    let chains = service.store.audit_chains().await.map_err(Error::from)?;
-    let known = chains.iter().map(|chain| (chain.chain, chain.last_seq)).collect();
-    let mut replay = Replay { service, now: service.clock.now(), ended: BTreeSet::new(), done: Replayed::default() };
-    for record in since_then(records, &known) {
-        match replay.repeat(&record).await {
+    let mut records = really_done(records);
+    let known = known(service, &records).await?;
+    records.retain(|record| !known.contains(&record.hash));
+    let gone_again = ended_later(&records);
+    let mut replay = Replay {
+        service,
+        now: service.clock.now(),
+        ended: BTreeSet::new(),
+        promised: BTreeSet::new(),
+        done: Replayed::default(),
+    };
+    for record in &records {
+        match replay.repeat(record).await {
             Ok(Outcome::Done) => replay.done.replayed += 1,
             Ok(Outcome::Nothing) => {}
-            Ok(Outcome::Lost(what_to_do)) => replay.miss(&record, &what_to_do),
+            Ok(Outcome::Lost(_)) if record.target.as_ref().is_some_and(|target| gone_again.contains(target)) => {}
+            Ok(Outcome::Lost(what_to_do)) => replay.miss(record, &what_to_do),
             // What is gone needs no ending.
             Err(Error::Missing(_) | Error::AppUnknown) => {}
-            Err(error) => replay.miss(&record, &error.to_string()),
+            Err(error) => replay.miss(record, &error.to_string()),
         }
     }
     Ok(replay.done)
 }
 
-/// Those that were really done, each once, and are not in the backup. `known` are the chains in its own trail, with the
-/// last number in each.
-fn since_then(records: Vec<AuditRecord>, known: &BTreeMap<i64, i64>) -> Vec<AuditRecord> {
-    let is_known = |record: &AuditRecord| {
-        let place =
-            record.record.split_once('-').and_then(|(chain, seq)| Some((chain.parse().ok()?, seq.parse().ok()?)));
-        place.is_some_and(|(chain, seq): (i64, i64)| known.get(&chain).is_some_and(|&last| seq <= last))
-    };
-    let is = |record: &AuditRecord, result: AuditResult| record.result == result.as_str();
-    let failed: BTreeSet<(String, String)> = records
-        .iter()
-        .filter(|record| is(record, AuditResult::Failed))
-        .filter_map(|record| Some((record.request_id.clone()?, record.action.clone())))
-        .collect();
-    let is_void = |record: &AuditRecord| {
-        record.request_id.as_ref().is_some_and(|id| failed.contains(&(id.clone(), record.action.clone())))
-    };
-    let counts = |record: &AuditRecord| is(record, AuditResult::Done) && !is_void(record) && !is_known(record);
+/// Those that were really done, each once.
+fn really_done(records: Vec<AuditRecord>) -> Vec<AuditRecord> {
+    let mut done: Vec<AuditRecord> = Vec::new();
     let mut seen = BTreeSet::new();
-    records.into_iter().filter(|record| counts(record) && seen.insert(record.hash.clone())).collect()
+    for record in records.into_iter().filter(|record| seen.insert(record.hash.clone())) {
+        match AuditResult::parse(&record.result) {
+            Some(AuditResult::Done) => done.push(record),
+            // What nobody knows to have failed is done again: that harms nobody.
+            Some(AuditResult::Failed) if record.reason.as_deref() != Some(ErrorCode::OutcomeUnknown.as_str()) => {
+                let chain = |record: &AuditRecord| record.record.split_once('-').map(|(chain, _)| chain.to_owned());
+                let is_it = |one: &AuditRecord| {
+                    let of = |record: &AuditRecord| (record.app_id, record.action.clone(), record.target.clone());
+                    of(one) == of(&record) && one.request_id == record.request_id && chain(one) == chain(&record)
+                };
+                if let Some(void) = done.iter().rposition(is_it) {
+                    done.remove(void);
+                }
+            }
+            _ => {}
+        }
+    }
+    done
+}
+
+/// The hashes of those that are in the store's own trail. A chain that was begun on the database after its restore has the
+/// number of one that is lost, so numbers say nothing.
+async fn known(service: &Service, records: &[AuditRecord]) -> Result<BTreeSet<String>, Failure> {
+    let mut known = BTreeSet::new();
+    let chains: BTreeSet<i64> = records.iter().filter_map(|record| place(record)).map(|(chain, _)| chain).collect();
+    for chain in chains {
+        let mut after = records.iter().filter_map(place).filter(|of| of.0 == chain).map(|(_, seq)| seq - 1).min();
+        while let Some(seq) = after {
+            let page = service.store.audit_chain(chain, seq, PAGE).await.map_err(Error::from)?;
+            after = page.last().map(|last| last.seq).filter(|_| page.len() == PAGE as usize);
+            known.extend(page.into_iter().map(|record| audit::shown(record).hash));
+        }
+    }
+    Ok(known)
+}
+
+/// The number of a record's chain, and its number in that.
+fn place(record: &AuditRecord) -> Option<(i64, i64)> {
+    let (chain, seq) = record.record.split_once('-')?;
+    Some((chain.parse().ok()?, seq.parse().ok()?))
+}
+
+/// Keys, admins and endpoints that were ended in the same trail: whoever made them need not make them again.
+fn ended_later(records: &[AuditRecord]) -> BTreeSet<String> {
+    let ends = [Action::RevokeKey, Action::RemoveAdmin, Action::RemoveWebhook].map(Action::as_str);
+    let ended = records.iter().filter(|record| ends.contains(&&*record.action));
+    ended.filter_map(|record| record.target.clone()).collect()
 }
 
 enum Outcome {
@@ -95,6 +139,8 @@ struct Replay<'a> {
     now: UnixSeconds,
     /// The secrets and AppSigns that were replaced here already, each by one that nobody has.
     ended: BTreeSet<(AppId, &'static str)>,
+    /// The apps whose AppSign was reset with an overlap that is not over, by a reset that is lost.
+    promised: BTreeSet<AppId>,
     done: Replayed,
 }
 
@@ -151,8 +197,42 @@ impl Replay<'_> {
                 Action::CreateApp | Action::ImportApp | Action::CreateKey | Action::CreateWebhook | Action::CreateAdmin,
                 _,
             ) => Ok(Outcome::Lost("what was made then is gone: make it again".to_owned())),
-            // Every token from before the restore is revoked, and rooms are empty.
-            _ => Ok(Outcome::Nothing),
+            (Action::RetireAppSign, Some(app_id)) => self.retire_app_sign(app_id).await,
+            // Every token from before the restore is revoked, and rooms are empty; the rest changes nothing that is kept.
+            (
+                Action::Mint
+                | Action::Login
+                | Action::Renew
+                | Action::Call
+                | Action::Revoke
+                | Action::Kick
+                | Action::CloseRoom
+                | Action::StopStream
+                | Action::Withhold
+                | Action::Say
+                | Action::ShowAppSign
+                | Action::InviteAdmin
+                | Action::SignIn
+                | Action::ReAuthenticate
+                | Action::EndSession
+                | Action::RotateMasterKey
+                | Action::Restore
+                | Action::Reload
+                | Action::LeaveOut,
+                _,
+            ) => Ok(Outcome::Nothing),
+            // Of no app, though each of these is of one.
+            (
+                Action::Ban
+                | Action::LiftBan
+                | Action::RetireSecret
+                | Action::RotateSecret
+                | Action::ResetAppSign
+                | Action::RetireAppSign
+                | Action::UpdateApp
+                | Action::RemoveWebhook,
+                None,
+            ) => Ok(Outcome::Nothing),
         }
     }
 
@@ -199,6 +279,11 @@ impl Replay<'_> {
         }
         let is_cbc = record.details.as_deref() == Some(Purpose::Cbc.as_str());
         let purpose = if is_cbc { Purpose::Cbc } else { Purpose::Gcm };
+        let is_newer = |secret: &SecretView| secret.state == SecretState::Active && secret.created_at.get() > record.at;
+        if ring.iter().any(|secret| secret.purpose == purpose && is_newer(secret)) {
+            // It was replaced since, by whoever restored before us.
+            return Ok(Outcome::Nothing);
+        }
         if record.expire_at.is_some_and(|end| end <= self.now.get()) {
             return self.end_active(app_id, purpose).await;
         }
@@ -221,8 +306,23 @@ impl Replay<'_> {
     async fn reset_app_sign(&mut self, app_id: AppId, record: &AuditRecord) -> Result<Outcome, Error> {
         let has_ended = record.expire_at.is_some_and(|end| end <= self.now.get());
         if !has_ended {
+            self.promised.insert(app_id);
             return Ok(Outcome::Lost("the AppSign made then is gone: reset it again".to_owned()));
         }
+        self.replace_app_sign(app_id).await
+    }
+
+    /// What was the one before then is the present one here, if the reset that made it so is lost.
+    async fn retire_app_sign(&mut self, app_id: AppId) -> Result<Outcome, Error> {
+        if self.promised.remove(&app_id) {
+            return self.replace_app_sign(app_id).await;
+        }
+        self.service.admin.retire_app_sign(app_id).await?;
+        Ok(Outcome::Done)
+    }
+
+    /// By one that is made here.
+    async fn replace_app_sign(&mut self, app_id: AppId) -> Result<Outcome, Error> {
         if !self.ended.insert((app_id, "app_sign")) {
             return Ok(Outcome::Nothing);
         }
@@ -271,18 +371,28 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_the_backup_or_failed_is_left_out() {
+    fn what_failed_is_left_out_and_nothing_beside_it() {
+        let about = |target: &str, record| AuditRecord { target: Some(target.to_owned()), ..record };
+        let unknown = |record| AuditRecord { reason: Some("outcome_unknown".to_owned()), ..record };
+        let cli = |record| AuditRecord { request_id: None, ..record };
         let records = vec![
-            record("1-9", Action::Ban, AuditResult::Done, "early"),
-            record("1-10", Action::Ban, AuditResult::Done, "a"),
-            record("1-10", Action::Ban, AuditResult::Done, "a"),
-            record("1-11", Action::RevokeKey, AuditResult::Done, "b"),
-            record("1-12", Action::RevokeKey, AuditResult::Failed, "b"),
-            record("1-13", Action::Ban, AuditResult::Refused, "c"),
-            record("2-1", Action::Ban, AuditResult::Done, "d"),
+            record("1-1", Action::Ban, AuditResult::Done, "a"),
+            record("1-1", Action::Ban, AuditResult::Done, "a"),
+            // One of two in one request.
+            about("x", record("1-2", Action::Ban, AuditResult::Done, "b")),
+            about("y", record("1-3", Action::Ban, AuditResult::Done, "b")),
+            about("x", record("1-4", Action::Ban, AuditResult::Failed, "b")),
+            // Of which nobody knows.
+            about("z", record("1-5", Action::Ban, AuditResult::Done, "c")),
+            unknown(about("z", record("1-6", Action::Ban, AuditResult::Failed, "c"))),
+            record("1-7", Action::Ban, AuditResult::Refused, "d"),
+            // On the command line, each with a chain of its own.
+            cli(record("2-1", Action::UpdateApp, AuditResult::Done, "")),
+            cli(record("3-1", Action::UpdateApp, AuditResult::Done, "")),
+            cli(record("3-2", Action::UpdateApp, AuditResult::Failed, "")),
         ];
-        let left = since_then(records, &BTreeMap::from([(1, 9)])).into_iter().filter_map(|record| record.request_id);
-        assert_eq!(left.collect::<Vec<_>>(), ["a", "d"]);
+        let left: Vec<_> = really_done(records).into_iter().map(|record| record.record).collect();
+        assert_eq!(left, ["1-1", "1-3", "1-5", "2-1"]);
     }
 
     #[test]

@@ -122,11 +122,11 @@ sections! {
         guesses_per_minute: u32 = "20",
         /// Requests under way at a time.
         concurrent_requests: u32 = "1024",
-        /// Connections open at a time; further ones wait to be accepted. A twentieth of them, but 50 at least, may be sockets
+        /// Connections open at a time; further ones wait to be accepted. A twentieth of them, but 100 at least, may be sockets
         /// of the gateway without a login; further ones are refused with 503 and `Retry-After`.
         connections: u32 = "20000",
-        /// Sockets of the gateway without a login from one address (of IPv6, from one /64); further ones are refused with 429
-        /// and `Retry-After`. Raise it where many users come by one address.
+        /// Sockets of the gateway without a login from one address (of IPv6, from one /64), at most half of all there may be;
+        /// further ones are refused with 429 and `Retry-After`. Raise it where many users come by one address.
         waiting_per_source: u32 = "50",
         /// Sessions at a time; further logins are refused with `too_many_sessions`.
         sessions: u32 = "100000",

@@ -221,7 +221,9 @@ fn judge(sections: Sections, master_key_text: Option<&str>) -> Result<(Config, L
             // What is left is for those who are told to leave at the end.
             drain_spread: Duration::from_secs(sections.server.drain_secs * 5 / 6),
             max_waiting: limits::waiting(sections.limits.connections as usize),
-            max_waiting_per_source: sections.limits.waiting_per_source as usize,
+            // No source takes more than half of the places.
+            max_waiting_per_source: (sections.limits.waiting_per_source as usize)
+                .min(limits::waiting(sections.limits.connections as usize) / 2),
             max_stays: sections.limits.sessions as usize,
             max_stays_per_app: sections.limits.sessions_per_app as usize,
             ..GatewayConfig::default()
@@ -481,7 +483,8 @@ mod tests {
             load(&file, &[(MASTER_KEY_ENV, KEY)]).unwrap().gateway
         };
         let waiting = |limits| (gateway(limits).max_waiting, gateway(limits).max_waiting_per_source);
-        assert_eq!(waiting("connections = 100"), (50, 50));
+        assert_eq!(waiting("connections = 100"), (100, 50));
+        assert_eq!(waiting("connections = 100\nwaiting_per_source = 80"), (100, 50));
         assert_eq!(waiting("connections = 1200\nwaiting_per_source = 7"), (limits::waiting(1200), 7));
         assert_eq!(waiting(""), (limits::waiting(20_000), 50));
     }

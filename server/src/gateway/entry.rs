@@ -72,7 +72,7 @@ pub(super) async fn enter(
 }
 
 fn count_refused(gateway: &Gateway, login: &Login, refusal: &Refusal, begun: Instant) {
-    let is_there = |&app_id: &AppId| gateway.directory.app(app_id).is_some();
+    let is_there = |&app_id: &AppId| gateway.directory.holds(app_id);
     let app_id = AppId::new(login.app_id).ok().filter(is_there);
     let shown = (login.token.is_some(), login.app_sign_proof.is_some());
     gateway.metrics.gateway.login_refused(app_id, shown, refusal.exact, begun);
@@ -154,7 +154,6 @@ async fn judge_and_enter(
         return Err(Refusal { code: ErrorCode::Forbidden, reason: None, exact: "origin" });
     }
     let presented = present(gateway, &app, login, &mut edge, now);
-    let app_sign = presented.app_sign;
     let admission = login::decide(app.settings(), presented)?;
     let token = admission.grant.token();
     if token.is_some_and(|token| gateway.condemned.holds(app.app_id(), token.token_id, now)) {
@@ -170,7 +169,7 @@ async fn judge_and_enter(
     // The store took its time: what counts is now.
     let now = gateway.clock.now();
     if let Err(code) = claimed {
-        let (app, admission) = without_token(gateway, login, &admission, app_sign, code, now)?;
+        let (app, admission) = without_token(gateway, login, &admission, &edge, code, now)?;
         return enter_room(gateway, app, login, names, admission, edge, now).await;
     }
     let entered = enter_room(gateway, app, login, names, admission, edge, now).await;
@@ -186,7 +185,7 @@ fn without_token(
     gateway: &Gateway,
     login: &Login,
     refused: &Admission,
-    app_sign: Option<Result<(), Refusal>>,
+    edge: &Edge<'_>,
     code: ErrorCode,
     now: UnixSeconds,
 ) -> Result<(Arc<App>, Admission), Refusal> {
@@ -206,6 +205,7 @@ fn without_token(
             return Err(Refusal::of(ErrorCode::TokenRevoked));
         }
     }
+    let app_sign = present_app_sign(gateway, &app, login, edge, now);
     let presented = Presented { token: Some(Err(Refusal::of(code))), app_sign };
     let admission = login::decide(app.settings(), presented)?;
     Ok((app, admission))
@@ -340,14 +340,8 @@ fn app(gateway: &Gateway, app_id: u32) -> Result<Arc<App>, Refusal> {
 
 /// Checks each credential on its own.
 fn present(gateway: &Gateway, app: &App, login: &Login, edge: &mut Edge<'_>, now: UnixSeconds) -> Presented {
-    let context = ProofContext {
-        server_origins: &gateway.config.server_origins,
-        challenge: edge.challenge,
-        user_id: &login.user_id,
-        room_id: &login.room_id,
-        now,
-    };
     Presented {
+        app_sign: present_app_sign(gateway, app, login, edge, now),
         token: login.token.as_deref().map(|token| {
             let source = source_of(edge.visitor.address);
             let attempt =
@@ -357,13 +351,30 @@ fn present(gateway: &Gateway, app: &App, login: &Login, edge: &mut Edge<'_>, now
             token.permit_login(&login.room_id, now)?;
             Ok(token)
         }),
-        // Refused unread: such an app has no use for the answer, and a guesser none for the question.
-        app_sign: login.app_sign_proof.as_ref().map(|proof| {
-            if !app.settings().takes_app_sign_from(login.sdk.as_deref()) {
-                return Err(Refusal::of(ErrorCode::AppSignRefused));
-            }
-            gateway.tokens.know_revocations(now)?;
-            login::check_app_sign(app, proof, context)
-        }),
     }
+}
+
+/// Checks the proof of an AppSign, if there is one.
+fn present_app_sign(
+    gateway: &Gateway,
+    app: &App,
+    login: &Login,
+    edge: &Edge<'_>,
+    now: UnixSeconds,
+) -> Option<Result<(), Refusal>> {
+    let context = ProofContext {
+        server_origins: &gateway.config.server_origins,
+        challenge: edge.challenge,
+        user_id: &login.user_id,
+        room_id: &login.room_id,
+        now,
+    };
+    login.app_sign_proof.as_ref().map(|proof| {
+        // Refused unread: such an app has no use for the answer, and a guesser none for the question.
+        if !app.settings().takes_app_sign_from(login.sdk.as_deref()) {
+            return Err(Refusal::of(ErrorCode::AppSignRefused));
+        }
+        gateway.tokens.know_revocations(now)?;
+        login::check_app_sign(app, proof, context)
+    })
 }

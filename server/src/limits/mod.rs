@@ -67,7 +67,7 @@ impl Default for LimitSettings {
 }
 
 /// The least connections that may be without a login: a crowd behind one address shall get in at a small server, too.
-const MIN_WAITING: usize = 50;
+const MIN_WAITING: usize = 100;
 
 /// How many connections may be without a login where `connections` may be open: a twentieth of those that there are
 /// descriptors for.
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_twentieth_may_be_without_a_login_and_never_too_few() {
-        assert_eq!([200_000, 20_000, 1_020, 10].map(share_that_waits), [10_000, 1_000, 51, 50]);
-        assert_eq!(waiting(1_000), 50);
+        assert_eq!([200_000, 20_000, 1_020, 10].map(share_that_waits), [10_000, 1_000, 100, 100]);
+        assert_eq!(waiting(1_000), 100);
     }
 }

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::{TryRng, rngs::SysRng};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -165,6 +166,21 @@ impl Nodes {
 
     fn open_words<T: DeserializeOwned>(&self, app_id: AppId, record_id: &str, sealed: &str) -> Option<T> {
         self.sealer.open_words(Place { table: "words", app_id: app_id.get(), record_id }, sealed)
+    }
+}
+
+impl Nodes {
+    /// A mark beside `words` that only nodes of this installation can make, of characters for addresses. Without
+    /// randomness it is none.
+    pub(crate) fn mark(&self, app_id: AppId, words: &str) -> String {
+        let place = Place { table: "marks", app_id: app_id.get(), record_id: words };
+        self.sealer.seal(place, &[], &mut SysRng).map(|mark| URL_SAFE_NO_PAD.encode(mark)).unwrap_or_default()
+    }
+
+    /// Whether some node has made `mark` beside these words.
+    pub(crate) fn is_marked(&self, app_id: AppId, words: &str, mark: &str) -> bool {
+        let place = Place { table: "marks", app_id: app_id.get(), record_id: words };
+        URL_SAFE_NO_PAD.decode(mark).is_ok_and(|mark| self.sealer.open(place, &mark).is_ok())
     }
 }
 

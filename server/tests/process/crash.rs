@@ -253,7 +253,7 @@ fn change_app(
         });
 
         done.lock().unwrap().app.reset_in_doubt = true;
-        let Some(reset) = send(address, key, "POST", "app-sign/reset", &json!({"overlap_secs": 60})) else { return };
+        let Some(reset) = send(address, key, "POST", "app-sign/reset", &json!({"overlap_secs": 0})) else { return };
         acknowledge(done, |app| {
             app.app_sign = Some(reset["app_sign"].as_str().unwrap().to_owned());
             (app.reset_in_doubt, app.resets) = (false, app.resets + 1);

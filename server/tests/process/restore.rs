@@ -1,6 +1,6 @@
 //! A PostgreSQL database that is dumped, lost and restored: nothing that was ended meanwhile comes to life.
 
-use std::process::Command;
+use std::{fs, process::Command};
 
 use serde_json::{Value, json};
 
@@ -32,6 +32,9 @@ fn what_was_revoked_after_a_dump_stays_revoked_after_a_restore() {
     let is_active =
         |server: &Server, token: &str| post(server, "tokens/introspect", &json!({ "token": token }))["active"] == true;
 
+    let leaked = installation.operate(&["key", "create", "--app-id", "77", "--right", "mint"]);
+    let leaked = leaked["key_id"].as_str().unwrap();
+
     let server = Server::serve(&installation.config());
     let (revoked_later, left_alone) = (mint(&server, "a"), mint(&server, "b"));
     let dump = installation.path("roompass.dump");
@@ -40,6 +43,10 @@ fn what_was_revoked_after_a_dump_stays_revoked_after_a_restore() {
     post(&server, "tokens/revoke", &json!({ "user_id": "a" }));
     assert!(!is_active(&server, &revoked_later) && is_active(&server, &left_alone));
     drop(server);
+    installation.operate(&["key", "revoke", leaked, "--app-id", "77"]);
+    let mut export = roompass(["audit", "export", "--config"]);
+    let trail = installation.path("trail.jsonl");
+    fs::write(&trail, export.arg(installation.config()).output().unwrap().stdout).unwrap();
 
     postgres.sql("postgres", &format!("DROP DATABASE {database} WITH (FORCE)"));
     postgres.sql("postgres", &format!("CREATE DATABASE {database}"));
@@ -47,6 +54,13 @@ fn what_was_revoked_after_a_dump_stays_revoked_after_a_restore() {
     assert_eq!(postgres.sql(database, "SELECT count(*) FROM revocations"), "0", "the dump knows nothing of it");
     let restored = installation.operate(&["restore", "--after-pg-restore"]);
     assert_eq!(restored, json!({ "restored": "PostgreSQL", "apps": 1 }));
+    // The key is good again. What restoring wrote has the numbers of records that are lost, and is not taken for them.
+    let keys = || installation.operate(&["key", "list", "--app-id", "77"]).to_string();
+    assert!(keys().contains(leaked));
+    let replay = ["restore", "--after-pg-restore", "--replay", trail.to_str().unwrap()];
+    assert_eq!(installation.operate(&replay)["replayed"], json!(1));
+    assert!(!keys().contains(leaked));
+    assert_eq!(installation.operate(&replay)["replayed"], json!(0), "twice is once");
     assert_eq!(installation.operate(&["doctor"])["faults"], json!([]));
 
     let server = Server::serve(&installation.config());

@@ -98,6 +98,7 @@ pub struct LiveStream {
     /// What comes of it from its publisher: its sound, its pictures.
     pub published: Vec<PublishedTrack>,
     /// How those get it who receive it, in all; [`RECEIVERS_PATH`] lists them.
+    #[serde(default)]
     pub received: Received,
 }
 

@@ -193,7 +193,7 @@ async fn start(
             let (asked, asks) = mpsc::channel(WAITING);
             // Only characters of base64url, digits and dots are put in.
             let value = |text: String| HeaderValue::try_from(text).map_err(|_| (ErrorCode::Internal, ""));
-            let media_id = media_id(&secret, stay.app.settings().app_id, gateway.nodes.bus().node());
+            let media_id = media_id(&secret, stay.app.settings().app_id, &gateway.nodes);
             let (location, etag) = (value(MEDIA_PATH.replace("{media_id}", &media_id))?, value(tag.clone())?);
             let links = links::of(&gateway.media, &stay.user_id, gateway.clock.now());
             gateway.whip.lock().insert(media_id.clone(), Resource { asked, ufrag, tag });

@@ -21,7 +21,8 @@ use super::{Refused, SDP_FRAGMENT, is_of_type, sdp::line, whole};
 use crate::{
     bus::NodeId,
     gateway::{Gateway, refusal},
-    nodes::Unreached,
+    limits::{Buckets, Quota, Verdict},
+    nodes::{Nodes, Unreached},
     operator::{Answer, Question},
 };
 
@@ -29,10 +30,26 @@ use crate::{
 const ANY: &str = "*";
 /// How many addresses are taken from one request; who forwards takes in no more of a client.
 const MOST_CANDIDATES: usize = 64;
+/// The longest of them: there is none so long.
+const LONGEST_CANDIDATE: usize = 512;
+/// How much is passed on to another node for one resource.
+const PASSED_ON: Quota = Quota::per_minute(60);
+/// How many resources of other nodes are told apart at a time.
+const MOST_ELSEWHERE: usize = 20_000;
 
 /// What clients have made on this node and not deleted.
-#[derive(Debug, Default)]
-pub(in crate::gateway) struct Resources(Mutex<HashMap<String, Resource>>);
+#[derive(Debug)]
+pub(in crate::gateway) struct Resources {
+    here: Mutex<HashMap<String, Resource>>,
+    /// What is asked of those on other nodes.
+    elsewhere: Buckets<String>,
+}
+
+impl Default for Resources {
+    fn default() -> Self {
+        Self { here: Mutex::default(), elsewhere: Buckets::new(PASSED_ON, MOST_ELSEWHERE) }
+    }
+}
 
 #[derive(Debug)]
 pub(super) struct Resource {
@@ -81,16 +98,21 @@ pub enum Outcome {
     Restart,
 }
 
-/// The address of something that `secret` names and that is on `node`.
-pub(super) fn media_id(secret: &str, app_id: AppId, node: &NodeId) -> String {
-    format!("{secret}.{app_id}.{node}")
+/// The address of something that `secret` names and that is on this node.
+pub(super) fn media_id(secret: &str, app_id: AppId, nodes: &Nodes) -> String {
+    let place = format!("{secret}.{app_id}.{}", nodes.bus().node());
+    let mark = nodes.mark(app_id, &place);
+    format!("{place}.{mark}")
 }
 
-/// The app and the node that an address names.
-fn home_of(media_id: &str) -> Option<(AppId, NodeId)> {
-    let mut parts = media_id.splitn(3, '.').skip(1);
+/// The app and the node that an address names, if a node of ours has made it: whatever a stranger makes up is asked of
+/// nobody.
+fn home_of(media_id: &str, nodes: &Nodes) -> Option<(AppId, NodeId)> {
+    let (place, mark) = media_id.rsplit_once('.')?;
+    let mut parts = place.splitn(3, '.').skip(1);
     let app_id = AppId::new(parts.next()?.parse().ok()?).ok()?;
-    Some((app_id, NodeId::from(parts.next()?)))
+    let node = NodeId::from(parts.next()?);
+    nodes.is_marked(app_id, place, mark).then_some((app_id, node))
 }
 
 pub(super) async fn end(State(gateway): State<Arc<Gateway>>, Path(media_id): Path<String>) -> Response {
@@ -116,6 +138,9 @@ fn read(headers: &HeaderMap, body: Result<Bytes, BytesRejection>) -> Result<Wish
     let body = whole(body)?;
     let fragment = std::str::from_utf8(&body).map_err(|_| (ErrorCode::MediaInvalid, "the body is not UTF-8"))?;
     let candidates = fragment.lines().filter_map(|line| line.trim_end().strip_prefix("a=candidate:"));
+    if candidates.clone().any(|candidate| candidate.len() > LONGEST_CANDIDATE) {
+        return Err((ErrorCode::MediaInvalid, "a candidate is longer than 512 bytes"));
+    }
     Ok(Wish::Add {
         // One that is no text is that of no state.
         if_match: headers.get(IF_MATCH).map(|tag| tag.to_str().unwrap_or_default().to_owned()),
@@ -139,8 +164,11 @@ fn answered(outcome: Option<Outcome>, done: StatusCode) -> Response {
 impl Gateway {
     /// Does what a client wants of its resource, on the node that has it; none, if that one does not answer.
     async fn wish(&self, media_id: String, wish: Wish) -> Option<Outcome> {
-        match home_of(&media_id) {
+        match home_of(&media_id, &self.nodes) {
             Some((app_id, node)) if node != *self.nodes.bus().node() => {
+                if !matches!(self.whip.elsewhere.take(&media_id, self.clock.now()), Verdict::Allowed { .. }) {
+                    return None;
+                }
                 let question = Question::Resource { media_id, wish };
                 let mut unreached = Unreached::default();
                 let answers: Vec<(NodeId, Answer)> = self.nodes.ask(app_id, &question, &mut unreached).await;
@@ -186,21 +214,6 @@ impl Gateway {
 impl Resources {
     pub(super) fn lock(&self) -> MutexGuard<'_, HashMap<String, Resource>> {
         // No change in here can stop half-way.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_names_its_app_and_its_node() {
-        let node = NodeId::new([7; 8]);
-        let app_id = AppId::new(77).unwrap();
-        assert_eq!(home_of(&media_id("c2VjcmV0", app_id, &node)), Some((app_id, node)));
-        for nowhere in ["", "c2VjcmV0", "c2VjcmV0.77", "c2VjcmV0.0.a", "c2VjcmV0.x.a"] {
-            assert_eq!(home_of(nowhere), None, "{nowhere}");
-        }
+        self.here.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
