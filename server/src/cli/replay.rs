@@ -101,7 +101,7 @@ fn really_done(records: Vec<AuditRecord>) -> Vec<AuditRecord> {
 /// number of one that is lost, so numbers say nothing.
 async fn known(service: &Service, records: &[AuditRecord]) -> Result<BTreeSet<String>, Failure> {
     let mut known = BTreeSet::new();
-    let chains: BTreeSet<i64> = records.iter().filter_map(|record| place(record)).map(|(chain, _)| chain).collect();
+    let chains: BTreeSet<i64> = records.iter().filter_map(place).map(|(chain, _)| chain).collect();
     for chain in chains {
         let mut after = records.iter().filter_map(place).filter(|of| of.0 == chain).map(|(_, seq)| seq - 1).min();
         while let Some(seq) = after {
