@@ -70,7 +70,10 @@ pub(super) async fn replay(service: &Service, records: Vec<AuditRecord>) -> Resu
             Err(error) => replay.miss(record, &error.to_string()),
         }
     }
-    Ok(replay.done)
+    let Replay { promised, mut done, .. } = replay;
+    let lost = |app_id| format!("app {app_id}: the AppSign that a reset made is gone: reset it again");
+    done.not_replayed.extend(promised.into_iter().map(lost));
+    Ok(done)
 }
 
 /// Those that were really done, each once.
@@ -307,7 +310,7 @@ impl Replay<'_> {
         let has_ended = record.expire_at.is_some_and(|end| end <= self.now.get());
         if !has_ended {
             self.promised.insert(app_id);
-            return Ok(Outcome::Lost("the AppSign made then is gone: reset it again".to_owned()));
+            return Ok(Outcome::Nothing);
         }
         self.replace_app_sign(app_id).await
     }
