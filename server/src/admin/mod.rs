@@ -2,6 +2,7 @@
 //! so does the API. Every change goes to the store first, then is read back into memory, by the same road as a change
 //! that another process has made.
 
+mod app_sign;
 mod apps;
 mod check;
 mod keys;
@@ -32,11 +33,12 @@ use crate::{
     webhooks::Webhooks,
 };
 
+pub use app_sign::ResetAppSign;
 pub(crate) use apps::require_acknowledged;
 pub use apps::{AppCredentials, AppView, Import, SettingsChange, Version};
 pub use check::{CheckReport, Fault};
 pub use keys::{KeyKind, NewKey};
-pub use ring::{ResetAppSign, Rotated, Rotation, SecretState, SecretView};
+pub use ring::{Rotated, Rotation, SecretState, SecretView};
 use seal::left_out;
 pub use webhooks::{EndpointChange, EndpointView};
 

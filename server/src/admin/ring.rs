@@ -1,15 +1,15 @@
-//! The ring of an app: rotating, retiring and listing its secrets, and resetting its AppSign.
+//! The ring of an app: rotating, retiring and listing its secrets.
 
 use std::time::Duration;
 
 use rand::rngs::SysRng;
 use roompass_wire::{http::SecretPurpose, webhook};
-use token_gen::{AppId, AppSign, MAX_LIFETIME, ServerSecret, UnixSeconds};
+use token_gen::{AppId, MAX_LIFETIME, ServerSecret, UnixSeconds};
 
 use super::{
     Admin,
     apps::randomness,
-    seal::{app_sign_place, fingerprint, open_app_sign, open_secret, previous_app_sign_place, settings_of},
+    seal::{fingerprint, open_secret, settings_of},
 };
 use crate::{
     apps::uses::{ERROR_AT, NOTICE_AT, OpenedLately, REFUSE_AT},
@@ -41,15 +41,6 @@ pub struct Rotated {
     pub secret: ServerSecret,
     /// Until when the one before verifies; `None` if there was none.
     pub previous_valid_until: Option<UnixSeconds>,
-}
-
-/// What a reset made. The AppSign is shown once.
-#[derive(Debug, Clone)]
-pub struct ResetAppSign {
-    /// The new AppSign.
-    pub app_sign: AppSign,
-    /// Until when the one before proves logins.
-    pub previous_valid_until: UnixSeconds,
 }
 
 /// What a secret still does.
@@ -89,9 +80,6 @@ pub struct SecretView {
     /// How many tokens it may have sealed here; runs ahead by up to a block for each process.
     pub mints_reserved: u64,
 }
-
-/// Longer than any client build is in use: ten years of 365 days.
-const MAX_APP_SIGN_OVERLAP: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
 impl Admin {
     /// Makes a new active secret; the present one goes on verifying until its date.
@@ -192,66 +180,6 @@ impl Admin {
         let mut ring = record.secrets.iter().map(view).collect::<Result<Vec<_>, Error>>()?;
         ring.sort_by_key(|secret| std::cmp::Reverse((secret.valid_until.is_none(), secret.valid_until)));
         Ok(ring)
-    }
-
-    /// The AppSign, and until when the one before proves logins. That it was shown is on record first.
-    ///
-    /// # Errors
-    /// [`Error::AppUnknown`]; [`Error::Sealed`]; [`Error::AuditUnavailable`].
-    pub async fn show_app_sign(&self, app_id: AppId) -> Result<(AppSign, Option<UnixSeconds>), Error> {
-        let now = self.clock.now();
-        let record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
-        let app_sign = async { open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign) };
-        let app_sign = self.recorder.change(Event::of(Action::ShowAppSign, app_id), app_sign).await?;
-        let until = record.previous_app_sign.map(|(_, until)| until).filter(|&until| now < until);
-        Ok((app_sign, until))
-    }
-
-    /// Makes a new AppSign; the present one goes on proving logins for `overlap`. Zero ends it at once, and whatever
-    /// was before it.
-    ///
-    /// # Errors
-    /// As [`Admin::rotate`]. [`Error::Field`] as long as the AppSign before the present one proves logins: it was
-    /// promised until its date, and there is room for one.
-    pub async fn reset_app_sign(&self, app_id: AppId, overlap: Duration) -> Result<ResetAppSign, Error> {
-        if overlap > MAX_APP_SIGN_OVERLAP {
-            let reason = format!("must be at most {}", MAX_APP_SIGN_OVERLAP.as_secs());
-            return Err(Error::field("overlap_secs", reason));
-        }
-        let now = self.clock.now();
-        let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
-        self.require_our_key().await?;
-        if let Some((_, until)) = record.previous_app_sign.as_ref().filter(|(_, until)| now < *until)
-            && !overlap.is_zero()
-        {
-            let reason = format!("must be 0, or retire the one before first: it proves logins until {until}");
-            return Err(Error::field("overlap_secs", reason));
-        }
-        let present = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
-        let previous_valid_until = now.saturating_add(overlap);
-        let app_sign = AppSign::generate(&mut SysRng).map_err(randomness)?;
-        record.app_sign = self.seal_app_sign(app_sign_place(app_id), &app_sign)?;
-        let previous = self.seal_app_sign(previous_app_sign_place(app_id), &present)?;
-        record.previous_app_sign = (!overlap.is_zero()).then_some((previous, previous_valid_until));
-        let event = Event { expire_at: Some(previous_valid_until), ..Event::of(Action::ResetAppSign, app_id) };
-        self.replace(event, record, now).await?;
-        tracing::info!(%app_id, "AppSign reset");
-        let reset = webhook::AppSignReset { previous_valid_until_ms: millis(previous_valid_until) };
-        self.webhooks.announce(app_id, webhook::Event::AppSignReset(reset)).await;
-        Ok(ResetAppSign { app_sign, previous_valid_until })
-    }
-
-    /// Ends the AppSign before the present one at once: nobody logs in with it any more. Who is in a room stays there.
-    ///
-    /// # Errors
-    /// [`Error::AppUnknown`]; [`Error::Missing`] without one.
-    pub async fn retire_app_sign(&self, app_id: AppId) -> Result<(), Error> {
-        let now = self.clock.now();
-        let mut record = self.store().app(app_id).await?.ok_or(Error::AppUnknown)?;
-        record.previous_app_sign.take().ok_or(Error::Missing("AppSign before the present one"))?;
-        self.replace(Event::of(Action::RetireAppSign, app_id), record, now).await?;
-        tracing::info!(%app_id, "AppSign retired");
-        Ok(())
     }
 
     /// Puts a changed app in the place of the one that was read, with a record of the change.
