@@ -12,8 +12,10 @@ use super::{
     seal::{app_sign_place, open_app_sign, previous_app_sign_place},
 };
 use crate::{
+    apps::uses::UsedLately,
     audit::{Action, Event},
     error::Error,
+    store::AppRecord,
     webhooks::millis,
 };
 
@@ -27,6 +29,19 @@ pub struct ResetAppSign {
     pub app_sign: AppSign,
     /// Until when the one before proves logins.
     pub previous_valid_until: UnixSeconds,
+}
+
+/// An AppSign as operators see it: how it is used, and not what it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSignView {
+    /// Until when it proves logins; `None` for the present one.
+    pub valid_until: Option<UnixSeconds>,
+    /// When a login last proved it.
+    pub last_used_at: Option<UnixSeconds>,
+    /// How many logins have proven it.
+    pub used_count: u64,
+    /// How many of them lately, by this process.
+    pub used_lately: UsedLately,
 }
 
 impl Admin {
@@ -68,6 +83,7 @@ impl Admin {
         let app_sign = AppSign::generate(&mut SysRng).map_err(randomness)?;
         record.app_sign = self.seal_app_sign(app_sign_place(app_id), &app_sign)?;
         let previous = self.seal_app_sign(previous_app_sign_place(app_id), &present)?;
+        record.app_sign_resets += 1;
         record.previous_app_sign = (!overlap.is_zero()).then_some((previous, previous_valid_until));
         let event = Event { expire_at: Some(previous_valid_until), ..Event::of(Action::ResetAppSign, app_id) };
         self.replace(event, record, now).await?;
@@ -88,5 +104,29 @@ impl Admin {
         self.replace(Event::of(Action::RetireAppSign, app_id), record, now).await?;
         tracing::info!(%app_id, "AppSign retired");
         Ok(())
+    }
+
+    /// The AppSigns of an app that prove logins, the present one first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub(super) async fn app_signs_of(&self, record: &AppRecord) -> Result<Vec<AppSignView>, Error> {
+        let (app_id, now) = (record.app_id, self.clock.now());
+        let counts = self.store().secret_uses_of(app_id).await?;
+        let previous = record.previous_app_sign.as_ref().map(|(_, until)| Some(*until));
+        let ids = record.app_sign_ids().into_iter().zip([None].into_iter().chain(previous));
+        let view = |(id, valid_until): (String, Option<UnixSeconds>)| {
+            let counts = counts.iter().find(|count| count.secret_id == id);
+            let here = self.uses.of(app_id, &id, None);
+            // What is counted here and not written down yet belongs to the answer. In this order, nothing is in it twice.
+            let (unwritten, latest) = here.unwritten();
+            AppSignView {
+                valid_until,
+                last_used_at: counts.and_then(|counts| counts.last_used_at).max(latest),
+                used_count: counts.map_or(0, |counts| counts.used_count) + unwritten,
+                used_lately: here.used_lately(now),
+            }
+        };
+        Ok(ids.filter(|(_, valid_until)| valid_until.is_none_or(|until| now < until)).map(view).collect())
     }
 }

@@ -8,7 +8,9 @@ use subtle::ConstantTimeEq;
 use token_gen::{AppId, AppSign, ServerSecret, TokenError, UnixSeconds};
 
 use super::{
-    Admin, obvious,
+    Admin,
+    app_sign::AppSignView,
+    obvious,
     seal::{app_sign_place, fingerprint, open_app_sign, open_secret, settings_of},
 };
 use crate::{
@@ -69,6 +71,8 @@ pub struct AppView {
     pub updated_at: UnixSeconds,
     /// Until when the AppSign before the present one proves logins.
     pub previous_app_sign_until: Option<UnixSeconds>,
+    /// The AppSigns that prove logins, and how they are used, the present one first. None where several apps are listed.
+    pub app_signs: Vec<AppSignView>,
     /// What the operator should know about these settings.
     pub warnings: Vec<&'static str>,
 }
@@ -136,6 +140,7 @@ impl Admin {
             settings: settings.to_json(),
             app_sign: self.seal_app_sign(app_sign_place(app_id), &app_sign)?,
             previous_app_sign: None,
+            app_sign_resets: 0,
             secrets,
             created_at: now,
             updated_at: now,
@@ -180,7 +185,7 @@ impl Admin {
         tracing::info!(app_id = %record.app_id, version = version + 1, "app changed");
         record.version += 1;
         self.announce_change(&before, &settings, record.version).await;
-        view(&record)
+        Ok(AppView { app_signs: self.app_signs_of(&record).await?, ..view(&record)? })
     }
 
     async fn announce_change(&self, before: &AppSettings, after: &AppSettings, version: Version) {
@@ -230,7 +235,8 @@ impl Admin {
     /// # Errors
     /// [`Error::Store`].
     pub async fn app(&self, app_id: AppId) -> Result<Option<AppView>, Error> {
-        self.store().app(app_id).await?.as_ref().map(view).transpose()
+        let Some(record) = self.store().app(app_id).await? else { return Ok(None) };
+        Ok(Some(AppView { app_signs: self.app_signs_of(&record).await?, ..view(&record)? }))
     }
 
     /// The secrets of an app. Dangerous: for development servers, which show theirs again at each start.
@@ -337,6 +343,7 @@ fn view(record: &AppRecord) -> Result<AppView, Error> {
         created_at: record.created_at,
         updated_at: record.updated_at,
         previous_app_sign_until: record.previous_app_sign.as_ref().map(|(_, until)| *until),
+        app_signs: Vec::new(),
         warnings,
     })
 }

@@ -33,7 +33,7 @@ use crate::{
     webhooks::Webhooks,
 };
 
-pub use app_sign::ResetAppSign;
+pub use app_sign::{AppSignView, ResetAppSign};
 pub(crate) use apps::require_acknowledged;
 pub use apps::{AppCredentials, AppView, Import, SettingsChange, Version};
 pub use check::{CheckReport, Fault};

@@ -12,7 +12,7 @@ use super::{
     seal::{fingerprint, open_secret, settings_of},
 };
 use crate::{
-    apps::uses::{ERROR_AT, NOTICE_AT, OpenedLately, REFUSE_AT},
+    apps::uses::{ERROR_AT, NOTICE_AT, REFUSE_AT, UsedLately},
     audit::{Action, Event},
     error::Error,
     store::{AppRecord, Purpose, SecretRecord},
@@ -76,7 +76,7 @@ pub struct SecretView {
     /// How many tokens it has opened.
     pub used_count: u64,
     /// How many of them lately, by this process.
-    pub opened_lately: OpenedLately,
+    pub opened_lately: UsedLately,
     /// How many tokens it may have sealed here; runs ahead by up to a block for each process.
     pub mints_reserved: u64,
 }
@@ -173,7 +173,7 @@ impl Admin {
                 retired_at: secret.retired_at,
                 last_used_at: count.and_then(|count| count.last_used_at),
                 used_count: count.map_or(0, |count| count.used_count),
-                opened_lately: self.uses.of(app_id, &secret.secret_id, None).opened_lately(now),
+                opened_lately: self.uses.of(app_id, &secret.secret_id, None).used_lately(now),
                 mints_reserved: count.map_or(0, |count| count.mints_reserved),
             })
         };

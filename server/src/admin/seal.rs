@@ -40,11 +40,12 @@ impl Admin {
         require_sound(&self.sealer, &record)?;
         let origins = AppSettings::origins_in(&record.settings).map_err(|error| unreadable(record.app_id, &error))?;
         let reserved = counts.iter().map(|count| (count.secret_id.clone(), count.mints_reserved)).collect::<Box<_>>();
-        let (sealer, uses) = (self.sealer.clone(), Arc::clone(&self.uses));
+        let (sealer, uses, app_signs) = (self.sealer.clone(), Arc::clone(&self.uses), record.app_sign_ids());
         let prepare = move || {
             let opened = open_app(&sealer, &record);
             let reserved = |secret_id: &str| Some(reserved.iter().find(|(id, _)| id == secret_id)?.1);
-            opened.map(|app| app.with_uses(&uses, reserved)).inspect_err(|error| left_out(record.app_id, error)).ok()
+            let counted = opened.map(|app| app.with_uses(&uses, &app_signs, reserved));
+            counted.inspect_err(|error| left_out(record.app_id, error)).ok()
         };
         Ok(ClosedApp { origins, prepare: Box::new(prepare) })
     }

@@ -370,7 +370,7 @@ async fn a_reset_app_sign_leaves_the_one_before_until_its_date() {
     let app = office.directory.app(app_id(7)).unwrap();
     let signs = |seconds| {
         let at = UnixSeconds::new(NOW + seconds);
-        app.app_signs(at).map(|app_sign| app_sign.expose().to_owned()).collect::<Vec<_>>()
+        app.app_signs(at).map(|entry| entry.app_sign().expose().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(signs(59), [reset.app_sign.expose(), before.expose()]);
     assert_eq!(signs(60), [reset.app_sign.expose()]);
@@ -392,6 +392,63 @@ async fn an_app_sign_that_was_promised_until_its_date_is_not_lost_to_another_res
     assert_eq!(signs(), 1);
     office.admin.reset_app_sign(app_id(7), Duration::from_secs(60)).await.unwrap();
     assert_eq!(signs(), 2);
+}
+
+#[tokio::test]
+async fn each_app_sign_is_counted_for_itself_whoever_has_heard_of_the_reset() {
+    let office = Office::new().await;
+    let elsewhere = Office::on(office.store.clone(), office.master_key.clone());
+    elsewhere.admin.load().await.unwrap();
+    let prove = |office: &Office, which: usize| {
+        let app = office.directory.app(app_id(7)).unwrap();
+        app.app_signs(office.now()).nth(which).unwrap().proven(office.now());
+    };
+    let counted = async |office: &Office| {
+        let view = office.admin.app(app_id(7)).await.unwrap().unwrap();
+        let of = |app_sign: &AppSignView| (app_sign.valid_until, app_sign.used_count, app_sign.last_used_at);
+        view.app_signs.iter().map(of).collect::<Vec<_>>()
+    };
+    let at = |seconds| Some(UnixSeconds::new(NOW + seconds));
+    assert_eq!(counted(&office).await, [(None, 0, None)]);
+    prove(&office, 0);
+    office.clock.advance(Duration::from_secs(5));
+    prove(&office, 0);
+    assert_eq!(counted(&office).await, [(None, 2, at(5))], "written down or not");
+    office.admin.note_last_used().await.unwrap();
+    assert_eq!(counted(&office).await, [(None, 2, at(5))]);
+    prove(&office, 0);
+
+    office.admin.reset_app_sign(app_id(7), Duration::from_secs(60)).await.unwrap();
+    assert_eq!(counted(&office).await, [(None, 0, None), (at(65), 3, at(5))], "also what was not written down yet");
+    // It has not heard of the reset: the AppSign that it takes for the present one is the one before.
+    prove(&elsewhere, 0);
+    prove(&office, 0);
+    elsewhere.admin.note_last_used().await.unwrap();
+    assert_eq!(counted(&office).await, [(None, 1, at(5)), (at(65), 4, at(5))]);
+    elsewhere.admin.reload_app(app_id(7)).await.unwrap();
+    prove(&elsewhere, 0);
+    prove(&elsewhere, 1);
+    assert_eq!(counted(&elsewhere).await, [(None, 1, at(0)), (at(65), 4, at(5))], "what it knows of");
+    elsewhere.admin.note_last_used().await.unwrap();
+    office.admin.note_last_used().await.unwrap();
+    let together = [(None, 2, at(5)), (at(65), 5, at(5))];
+    assert_eq!([counted(&office).await, counted(&elsewhere).await], [together, together]);
+    let listed = office.admin.apps(None, 9).await.unwrap();
+    assert_eq!(listed[0].app_signs, [], "no list counts");
+
+    // What is gone is gone, and what its users do elsewhere is nobody else's.
+    prove(&elsewhere, 1);
+    office.admin.retire_app_sign(app_id(7)).await.unwrap();
+    assert_eq!(counted(&office).await, [(None, 2, at(5))]);
+    office.admin.reset_app_sign(app_id(7), Duration::from_secs(60)).await.unwrap();
+    elsewhere.admin.note_last_used().await.unwrap();
+    assert_eq!(counted(&office).await, [(None, 0, None), (at(65), 2, at(5))]);
+    office.admin.reset_app_sign(app_id(7), Duration::ZERO).await.unwrap();
+    assert_eq!(counted(&office).await, [(None, 0, None)]);
+    let restarted = Office::on(office.store.clone(), office.master_key.clone());
+    restarted.admin.load().await.unwrap();
+    prove(&restarted, 0);
+    assert_eq!(counted(&restarted).await, [(None, 1, at(0))]);
 }
 
 #[tokio::test]

@@ -41,11 +41,39 @@ pub struct VerifiedBy {
     pub secret_id: String,
 }
 
+/// An AppSign of the app, whose use is counted.
+pub struct CountedAppSign {
+    app_sign: AppSign,
+    valid_until: Option<UnixSeconds>,
+    uses: Arc<SecretUse>,
+}
+
+impl CountedAppSign {
+    fn new(app_id: AppId, app_sign: AppSign, valid_until: Option<UnixSeconds>) -> Self {
+        Self { app_sign, valid_until, uses: SecretUses::default().of(app_id, "", None) }
+    }
+
+    /// The AppSign, to check login proofs with.
+    pub fn app_sign(&self) -> &AppSign {
+        &self.app_sign
+    }
+
+    /// Whether it is the present one, and not the one before.
+    pub fn is_present(&self) -> bool {
+        self.valid_until.is_none()
+    }
+
+    /// Counts a login that has proven it.
+    pub fn proven(&self, now: UnixSeconds) {
+        self.uses.used(now);
+    }
+}
+
 /// One app, ready to mint and verify.
 pub struct App {
     settings: AppSettings,
-    app_sign: AppSign,
-    previous_app_sign: Option<(AppSign, UnixSeconds)>,
+    app_sign: CountedAppSign,
+    previous_app_sign: Option<CountedAppSign>,
     minter: Minter,
     active: RingVerifier,
     previous: Vec<RingVerifier>,
@@ -94,7 +122,7 @@ impl RingVerifier {
 
     fn verify(&self, token: &str, now: UnixSeconds) -> Result<VerifiedBy, Refused> {
         let verified = self.verifier.verify(token, now)?;
-        self.uses.opened(now);
+        self.uses.used(now);
         Ok(VerifiedBy { verified, secret_id: self.secret_id.clone() })
     }
 }
@@ -114,13 +142,14 @@ impl App {
         let minter = Minter::new(settings.app_id, &active.secret).with_max_ttl(settings.max_ttl());
         let previous = previous.iter().map(|entry| RingVerifier::new(entry, &settings, is_gcm)).collect();
         let active = RingVerifier::new(active, &settings, is_gcm);
+        let app_sign = CountedAppSign::new(settings.app_id, app_sign, None);
         Self { active, previous, settings, app_sign, previous_app_sign: None, minter, cbc: None }
     }
 
     /// Takes proofs by this AppSign too, until its date.
     #[must_use]
     pub fn with_previous_app_sign(mut self, app_sign: AppSign, until: UnixSeconds) -> Self {
-        self.previous_app_sign = Some((app_sign, until));
+        self.previous_app_sign = Some(CountedAppSign::new(self.app_id(), app_sign, Some(until)));
         self
     }
 
@@ -141,10 +170,19 @@ impl App {
         self
     }
 
-    /// Counts uses where all processes' counts come together.
+    /// Counts uses where all processes' counts come together: of secrets by their ids, of the AppSign and the one before
+    /// it by `app_sign_ids`, in this order.
     #[must_use]
-    pub fn with_uses(mut self, uses: &SecretUses, reserved: impl Fn(&str) -> Option<u64>) -> Self {
+    pub fn with_uses(
+        mut self,
+        uses: &SecretUses,
+        app_sign_ids: &[String],
+        reserved: impl Fn(&str) -> Option<u64>,
+    ) -> Self {
         let app_id = self.app_id();
+        for (app_sign, id) in [&mut self.app_sign].into_iter().chain(&mut self.previous_app_sign).zip(app_sign_ids) {
+            app_sign.uses = uses.of(app_id, id, None);
+        }
         let cbc = self.cbc.iter_mut().flat_map(|cbc| &mut cbc.verifiers);
         for entry in self.previous.iter_mut().chain([&mut self.active]).chain(cbc) {
             entry.uses = uses.of(app_id, &entry.secret_id, reserved(&entry.secret_id));
@@ -162,15 +200,10 @@ impl App {
         self.settings.app_id
     }
 
-    /// The AppSign, to check login proofs with.
-    pub fn app_sign(&self) -> &AppSign {
-        &self.app_sign
-    }
-
     /// Every AppSign that proves a login at `now`: after a reset, the one before it as well until its date.
-    pub fn app_signs(&self, now: UnixSeconds) -> impl Iterator<Item = &AppSign> {
-        let previous = self.previous_app_sign.as_ref().filter(move |(_, until)| now < *until);
-        [&self.app_sign].into_iter().chain(previous.map(|(app_sign, _)| app_sign))
+    pub fn app_signs(&self, now: UnixSeconds) -> impl Iterator<Item = &CountedAppSign> {
+        let is_valid = move |entry: &&CountedAppSign| entry.valid_until.is_none_or(|until| now < until);
+        [&self.app_sign].into_iter().chain(&self.previous_app_sign).filter(is_valid)
     }
 
     /// Whether the secret is in the ring, valid or past its date. It is not once an operator has retired it: then a

@@ -1,4 +1,5 @@
-//! How often each secret seals and opens, counted in memory and written down in batches by whoever owns the store.
+//! How often each secret seals and opens, and how often each AppSign proves a login, counted in memory and written down in
+//! batches by whoever owns the store.
 //!
 //! AES-GCM with random nonces is sound for 2³² seals under one key, so every mint is drawn from a block that was
 //! reserved in the store: after a crash the count is too high, never too low. Knows no store itself.
@@ -36,12 +37,12 @@ pub enum NoMint {
     NotReserved,
 }
 
-/// The counts of one secret in this process.
+/// The counts of one secret, or of one AppSign, in this process.
 #[derive(Debug)]
 pub struct SecretUse {
     used: AtomicU64,
     last_used_at: AtomicI64,
-    /// What was opened in each of the last minutes: the number of the minute in the upper half, the count in the lower.
+    /// Uses in each of the last minutes: the number of the minute in the upper half, the count in the lower.
     by_minute: [AtomicU64; MINUTES],
     /// Mints left of the blocks reserved.
     left: AtomicI64,
@@ -67,8 +68,8 @@ impl SecretUse {
         }
     }
 
-    /// Counts a token that the secret has opened.
-    pub fn opened(&self, now: UnixSeconds) {
+    /// Counts a token that the secret has opened, or a login that the AppSign has proven.
+    pub fn used(&self, now: UnixSeconds) {
         self.used.fetch_add(1, Ordering::Relaxed);
         self.last_used_at.fetch_max(now.get(), Ordering::Relaxed);
         let minute = minute_of(now);
@@ -81,8 +82,8 @@ impl SecretUse {
         });
     }
 
-    /// How many tokens the secret has opened lately.
-    pub fn opened_lately(&self, now: UnixSeconds) -> OpenedLately {
+    /// How often it was used lately.
+    pub fn used_lately(&self, now: UnixSeconds) -> UsedLately {
         let minute = minute_of(now);
         let within = |minutes: u32| {
             let counts = self.by_minute.iter().map(|slot| parts_of(slot.load(Ordering::Relaxed)));
@@ -91,7 +92,13 @@ impl SecretUse {
                 .map(|(_, count)| u64::from(count))
                 .sum()
         };
-        OpenedLately { in_5_min: within(5), in_1_h: within(60) }
+        UsedLately { in_5_min: within(5), in_1_h: within(60) }
+    }
+
+    /// What has not been written down yet: how many uses, and when the last was.
+    pub fn unwritten(&self) -> (u64, Option<UnixSeconds>) {
+        let last_used_at = Some(self.last_used_at.load(Ordering::Relaxed)).filter(|&at| at != NEVER);
+        (self.used.load(Ordering::Relaxed), last_used_at.map(UnixSeconds::new))
     }
 
     /// Counts a token that the secret is about to seal.
@@ -146,29 +153,29 @@ fn slot_of(minute: u32, count: u32) -> u64 {
     u64::from(minute) << 32 | u64::from(count)
 }
 
-/// How many tokens a secret has opened lately, by this process: whole minutes, the present one included.
+/// How often a secret or an AppSign was used lately, in this process: whole minutes, the present one included.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct OpenedLately {
+pub struct UsedLately {
     /// In five minutes.
     pub in_5_min: u64,
     /// In sixty.
     pub in_1_h: u64,
 }
 
-/// What one secret was used for since it was last asked.
+/// How often one secret or AppSign was used since this was last asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Used {
     /// The app.
     pub app_id: AppId,
-    /// The secret in its ring.
+    /// The secret in its ring, or the AppSign.
     pub secret_id: String,
-    /// How many tokens it opened.
+    /// How many tokens it opened, or logins it proved.
     pub count: u64,
     /// When it last did.
     pub last_used_at: UnixSeconds,
 }
 
-/// The counts of every secret. They outlive the [`App`](super::App)s, which are replaced whenever a setting changes.
+/// The counts of every secret and AppSign. They outlive the [`App`](super::App)s, which are replaced whenever a setting changes.
 #[derive(Debug, Default)]
 pub struct SecretUses {
     uses: Mutex<HashMap<(AppId, String), Arc<SecretUse>>>,
@@ -176,7 +183,7 @@ pub struct SecretUses {
 }
 
 impl SecretUses {
-    /// The counts of one secret. `reserved` is what the store says, if it says anything.
+    /// The counts of one secret or AppSign. `reserved` is what the store says, if it says anything.
     pub fn of(&self, app_id: AppId, secret_id: &str, reserved: Option<u64>) -> Arc<SecretUse> {
         let mut uses = self.lock();
         let counts = uses
@@ -272,29 +279,35 @@ mod tests {
         let secret = uses.of(app_id, "s", None);
         let at = |minute: i64| UnixSeconds::new(1_800_000_000 + minute * 60);
         let lately = |minute| {
-            let OpenedLately { in_5_min, in_1_h } = secret.opened_lately(at(minute));
+            let UsedLately { in_5_min, in_1_h } = secret.used_lately(at(minute));
             (in_5_min, in_1_h)
         };
         assert_eq!(lately(0), (0, 0));
         for minute in [0, 0, 0, 4, 59] {
-            secret.opened(at(minute));
+            secret.used(at(minute));
         }
         assert_eq!([lately(0), lately(4), lately(5), lately(59)], [(3, 3), (4, 4), (1, 4), (1, 5)]);
         assert_eq!([lately(60), lately(63), lately(64), lately(119)], [(1, 2), (1, 2), (0, 1), (0, 0)]);
-        secret.opened(at(60));
-        secret.opened(at(0));
+        secret.used(at(60));
+        secret.used(at(0));
         assert_eq!(lately(60), (2, 3), "the place of minute 0 is taken by minute 60, and stays so");
     }
 
     #[test]
     fn use_is_taken_once() {
         let (uses, app_id) = uses();
-        uses.of(app_id, "s", None).opened(UnixSeconds::new(5));
-        uses.of(app_id, "s", None).opened(UnixSeconds::new(4));
+        let unwritten = || uses.of(app_id, "s", None).unwritten();
+        assert_eq!(unwritten(), (0, None));
+        uses.of(app_id, "s", None).used(UnixSeconds::new(5));
+        uses.of(app_id, "s", None).used(UnixSeconds::new(4));
+        assert_eq!(unwritten(), (2, Some(UnixSeconds::new(5))));
         let used = uses.take_used();
+        assert_eq!(unwritten(), (0, None));
         assert_eq!(used, [Used { app_id, secret_id: "s".to_owned(), count: 2, last_used_at: UnixSeconds::new(5) }]);
         assert_eq!(uses.take_used(), []);
         uses.put_back(&used[0]);
+        assert_eq!(unwritten(), (2, Some(UnixSeconds::new(5))));
         assert_eq!(uses.take_used(), used);
+        assert_eq!(uses.wants(), [], "who seals nothing needs no mints");
     }
 }

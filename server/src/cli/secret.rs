@@ -6,7 +6,7 @@ use clap::{Subcommand, ValueEnum};
 use serde_json::json;
 use token_gen::{AppId, UnixSeconds};
 
-use super::{Failure, StoreArgs, key::date, out::Out};
+use super::{Failure, StoreArgs, app::unknown, key::date, out::Out};
 use crate::{
     admin::{Admin, Rotation},
     error::Error,
@@ -107,21 +107,40 @@ async fn list(app_id: AppId, store: &StoreArgs) -> Result<(), Failure> {
             let until = secret
                 .valid_until
                 .map_or("no end".to_owned(), |until| format!("until {}", date(UnixSeconds::new(until))));
-            let used = secret
-                .last_used_at
-                .map_or("never used".to_owned(), |at| format!("last used {}", date(UnixSeconds::new(at))));
             format!(
-                "{}  {}  {}  {}  {until}  opened {} tokens, {used}\n",
+                "{}  {}  {}  {}  {until}  opened {} tokens, {}\n",
                 secret.secret_id,
                 secret.fingerprint,
                 word(secret.purpose),
                 word(secret.state),
-                secret.used_count
+                secret.used_count,
+                last_used(secret.last_used_at)
             )
         };
         ring.iter().map(line).collect()
     });
     Ok(())
+}
+
+async fn list_app_signs(app_id: AppId, store: &StoreArgs) -> Result<(), Failure> {
+    let app = store.open().await?.admin.app(app_id).await?.ok_or(unknown(app_id))?;
+    let app_signs: Vec<_> = app.app_signs.into_iter().map(http::apps::app_sign).collect();
+    store.print(&app_signs, || {
+        let line = |app_sign: &roompass_wire::http::AppSignUse| {
+            let state = match app_sign.valid_until {
+                None => "present   no end".to_owned(),
+                Some(until) => format!("previous  until {}", date(UnixSeconds::new(until))),
+            };
+            let logins = if app_sign.used_count == 1 { "login" } else { "logins" };
+            format!("{state}  proved {} {logins}, {}\n", app_sign.used_count, last_used(app_sign.last_used_at))
+        };
+        app_signs.iter().map(line).collect()
+    });
+    Ok(())
+}
+
+fn last_used(at: Option<i64>) -> String {
+    at.map_or("never used".to_owned(), |at| format!("last used {}", date(UnixSeconds::new(at))))
 }
 
 /// A word as it is written in JSON.
@@ -131,6 +150,13 @@ pub(super) fn word(word: impl serde::Serialize) -> String {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum AppSignCommand {
+    /// List the AppSigns of an app that prove logins: until when, and how they are used; not what they are
+    List {
+        /// The app's number
+        app_id: AppId,
+        #[command(flatten)]
+        store: StoreArgs,
+    },
     /// Make a new AppSign, shown once; the present one goes on proving logins for a while
     Reset {
         /// The app's number
@@ -143,7 +169,7 @@ pub(super) enum AppSignCommand {
         #[command(flatten)]
         store: StoreArgs,
     },
-    /// End the AppSign before the present one at once: nobody logs in with it any more
+    /// End the AppSign before the present one at once: nobody logs in with it any more; see `app-sign list`
     Retire {
         /// The app's number
         app_id: AppId,
@@ -155,6 +181,7 @@ pub(super) enum AppSignCommand {
 impl AppSignCommand {
     pub(super) async fn run(self) -> Result<(), Failure> {
         let (app_id, overlap, out, store) = match self {
+            Self::List { app_id, store } => return list_app_signs(app_id, &store).await,
             Self::Reset { app_id, overlap, out, store } => (app_id, overlap, out, store),
             Self::Retire { app_id, store } => {
                 store.open().await?.admin.retire_app_sign(app_id).await?;

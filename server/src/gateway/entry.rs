@@ -23,7 +23,7 @@ use super::{
     trail,
 };
 use crate::{
-    apps::App,
+    apps::{App, CountedAppSign},
     login::{self, Admission, Presented, ProofContext, Refusal, SessionToken},
     media::StayMedia,
     metrics::Limit,
@@ -205,7 +205,14 @@ fn without_token(
             return Err(Refusal::of(ErrorCode::TokenRevoked));
         }
     }
-    let app_sign = present_app_sign(gateway, &app, login, edge, now);
+    let proven = proven_app_sign(gateway, &app, login, edge, now);
+    // Where nothing else was wrong, the proof was good before, and was counted.
+    if let Some(Ok(app_sign)) = proven
+        && refused.other_credential.is_some()
+    {
+        count_proven(gateway, app_sign, now);
+    }
+    let app_sign = proven.map(|proven| proven.map(drop));
     let presented = Presented { token: Some(Err(Refusal::of(code))), app_sign };
     let admission = login::decide(app.settings(), presented)?;
     Ok((app, admission))
@@ -338,10 +345,11 @@ fn app(gateway: &Gateway, app_id: u32) -> Result<Arc<App>, Refusal> {
     }
 }
 
-/// Checks each credential on its own.
+/// Checks each credential on its own, and counts what it proves.
 fn present(gateway: &Gateway, app: &App, login: &Login, edge: &mut Edge<'_>, now: UnixSeconds) -> Presented {
+    let proven = proven_app_sign(gateway, app, login, edge, now);
     Presented {
-        app_sign: present_app_sign(gateway, app, login, edge, now),
+        app_sign: proven.map(|proven| proven.map(|app_sign| count_proven(gateway, app_sign, now))),
         token: login.token.as_deref().map(|token| {
             let source = source_of(edge.visitor.address);
             let attempt =
@@ -354,14 +362,14 @@ fn present(gateway: &Gateway, app: &App, login: &Login, edge: &mut Edge<'_>, now
     }
 }
 
-/// Checks the proof of an AppSign, if there is one.
-fn present_app_sign(
+/// Checks the proof of an AppSign, if there is one, and says of which.
+fn proven_app_sign<'a>(
     gateway: &Gateway,
-    app: &App,
+    app: &'a App,
     login: &Login,
     edge: &Edge<'_>,
     now: UnixSeconds,
-) -> Option<Result<(), Refusal>> {
+) -> Option<Result<&'a CountedAppSign, Refusal>> {
     let context = ProofContext {
         server_origins: &gateway.config.server_origins,
         challenge: edge.challenge,
@@ -377,4 +385,10 @@ fn present_app_sign(
         gateway.tokens.know_revocations(now)?;
         login::check_app_sign(app, proof, context)
     })
+}
+
+/// Counts a login that has proven an AppSign, whatever becomes of it. Once for each login.
+fn count_proven(gateway: &Gateway, app_sign: &CountedAppSign, now: UnixSeconds) {
+    app_sign.proven(now);
+    gateway.metrics.gateway.app_sign_proven(app_sign.is_present());
 }

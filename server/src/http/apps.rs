@@ -15,7 +15,7 @@ use super::{
     origin::Asking,
 };
 use crate::{
-    admin::{Admin, AppView, Import, SettingsChange},
+    admin::{Admin, AppSignView, AppView, Import, SettingsChange},
     app::Service,
     apps::AppSettings,
     error::Error,
@@ -128,8 +128,20 @@ pub(crate) fn app(view: AppView) -> Result<wire::App, Error> {
         created_at: view.created_at.get(),
         updated_at: view.updated_at.get(),
         previous_app_sign_until: view.previous_app_sign_until.map(UnixSeconds::get),
+        app_signs: view.app_signs.into_iter().map(app_sign).collect(),
         warnings: view.warnings.into_iter().map(str::to_owned).collect(),
     })
+}
+
+/// How an AppSign is used, as it is shown, here and on the command line.
+pub(crate) fn app_sign(view: AppSignView) -> wire::AppSignUse {
+    wire::AppSignUse {
+        valid_until: view.valid_until.map(UnixSeconds::get),
+        last_used_at: view.last_used_at.map(UnixSeconds::get),
+        used_count: view.used_count,
+        used_in_5_min: view.used_lately.in_5_min,
+        used_in_1_h: view.used_lately.in_1_h,
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use roompass_wire::{
 use token_gen::{CHALLENGE_LEN, Denied, LoginProof, Privilege, Rights, TokenId, UnixSeconds};
 
 use crate::{
-    apps::{App, AppSettings, AuthMode, BothCredentials},
+    apps::{App, AppSettings, AuthMode, BothCredentials, CountedAppSign},
     tokens::{self, Attempt, Checked, Tokens},
 };
 pub use tokens::permit_publish;
@@ -155,11 +155,15 @@ pub struct ProofContext<'a> {
     pub now: UnixSeconds,
 }
 
-/// Whether `proof` shows possession of the app's AppSign here and now.
+/// The AppSign of the app that `proof` shows possession of, here and now.
 ///
 /// # Errors
 /// [`ErrorCode::AppSignWrong`], whatever is wrong.
-pub fn check_app_sign(app: &App, proof: &AppSignProof, context: ProofContext<'_>) -> Result<(), Refusal> {
+pub fn check_app_sign<'a>(
+    app: &'a App,
+    proof: &AppSignProof,
+    context: ProofContext<'_>,
+) -> Result<&'a CountedAppSign, Refusal> {
     let wrong = |exact| Err(Refusal::because(ErrorCode::AppSignWrong, exact));
     if proof.timestamp.abs_diff(context.now.get()) > PROOF_WINDOW_SECS {
         return wrong("proof_timestamp");
@@ -167,7 +171,7 @@ pub fn check_app_sign(app: &App, proof: &AppSignProof, context: ProofContext<'_>
     let Ok(bytes) = STANDARD.decode(&proof.proof) else {
         return wrong("proof_base64");
     };
-    let proves = context.server_origins.iter().any(|server_origin| {
+    let proven = context.server_origins.iter().find_map(|server_origin| {
         let login = LoginProof {
             server_origin,
             app_id: app.app_id(),
@@ -176,9 +180,9 @@ pub fn check_app_sign(app: &App, proof: &AppSignProof, context: ProofContext<'_>
             challenge: context.challenge,
             timestamp: proof.timestamp.into(),
         };
-        app.app_signs(context.now).any(|app_sign| login.verify(app_sign, &bytes))
+        app.app_signs(context.now).find(|entry| login.verify(entry.app_sign(), &bytes))
     });
-    if proves { Ok(()) } else { wrong("proof") }
+    proven.map_or_else(|| wrong("proof"), Ok)
 }
 
 /// What a login presented, each checked on its own.

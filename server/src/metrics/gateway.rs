@@ -32,6 +32,8 @@ pub struct GatewayMetrics {
     logins: Family<(AppLabel, Login), Counter>,
     logins_refused: Family<(AppLabel, Label), Counter>,
     login_seconds: Latency,
+    proven_present: Counter,
+    proven_previous: Counter,
     upgrades_refused: By,
     renewals: By,
     expiry_warnings: Counter,
@@ -43,6 +45,12 @@ pub struct GatewayMetrics {
 impl GatewayMetrics {
     pub(super) fn register(all: &mut Register, apps: &Apps) -> Self {
         let logins = "Logins; the credential is the one that let the user in, or what a refused login showed";
+        let proven = all.by(
+            "gateway_app_signs_proven",
+            "Logins that proved an AppSign, by whether it is the present one",
+            &["app_sign"],
+            ["present", "previous"],
+        );
         let closes = "Sockets closed; `too_slow` are those that do not read";
         let this = Self {
             apps: apps.clone(),
@@ -59,6 +67,8 @@ impl GatewayMetrics {
                 &[],
                 Latency::default(),
             ),
+            proven_present: proven.counter("present"),
+            proven_previous: proven.counter("previous"),
             upgrades_refused: all.by(
                 "gateway_upgrades_refused",
                 "Sockets refused before they opened",
@@ -100,6 +110,11 @@ impl GatewayMetrics {
         self.login(app_id, credential, "refused");
         self.logins_refused.get_or_create(&(self.apps.label(app_id), [("reason", reason)])).inc();
         self.login_seconds.since(begun);
+    }
+
+    /// A login has proven the present AppSign of its app, or the one before.
+    pub fn app_sign_proven(&self, is_present: bool) {
+        if is_present { &self.proven_present } else { &self.proven_previous }.inc();
     }
 
     /// A socket was refused before it opened.

@@ -140,12 +140,23 @@ pub struct AppRecord {
     pub app_sign: Vec<u8>,
     /// The AppSign before it, sealed, and until when it proves logins.
     pub previous_app_sign: Option<(Vec<u8>, UnixSeconds)>,
+    /// How often the AppSign was reset.
+    pub app_sign_resets: i64,
     /// The ring of server secrets, by id.
     pub secrets: Vec<SecretRecord>,
     /// When it was made.
     pub created_at: UnixSeconds,
     /// When it was last changed.
     pub updated_at: UnixSeconds,
+}
+
+impl AppRecord {
+    /// Names the AppSign where uses are counted, and the one before it, if there is one. Each reset makes a new name, so
+    /// nobody who has not heard of it counts for the wrong one.
+    pub fn app_sign_ids(&self) -> Vec<String> {
+        let previous = self.previous_app_sign.as_ref().map(|_| self.app_sign_resets - 1);
+        [self.app_sign_resets].into_iter().chain(previous).map(|reset| format!("app_sign:{reset}")).collect()
+    }
 }
 
 /// What a secret is for. A secret for one purpose never seals or opens for the other.

@@ -1,20 +1,20 @@
-//! The part of a store that counts how the secrets of a ring are used.
+//! The part of a store that counts how the secrets of a ring are used, and the AppSigns.
 
 use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
 
 use super::StoreError;
 
-/// How a secret has been used, by every process together.
+/// How a secret or an AppSign has been used, by every process together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretUseRecord {
     /// The app.
     pub app_id: AppId,
-    /// The secret in its ring.
+    /// The secret in its ring, or an AppSign, as [`AppRecord::app_sign_ids`](super::AppRecord::app_sign_ids) names it.
     pub secret_id: String,
-    /// How many tokens it has opened.
+    /// How many tokens it has opened, or logins it has proven.
     pub used_count: u64,
-    /// When it last opened one.
+    /// When it last did.
     pub last_used_at: Option<UnixSeconds>,
     /// How many mints it has been reserved for: never less than it was used for.
     pub mints_reserved: u64,

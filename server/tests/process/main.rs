@@ -3,6 +3,7 @@
 
 mod abuse;
 mod api_fuzz;
+mod app_sign;
 mod audit;
 mod bad_config;
 mod bombs;

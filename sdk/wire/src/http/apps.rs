@@ -329,9 +329,30 @@ pub struct App {
     /// Until when the AppSign before the present one proves logins.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub previous_app_sign_until: Option<i64>,
+    /// The AppSigns that prove logins, and how they are used, the present one first. Absent where apps are listed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub app_signs: Vec<AppSignUse>,
     /// What the operator should know about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<String>,
+}
+
+/// How an AppSign is used. Which it is, is not in here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct AppSignUse {
+    /// Until when it proves logins, in Unix seconds; absent for the present one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub valid_until: Option<i64>,
+    /// When a login last proved it; up to a minute old.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_used_at: Option<i64>,
+    /// How many logins have proven it, whatever became of them; none counts where the app takes no AppSign.
+    pub used_count: u64,
+    /// How many have in the last five minutes, on the node that answers.
+    pub used_in_5_min: u64,
+    /// How many have in the last hour, on the node that answers.
+    pub used_in_1_h: u64,
 }
 
 /// A new app with its secrets, which are in no later answer.

@@ -1,9 +1,14 @@
-//! Which clients may come by AppSign at all, over sockets: what `docs/modes.md` says below its table.
+//! Which clients may come by AppSign at all, over sockets: what `docs/modes.md` says below its table. And how often they
+//! did.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use token_gen::RightsBuilder;
 
-use super::harness::{TestGateway, settings};
-use crate::apps::{AppSettings, AuthMode, SdkVersion};
+use super::harness::{TestClient, TestGateway, settings};
+use crate::{
+    apps::{AppSettings, AuthMode, SdkVersion},
+    bans,
+};
 
 // proves T47 (AppSign switched off, and clients too old for it)
 #[tokio::test]
@@ -50,4 +55,63 @@ async fn an_app_takes_app_sign_from_recent_clients_or_from_none() {
             assert_eq!(heard(true, true).await, ("token".to_owned(), other), "{case}");
         }
     }
+}
+
+/// How often each AppSign was proven since this was last asked: the present one after a reset, and the one before.
+fn proven(test: &TestGateway) -> [u64; 2] {
+    let used = test.uses.take_used();
+    ["app_sign:1", "app_sign:0"].map(|id| {
+        let found = used.iter().find(|used| used.secret_id == id);
+        found.inspect(|used| assert_eq!(used.last_used_at, test.now())).map_or(0, |used| used.count)
+    })
+}
+
+#[tokio::test]
+async fn each_login_counts_once_for_the_app_sign_it_has_proven() {
+    const RESET: &str = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100";
+    async fn log_in(test: &TestGateway, credentials: impl Fn(&TestClient) -> Value) -> String {
+        let mut client = test.connect().await;
+        let answer = client.login("alice", "r1", credentials(&client)).await;
+        client.close().await;
+        answer["auth"].as_str().or(answer["code"].as_str()).unwrap_or_default().to_owned()
+    }
+    let old = |client: &TestClient| json!({ "app_sign_proof": client.proof("alice", "r1") });
+    let new = |client: &TestClient| json!({ "app_sign_proof": client.proof_by(RESET, "alice", "r1") });
+    let wrong = |client: &TestClient| json!({ "app_sign_proof": client.proof("alice", "r2") });
+
+    let test = TestGateway::start(settings()).await;
+    assert_eq!(log_in(&test, old).await, "app_sign");
+    assert_eq!(log_in(&test, new).await, "app_sign_wrong");
+    assert_eq!(proven(&test), [0, 1]);
+
+    test.reset_app_sign(settings(), RESET);
+    test.advance(1);
+    for (credentials, answer, counted) in [
+        (&old as &dyn Fn(&TestClient) -> Value, "app_sign", [0, 1]),
+        (&new, "app_sign", [1, 0]),
+        (&wrong, "app_sign_wrong", [0, 0]),
+    ] {
+        assert_eq!((&*log_in(&test, credentials).await, proven(&test)), (answer, counted));
+    }
+    // Beside a token, whatever counts in the end: who holds the build would miss the AppSign in the mode `app_sign`.
+    let beside = |token: String| move |client: &TestClient| json!({ "token": token, "app_sign_proof": client.proof("alice", "r1") });
+    assert_eq!(log_in(&test, beside(test.token("alice", 60))).await, "token");
+    assert_eq!(proven(&test), [0, 1]);
+    assert_eq!(log_in(&test, beside(test.token("bob", 60))).await, "app_sign");
+    assert_eq!(proven(&test), [0, 1]);
+    // Judged once more after the token turns out to be used up, and counted once.
+    let once = test.token_on("alice", 60, RightsBuilder::single_use);
+    assert_eq!(log_in(&test, beside(once.clone())).await, "token");
+    assert_eq!(proven(&test), [0, 1]);
+    assert_eq!(log_in(&test, beside(once)).await, "app_sign");
+    assert_eq!(proven(&test), [0, 1]);
+
+    // A login that is refused for something else has used it too; where nothing is judged, nothing is counted.
+    test.ban(bans::Target::User("alice".to_owned()), None);
+    assert_eq!((&*log_in(&test, old).await, proven(&test)), ("banned", [0, 1]));
+    test.reset_app_sign(AppSettings { mode: AuthMode::TokenOnly, ..settings() }, RESET);
+    assert_eq!((&*log_in(&test, old).await, proven(&test)), ("app_sign_refused", [0, 0]));
+    test.reset_app_sign(settings(), RESET);
+    test.advance(3600);
+    assert_eq!((&*log_in(&test, old).await, proven(&test)), ("app_sign_wrong", [0, 0]), "its date is past");
 }

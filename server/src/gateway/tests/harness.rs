@@ -23,7 +23,7 @@ use tokio_tungstenite::{
 };
 
 use crate::{
-    apps::{App, AppSettings, ClosedApp, Directory, RingSecret},
+    apps::{App, AppSettings, ClosedApp, Directory, RingSecret, uses::SecretUses},
     audit::Audit,
     bans::Bans,
     bus::{LocalBus, NodeId},
@@ -54,6 +54,8 @@ pub(super) struct TestGateway {
     pub(super) pressure: Pressure,
     clock: Arc<ManualClock>,
     directory: Arc<Directory>,
+    /// How its secrets and AppSigns are used; the present AppSign is `app_sign:0` to begin with, and then `app_sign:1`.
+    pub(super) uses: Arc<SecretUses>,
     pub(super) revocations: Arc<Revocations>,
     pub(super) bans: Arc<Bans>,
     pub(super) store: Arc<SqliteStore>,
@@ -121,7 +123,8 @@ impl TestGateway {
         let client = ClientAddress(Ipv4Addr::LOCALHOST.into());
         let router = Arc::clone(&gateway).router().layer(Extension(client));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let test = Self { address, gateway, pressure, clock, directory, revocations, bans, store, audit };
+        let uses = Arc::default();
+        let test = Self { address, gateway, pressure, clock, directory, uses, revocations, bans, store, audit };
         test.configure(settings);
         test
     }
@@ -146,10 +149,35 @@ impl TestGateway {
         self.put(settings(), entry("two", secret, None), previous);
     }
 
+    /// Makes `app_sign` the present one; the one before goes on proving logins for an hour.
+    pub(super) fn reset_app_sign(&self, settings: AppSettings, app_sign: &str) {
+        let [present, previous] = [app_sign, APP_SIGN].map(|app_sign| AppSign::new(app_sign).unwrap());
+        let until = self.now().saturating_add(Duration::from_secs(3600));
+        let secret = ServerSecret::new(SECRET).unwrap();
+        let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+        let ids = ["app_sign:1", "app_sign:0"].map(str::to_owned);
+        self.put_app(&settings.clone(), ids.into(), move || {
+            let app = App::new(settings.clone(), present.clone(), &active, &[]);
+            app.with_previous_app_sign(previous.clone(), until)
+        });
+    }
+
     fn put(&self, settings: AppSettings, active: RingSecret, previous: Vec<RingSecret>) {
         let app_sign = AppSign::new(APP_SIGN).unwrap();
+        self.put_app(&settings.clone(), vec!["app_sign:0".to_owned()], move || {
+            App::new(settings.clone(), app_sign.clone(), &active, &previous)
+        });
+    }
+
+    fn put_app(
+        &self,
+        settings: &AppSettings,
+        app_sign_ids: Vec<String>,
+        make: impl Fn() -> App + Send + Sync + 'static,
+    ) {
         let origins = if settings.enabled { settings.allowed_origins.clone() } else { Vec::new() };
-        let prepare = move || Some(App::new(settings.clone(), app_sign.clone(), &active, &previous));
+        let uses = Arc::clone(&self.uses);
+        let prepare = move || Some(make().with_uses(&uses, &app_sign_ids, |_| None));
         self.directory.put(AppId::new(APP_ID).unwrap(), ClosedApp { origins, prepare: Box::new(prepare) });
     }
 
@@ -333,6 +361,11 @@ impl TestClient {
 
     /// The AppSign proof for the next login on this connection.
     pub(super) fn proof(&self, user_id: &str, room_id: &str) -> Value {
+        self.proof_by(APP_SIGN, user_id, room_id)
+    }
+
+    /// The proof of this AppSign for the next login on this connection.
+    pub(super) fn proof_by(&self, app_sign: &str, user_id: &str, room_id: &str) -> Value {
         let timestamp = self.hello["server_time"].as_i64().unwrap();
         let challenge = STANDARD.decode(self.challenge.as_str().unwrap()).unwrap();
         let proof = LoginProof {
@@ -343,7 +376,7 @@ impl TestClient {
             challenge: challenge.as_slice().try_into().unwrap(),
             timestamp: timestamp.into(),
         };
-        let proof = proof.compute(&AppSign::new(APP_SIGN).unwrap());
+        let proof = proof.compute(&AppSign::new(app_sign).unwrap());
         json!({ "timestamp": timestamp, "proof": STANDARD.encode(proof) })
     }
 }

@@ -19,7 +19,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..48 {
+    for promise in 0..49 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -71,6 +71,7 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             44 => apps_are_found_by_name_and_number(&store).await,
             45 => audit::refusals_are_counted_by_time_and_reason(&store).await,
             46 => webhooks::deliveries_are_found_by_what_they_say_and_what_became_of_them(&store).await,
+            47 => ring::what_an_app_sign_was_used_for_goes_with_it(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }
@@ -145,6 +146,7 @@ async fn an_update_needs_the_version_it_read(store: &impl Store) {
     changed.secrets.pop();
     changed.updated_at = UnixSeconds::new(99);
     changed.previous_app_sign = None;
+    changed.app_sign_resets = 4;
     store.update_app(changed.clone()).await.unwrap();
     assert!(matches!(store.update_app(changed.clone()).await, Err(StoreError::Conflict)));
     changed.version = 2;
@@ -237,6 +239,7 @@ pub(crate) fn app(app_id: u32) -> AppRecord {
         settings: r#"{"name":"name"}"#.to_owned(),
         app_sign: vec![7; 93],
         previous_app_sign: Some((vec![8; 93], UnixSeconds::new(77))),
+        app_sign_resets: 3,
         secrets: vec![
             secret("a", Purpose::Gcm, None),
             secret("b", Purpose::Gcm, Some(1000)),

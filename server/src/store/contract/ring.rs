@@ -8,7 +8,7 @@ use token_gen::UnixSeconds;
 use super::app;
 use crate::{
     sealing::{Place, SealError},
-    store::{SecretUseRecord, Store, StoreError},
+    store::{AppRecord, SecretUseRecord, Store, StoreError},
 };
 
 pub(super) async fn counts_add_up_and_stay_out_of_the_feed(store: &impl Store) {
@@ -39,6 +39,49 @@ pub(super) async fn counts_add_up_and_stay_out_of_the_feed(store: &impl Store) {
     without_b.secrets.retain(|secret| secret.secret_id != "b");
     store.update_app(without_b).await.unwrap();
     assert_eq!(store.secret_uses().await.unwrap(), counted[..1], "what left the ring is counted no more");
+}
+
+pub(super) async fn what_an_app_sign_was_used_for_goes_with_it(store: &impl Store) {
+    let mut app = app(1);
+    let app_id = app.app_id;
+    let used = |ids: &[String]| {
+        let used = |secret_id: &String| SecretUseRecord {
+            app_id,
+            secret_id: secret_id.clone(),
+            used_count: 1,
+            last_used_at: Some(UnixSeconds::new(50)),
+            mints_reserved: 0,
+        };
+        ids.iter().map(used).collect::<Vec<_>>()
+    };
+    let counted = async || {
+        let counted = store.secret_uses_of(app_id).await.unwrap();
+        counted.into_iter().map(|counted| counted.secret_id).collect::<Vec<_>>()
+    };
+    store.insert_app(app.clone()).await.unwrap();
+    let [present, previous] = &app.app_sign_ids()[..] else { panic!("{:?}", app.app_sign_ids()) };
+    assert_eq!([&**present, previous], ["app_sign:3", "app_sign:2"]);
+    store.add_secret_uses(used(&app.app_sign_ids())).await.unwrap();
+    store.update_app(app.clone()).await.unwrap();
+    assert_eq!(counted().await, ["app_sign:2", "app_sign:3"], "another change leaves both");
+
+    let change = |app: &mut AppRecord, resets, has_previous: bool| {
+        app.version += 1;
+        app.app_sign_resets = resets;
+        app.previous_app_sign = has_previous.then(|| (vec![8; 93], UnixSeconds::new(99)));
+    };
+    change(&mut app, 4, true);
+    store.update_app(app.clone()).await.unwrap();
+    assert_eq!(counted().await, ["app_sign:3"], "what was counted for the present one is of the one before now");
+    store.add_secret_uses(used(&app.app_sign_ids())).await.unwrap();
+    assert_eq!(store.app(app.app_id).await.unwrap().unwrap().app_sign_resets, 4);
+
+    change(&mut app, 4, false);
+    store.update_app(app.clone()).await.unwrap();
+    assert_eq!(counted().await, ["app_sign:4"], "the one before was ended");
+    change(&mut app, 5, false);
+    store.update_app(app.clone()).await.unwrap();
+    assert_eq!(counted().await, [""; 0], "a reset without an overlap");
 }
 
 pub(super) async fn everything_sealed_is_replaced_at_once_or_not_at_all(store: &impl Store) {

@@ -11,7 +11,7 @@ use super::{
 use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, Timings};
 
 const APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until, created_at,
-    updated_at FROM apps";
+    updated_at, app_sign_resets FROM apps";
 const SECRET: &str =
     "SELECT app_id, secret_id, purpose, sealed, valid_until, retired_at, created_at FROM server_secrets";
 const KEY: &str =
@@ -70,8 +70,8 @@ impl Store for PostgresStore {
 
     async fn insert_app(&self, app: AppRecord) -> Result<(), StoreError> {
         let query = "INSERT INTO apps (app_id, version, settings, app_sign, previous_app_sign,
-                previous_app_sign_until, updated_at, created_at)
-            VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
+                previous_app_sign_until, updated_at, created_at, app_sign_resets)
+            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
         self.pool
             .run(async |mut client| {
                 let transaction = client.transaction().await?;
@@ -87,6 +87,7 @@ impl Store for PostgresStore {
                     &until,
                     &updated_at,
                     &created_at,
+                    &app.app_sign_resets,
                 ];
                 execute(&transaction, query, parameters).await?;
                 insert_secrets(&transaction, &app).await?;
@@ -97,7 +98,7 @@ impl Store for PostgresStore {
 
     async fn update_app(&self, app: AppRecord) -> Result<(), StoreError> {
         let query = "UPDATE apps SET version = version + 1, settings = $3, app_sign = $4, previous_app_sign = $5,
-                previous_app_sign_until = $6, updated_at = $7
+                previous_app_sign_until = $6, updated_at = $7, app_sign_resets = $8
             WHERE app_id = $1 AND version = $2";
         self.pool
             .run(async |mut client| {
@@ -105,8 +106,16 @@ impl Store for PostgresStore {
                 let (sealed, until) = previous_app_sign(&app);
                 let updated_at = app.updated_at.get();
                 let app_sign = &app.app_sign;
-                let parameters: &[Parameter<'_>] =
-                    &[&number(app.app_id), &app.version, &app.settings, app_sign, &sealed, &until, &updated_at];
+                let parameters: &[Parameter<'_>] = &[
+                    &number(app.app_id),
+                    &app.version,
+                    &app.settings,
+                    app_sign,
+                    &sealed,
+                    &until,
+                    &updated_at,
+                    &app.app_sign_resets,
+                ];
                 if execute(&transaction, query, parameters).await? == 0 {
                     return Err(StoreError::Conflict);
                 }
@@ -114,8 +123,8 @@ impl Store for PostgresStore {
                 execute(&transaction, query, &[&number(app.app_id)]).await?;
                 insert_secrets(&transaction, &app).await?;
                 let query = "DELETE FROM secret_uses WHERE app_id = $1 AND secret_id NOT IN
-                    (SELECT secret_id FROM server_secrets WHERE app_id = $1)";
-                execute(&transaction, query, &[&number(app.app_id)]).await?;
+                    (SELECT secret_id FROM server_secrets WHERE app_id = $1) AND secret_id <> ALL ($2)";
+                execute(&transaction, query, &[&number(app.app_id), &app.app_sign_ids()]).await?;
                 Ok(transaction.commit().await?)
             })
             .await
@@ -234,6 +243,7 @@ fn app_of_row(row: &Row) -> Result<AppRecord, StoreError> {
         secrets: Vec::new(),
         created_at: UnixSeconds::new(row.try_get(6)?),
         updated_at: UnixSeconds::new(row.try_get(7)?),
+        app_sign_resets: row.try_get(8)?,
     })
 }
 

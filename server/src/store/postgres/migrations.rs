@@ -22,6 +22,7 @@ const STEPS: &[&str] = &[
     include_str!("../../../migrations/postgres/0011-issued-tokens.sql"),
     include_str!("../../../migrations/postgres/0012-used-tokens.sql"),
     include_str!("../../../migrations/postgres/0013-refusals.sql"),
+    include_str!("../../../migrations/postgres/0014-app-sign-uses.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

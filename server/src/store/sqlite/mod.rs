@@ -271,8 +271,8 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 connection.execute(
                     "INSERT INTO apps (app_id, version, settings, app_sign, previous_app_sign,
-                         previous_app_sign_until, created_at, updated_at)
-                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                         previous_app_sign_until, app_sign_resets, created_at, updated_at)
+                     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
                     params![
                         app.app_id.get(),
                         app.version,
@@ -280,6 +280,7 @@ impl Store for SqliteStore {
                         app.app_sign,
                         app.previous_app_sign.as_ref().map(|(sealed, _)| sealed),
                         app.previous_app_sign.as_ref().map(|(_, until)| until.get()),
+                        app.app_sign_resets,
                         app.created_at.get(),
                         app.updated_at.get()
                     ],
@@ -294,7 +295,7 @@ impl Store for SqliteStore {
             .write(move |connection| {
                 let changed = connection.execute(
                     "UPDATE apps SET version = version + 1, settings = ?3, app_sign = ?4, previous_app_sign = ?5,
-                         previous_app_sign_until = ?6, updated_at = ?7
+                         previous_app_sign_until = ?6, app_sign_resets = ?7, updated_at = ?8
                      WHERE app_id = ?1 AND version = ?2",
                     params![
                         app.app_id.get(),
@@ -303,6 +304,7 @@ impl Store for SqliteStore {
                         app.app_sign,
                         app.previous_app_sign.as_ref().map(|(sealed, _)| sealed),
                         app.previous_app_sign.as_ref().map(|(_, until)| until.get()),
+                        app.app_sign_resets,
                         app.updated_at.get()
                     ],
                 )?;
@@ -311,10 +313,11 @@ impl Store for SqliteStore {
                 }
                 connection.execute("DELETE FROM server_secrets WHERE app_id = ?1", [app.app_id.get()])?;
                 insert_secrets(connection, &app)?;
+                let app_signs = app.app_sign_ids();
                 connection.execute(
                     "DELETE FROM secret_uses WHERE app_id = ?1 AND secret_id NOT IN
-                         (SELECT secret_id FROM server_secrets WHERE app_id = ?1)",
-                    [app.app_id.get()],
+                         (SELECT secret_id FROM server_secrets WHERE app_id = ?1) AND secret_id NOT IN (?2, ?3)",
+                    params![app.app_id.get(), app_signs.first(), app_signs.last()],
                 )?;
                 Ok(())
             })
@@ -410,7 +413,7 @@ impl Store for SqliteStore {
 }
 
 const SELECT_APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until,
-    created_at, updated_at FROM apps";
+    created_at, updated_at, app_sign_resets FROM apps";
 const SELECT_SECRET: &str =
     "SELECT app_id, secret_id, purpose, sealed, valid_until, retired_at, created_at FROM server_secrets";
 const SELECT_KEY: &str = "SELECT key_id, app_id, hash, name, scope, expire_at, last_used_at, created_at, sealed
@@ -437,6 +440,7 @@ fn app_of_row(row: &Row<'_>) -> rusqlite::Result<AppRecord> {
         secrets: Vec::new(),
         created_at: UnixSeconds::new(row.get(6)?),
         updated_at: UnixSeconds::new(row.get(7)?),
+        app_sign_resets: row.get(8)?,
     })
 }
 

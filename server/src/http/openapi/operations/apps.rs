@@ -5,7 +5,7 @@ use roompass_wire::{
     ErrorCode,
     http::{
         APP_PATH, APP_SIGN_RESET_PATH, APP_SIGN_RETIRE_PATH, APP_SIGN_SHOW_PATH, APPS_PATH, App, AppMode, AppResponse,
-        AppSettings, AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest,
+        AppSettings, AppSignUse, AppsResponse, BackendKey, CreateAppRequest, CreateAppResponse, CreateKeyRequest,
         CreateKeyResponse, KEY_PATH, KEYS_PATH, KeyRight, KeysResponse, MODE_PREVIEW_PATH, ModePreviewQuery,
         ModePreviewResponse, PrivilegeName, RETIRE_PATH, ROTATE_PATH, ResetAppSignRequest, ResetAppSignResponse,
         RetireAppSignResponse, RetireResponse, RevokeKeyResponse, RotateRequest, RotateResponse, SECRETS_PATH,
@@ -31,14 +31,14 @@ fn new(id: &'static str, method: Method, path: &'static str, summary: &'static s
 fn apps() -> Vec<Operation> {
     let create = CreateAppRequest { app_id: None, settings: settings(), import: None, acknowledge_cbc: false };
     let created = CreateAppResponse {
-        app: app(),
+        app: App { previous_app_sign_until: None, ..app() },
         app_sign: "8f3a1c5e7b9d2046…".to_owned(),
         server_secret: "fa94dd0f974cf2e2…".to_owned(),
         cbc_secret: None,
         server_time: NOW,
     };
     let update = UpdateAppRequest { version: 1, settings: settings(), acknowledge_cbc: false };
-    let shown = AppResponse { app: app(), server_time: NOW };
+    let shown = AppResponse { app: App { app_signs: app_signs(), ..app() }, server_time: NOW };
     vec![
         new("create_app", Method::POST, APPS_PATH, "Make or import an app")
             .about("With `import`, an app keeps the credentials it has elsewhere, so tokens are good on both sides.")
@@ -56,7 +56,12 @@ fn apps() -> Vec<Operation> {
                 "A page of them, by number.",
                 &AppsResponse { apps: vec![app()], cursor: None, server_time: NOW },
             ),
-        new("show_app", Method::GET, APP_PATH, "Show an app").answer(200, "The app, without its secrets.", &shown),
+        new("show_app", Method::GET, APP_PATH, "Show an app")
+            .about(
+                "`app_signs` says how often each AppSign was used, and when last: after a reset, whether anybody still \
+                 comes with the one before.",
+            )
+            .answer(200, "The app, without its secrets.", &shown),
         new("update_app", Method::PATCH, APP_PATH, "Change an app")
             .about("What is left out stays. Names the version that was read; another one by now is a conflict.")
             .body(&update)
@@ -141,7 +146,10 @@ fn secrets() -> Vec<Operation> {
             .answer(200, "The AppSign, which is in no later answer.", &reset)
             .refuses(&[ErrorCode::Conflict]),
         new("retire_app_sign", Method::POST, APP_SIGN_RETIRE_PATH, "End the AppSign before the present one at once")
-            .about("Nobody logs in with it any more. Who is in a room stays there.")
+            .about(
+                "Nobody logs in with it any more. Who is in a room stays there. The app says when it was last used, and how \
+                 often.",
+            )
             .answer(200, "It has ended.", &RetireAppSignResponse { server_time: NOW })
             .refuses(&[ErrorCode::NotFound, ErrorCode::Conflict]),
     ]
@@ -202,7 +210,26 @@ fn app() -> App {
         settings: settings(),
         created_at: NOW,
         updated_at: NOW,
-        previous_app_sign_until: None,
+        previous_app_sign_until: Some(NOW + 2_592_000),
+        app_signs: Vec::new(),
         warnings: Vec::new(),
     }
+}
+
+fn app_signs() -> Vec<AppSignUse> {
+    let present = AppSignUse {
+        valid_until: None,
+        last_used_at: Some(NOW),
+        used_count: 12_345,
+        used_in_5_min: 12,
+        used_in_1_h: 345,
+    };
+    let previous = AppSignUse {
+        valid_until: Some(NOW + 2_592_000),
+        last_used_at: Some(NOW - 86_400),
+        used_count: 67_890,
+        used_in_5_min: 0,
+        used_in_1_h: 0,
+    };
+    vec![present, previous]
 }
