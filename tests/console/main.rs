@@ -131,7 +131,7 @@ async fn settings_are_changed_with_eyes_open() {
         run("settings").await,
         [
             "a mode says first whom it would shut out, does so, and is taken back",
-            "an AppSign is shown when asked for, replaced with an overlap, or at once",
+            "an AppSign is shown when asked for, replaced with an overlap, or at once, and says who still comes with it",
             "settings are saved and undone, and what is less safe is confirmed",
             "an app is taken over, and the tokens of its generator are good here",
             "a key that is in use is ended with its name, and is over",

@@ -64,6 +64,7 @@ kept("a mode says first whom it would shut out, does so, and is taken back");
 await visit("/app-sign");
 const shown = main.getByLabel("AppSign", { exact: true });
 assert.equal(await shown.count(), 0, "not before it is asked for");
+await main.getByText(/^Used by 2 logins, last /).waitFor();
 await main.getByRole("button", { name: "Show", exact: true }).click();
 assert.equal(await shown.innerText(), appSign);
 await main.getByRole("button", { name: "Hide" }).click();
@@ -78,9 +79,16 @@ const replace = async (sure) => {
 const second = await replace(() => dialog.getByText("Builds with the present one go on for 30 d.").waitFor());
 assert.ok(second !== appSign && /^[0-9a-f]{64}$/.test(second), second);
 await main.getByText(/^The one before proves logins until/).waitFor();
+await main.getByText("No login has used it so far.").waitFor();
 assert.deepEqual([await cameBy(appSign), await cameBy(second)], ["in", "in"]);
+// Who still comes with it is told while somebody looks.
+await main.getByText(/^The one before proves logins until .* Used by 3 logins, last /).waitFor();
+await main.getByText(/^Used by 1 login, last /).waitFor();
 assert.ok(await main.getByRole("button", { name: "Make a new AppSign" }).isDisabled(), "it was promised until its date");
 await main.getByRole("button", { name: "End it now" }).click();
+await dialog.getByText(/^\d logins? used it in the last 5 minutes\.$/).waitFor();
+assert.ok(await dialog.getByRole("button", { name: "End it", exact: true }).isDisabled(), "somebody still comes with it");
+await dialog.getByRole("textbox").fill("Demo");
 await dialog.getByRole("button", { name: "End it", exact: true }).click();
 await main.getByText(/^The one before proves logins until/).waitFor({ state: "detached" });
 assert.deepEqual([await cameBy(appSign), await cameBy(second)], ["app_sign_wrong", "in"]);
@@ -91,7 +99,7 @@ const third = await replace(async () => {
   await dialog.getByRole("textbox").fill("Demo");
 });
 assert.deepEqual([await cameBy(appSign), await cameBy(second), await cameBy(third)], ["app_sign_wrong", "app_sign_wrong", "in"]);
-kept("an AppSign is shown when asked for, replaced with an overlap, or at once");
+kept("an AppSign is shown when asked for, replaced with an overlap, or at once, and says who still comes with it");
 
 await visit("/policies");
 const save = main.getByRole("button", { name: "Save" });
