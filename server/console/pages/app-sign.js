@@ -16,10 +16,10 @@ export default function AppSign({ app, reloadApp }) {
   const [shown, setShown] = useState();
   const [error, setError] = useState();
   const [overlap, setOverlap] = useState(MONTH);
-  // How they are used goes on while somebody looks, and changes no version.
+  // How they are used goes on while somebody looks, and changes no version. A node of an earlier version does not say.
   const latest = useLoad(() => get(url`/v1/apps/${app.app_id}`), [app.app_id, app.version]);
   useEvery(5_000, latest.follow);
-  const [present, before] = (latest.value?.app ?? app).app_signs;
+  const [present, before] = (latest.value?.app ?? app).app_signs ?? [];
   const previous = before?.valid_until > now() ? before : undefined;
   const show = async () => {
     setError(undefined);
@@ -59,7 +59,7 @@ export default function AppSign({ app, reloadApp }) {
     ${app.settings.mode === "token_only" && html`<${Note}>In the mode Token only, nobody comes in by AppSign.<//>`}
     <${Card} title="The present one">
       ${shown ? html`<${Code} label="AppSign" text=${shown} />` : html`<p class="soft">Not shown until you ask, and the audit trail says that you did.</p>`}
-      <p><${Use} of=${present} /></p>
+      ${present && html`<p><${Use} of=${present} /></p>`}
       ${previous && html`<${Note} kind="warn">The one before proves logins until <${When} at=${previous.valid_until} /> from now. <${Use} of=${previous} /> ${mayChange && html`<${Button} small onClick=${retire}>End it now<//>`}<//>`}
       ${error && html`<${Fault} error=${error} />`}
       ${mayChange && html`<div class="actions">${shown ? html`<${Button} onClick=${() => setShown(undefined)}>Hide<//>` : html`<${Button} onClick=${show}>Show<//>`}</div>`}

@@ -147,6 +147,12 @@ impl GatewayMetrics {
         self.closes.count(reason);
     }
 
+    /// How many logins have proven the present AppSign of their app, and how many the one before.
+    #[cfg(test)]
+    pub(crate) fn app_signs_proven(&self) -> [u64; 2] {
+        [&self.proven_present, &self.proven_previous].map(Counter::get)
+    }
+
     /// How many sockets were closed for `reason`.
     #[cfg(test)]
     pub(crate) fn closed_for(&self, reason: &'static str) -> u64 {

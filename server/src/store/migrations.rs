@@ -116,7 +116,7 @@ mod tests {
     const KEPT: &[(&str, &str)] = &[
         ("SELECT hex(value) FROM meta WHERE name = 'sealed_with'", "0102"),
         ("SELECT version || settings || hex(app_sign) || created_at || updated_at FROM apps WHERE app_id = 7
-            AND previous_app_sign IS NULL", "3{\"name\":\"Shop\"}0A100200"),
+            AND previous_app_sign IS NULL AND app_sign_resets = 0", "3{\"name\":\"Shop\"}0A100200"),
         ("SELECT group_concat(secret_id || hex(sealed) || coalesce(valid_until, '') || purpose) FROM server_secrets
             WHERE app_id = 7 AND retired_at IS NULL", "new0Bgcm,old0C900gcm"),
         ("SELECT key_id || app_id || length(hash) || name || scope || expire_at || last_used_at || created_at

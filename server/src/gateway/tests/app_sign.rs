@@ -83,6 +83,8 @@ async fn each_login_counts_once_for_the_app_sign_it_has_proven() {
     assert_eq!(log_in(&test, old).await, "app_sign");
     assert_eq!(log_in(&test, new).await, "app_sign_wrong");
     assert_eq!(proven(&test), [0, 1]);
+    let metrics = || test.gateway.metrics.gateway.app_signs_proven();
+    assert_eq!(metrics(), [1, 0], "it was the present one");
 
     test.reset_app_sign(settings(), RESET);
     test.advance(1);
@@ -93,6 +95,7 @@ async fn each_login_counts_once_for_the_app_sign_it_has_proven() {
     ] {
         assert_eq!((&*log_in(&test, credentials).await, proven(&test)), (answer, counted));
     }
+    assert_eq!(metrics(), [2, 1]);
     // Beside a token, whatever counts in the end: who holds the build would miss the AppSign in the mode `app_sign`.
     let beside = |token: String| move |client: &TestClient| json!({ "token": token, "app_sign_proof": client.proof("alice", "r1") });
     assert_eq!(log_in(&test, beside(test.token("alice", 60))).await, "token");
