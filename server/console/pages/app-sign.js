@@ -3,7 +3,7 @@
 import { html, useState } from "../lib/view.js";
 import { get, post, url } from "../api.js";
 import { can } from "../session.js";
-import { Button, Card, Code, Fault, Length, Note, PageHead, When, confirm, count, errorAt, useLoad } from "../ui/kit.js";
+import { Button, Card, Code, Fault, Length, Moment, Note, PageHead, When, confirm, count, errorAt, useLoad } from "../ui/kit.js";
 import { useEvery } from "../lib/every.js";
 import { duration, now } from "../lib/time.js";
 
@@ -60,7 +60,7 @@ export default function AppSign({ app, reloadApp }) {
     <${Card} title="The present one">
       ${shown ? html`<${Code} label="AppSign" text=${shown} />` : html`<p class="soft">Not shown until you ask, and the audit trail says that you did.</p>`}
       ${present && html`<p><${Use} of=${present} /></p>`}
-      ${previous && html`<${Note} kind="warn">The one before proves logins until <${When} at=${previous.valid_until} /> from now. <${Use} of=${previous} /> ${mayChange && html`<${Button} small onClick=${retire}>End it now<//>`}<//>`}
+      ${previous && html`<${Note} kind="warn">The one before proves logins until <${Moment} at=${previous.valid_until} />, <${When} at=${previous.valid_until} />. <${Use} of=${previous} /> ${mayChange && html`<${Button} small onClick=${retire}>End it now<//>`}<//>`}
       ${error && html`<${Fault} error=${error} />`}
       ${mayChange && html`<div class="actions">${shown ? html`<${Button} onClick=${() => setShown(undefined)}>Hide<//>` : html`<${Button} onClick=${show}>Show<//>`}</div>`}
     <//>
