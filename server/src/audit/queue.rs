@@ -16,6 +16,8 @@ use crate::{
 
 /// How many events may wait: some ten seconds of a busy server, some megabytes.
 const MAX_WAITING: usize = 50_000;
+/// So many are written without waiting for more: often and little at a time keeps nobody from the processor for long.
+const ENOUGH: usize = 500;
 /// How many refusals of people we do not know are kept at once, and in each second after that: whoever floods us must
 /// not flood the trail, too.
 const STRANGERS: Rate = Rate { at_once: 1_000, per_second: 10 };
@@ -60,7 +62,7 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     /// There is something to write.
     some: Notify,
-    /// Somebody waits for it.
+    /// Somebody waits for it, or it is enough.
     urgent: Notify,
     state: AtomicU8,
     sources: Buckets<(Option<AppId>, Option<Source>)>,
@@ -140,10 +142,12 @@ impl Queue {
             return false;
         }
         waiting.batch.entries.push(entry);
-        let first = waiting.batch.entries.len() == 1;
+        let count = waiting.batch.entries.len();
         drop(waiting);
-        if first {
+        if count == 1 {
             self.some.notify_one();
+        } else if count == ENOUGH {
+            self.urgent.notify_one();
         }
         true
     }

@@ -16,7 +16,7 @@ use crate::{
     store::{AuditChain, AuditRecord, Store, StoreError},
 };
 
-/// How long events are gathered before they are written together.
+/// How long events are gathered before they are written together, unless there is enough of them before.
 const GATHER: Duration = Duration::from_millis(100);
 /// How long writing may take before minting stops. With the time above, it bounds what a crash may lose to a second.
 const PATIENCE: Duration = Duration::from_millis(900);

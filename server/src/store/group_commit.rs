@@ -164,9 +164,13 @@ fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
     }
 }
 
-/// Runs every write of the group in a savepoint of its own, then commits them all.
+/// Runs every write of the group, each in a savepoint of its own, then commits them all.
 fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
     let mut transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    // Alone, it needs no savepoint, for which every page it changes is kept twice. Finishing rolls back.
+    if let [only] = group {
+        return if only.run(&transaction) { transaction.commit() } else { transaction.finish() };
+    }
     for write in group {
         let savepoint = transaction.savepoint()?;
         if write.run(&savepoint) {

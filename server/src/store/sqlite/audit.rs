@@ -1,6 +1,6 @@
 //! The audit trail, in SQLite.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{array, borrow::Cow, sync::Arc};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -15,6 +15,9 @@ use crate::store::{
 const RECORD: &str =
     "chain, seq, at, action, result, reason, app_id, actor, source, user_id, room_id, token_id, target,
     rights, expire_at, request_id, session_id, details, hash";
+const COLUMNS: usize = 19;
+/// How many records one statement inserts: a fifth less work than one by one.
+const TOGETHER: usize = 16;
 const CHAIN: &str = "chain, opened_at, previous_seq, previous_hash, anchor_seq, anchor_hash, last_seq, last_hash";
 
 #[async_trait]
@@ -98,34 +101,43 @@ fn append(connection: &Connection, after: &AuditChain, records: &[AuditRecord]) 
             Some(_) => Err(StoreError::Conflict),
         };
     }
-    let mut insert = connection.prepare_cached(
-        "INSERT INTO audit (chain, seq, at, action, result, reason, app_id, actor, source, user_id, room_id, token_id,
-             target, rights, expire_at, request_id, session_id, details, hash)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)",
-    )?;
+    let (together, rest) = records.as_chunks::<TOGETHER>();
+    together.iter().try_for_each(|records| insert(connection, records))?;
+    rest.iter().try_for_each(|record| insert(connection, array::from_ref(record)))
+}
+
+/// Of two kinds, so that both statements stay prepared: one record, or [`TOGETHER`].
+fn insert<const N: usize>(connection: &Connection, records: &[AuditRecord; N]) -> Result<(), StoreError> {
+    let row = format!("(?{})", ", ?".repeat(COLUMNS - 1));
+    let rows = vec![row; N].join(", ");
+    let mut statement = connection.prepare_cached(&format!("INSERT INTO audit ({RECORD}) VALUES {rows}"))?;
+    let mut place = 0;
+    let mut bind = |value: &dyn ToSql| {
+        place += 1;
+        statement.raw_bind_parameter(place, value)
+    };
     for record in records {
-        insert.execute(params![
-            record.chain,
-            record.seq,
-            record.at.get(),
-            record.action,
-            record.result,
-            record.reason,
-            record.app_id.map(AppId::get),
-            record.actor,
-            record.source,
-            record.user_id,
-            record.room_id,
-            record.token_id,
-            record.target,
-            record.rights,
-            record.expire_at.map(UnixSeconds::get),
-            record.request_id,
-            record.session_id,
-            record.details,
-            record.hash
-        ])?;
+        bind(&record.chain)?;
+        bind(&record.seq)?;
+        bind(&record.at.get())?;
+        bind(&record.action)?;
+        bind(&record.result)?;
+        bind(&record.reason)?;
+        bind(&record.app_id.map(AppId::get))?;
+        bind(&record.actor)?;
+        bind(&record.source)?;
+        bind(&record.user_id)?;
+        bind(&record.room_id)?;
+        bind(&record.token_id)?;
+        bind(&record.target)?;
+        bind(&record.rights)?;
+        bind(&record.expire_at.map(UnixSeconds::get))?;
+        bind(&record.request_id)?;
+        bind(&record.session_id)?;
+        bind(&record.details)?;
+        bind(&record.hash)?;
     }
+    statement.raw_execute()?;
     Ok(())
 }
 
