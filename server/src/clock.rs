@@ -54,7 +54,8 @@ impl Reading {
     /// has caught up: if it stood still, no timeout would end and no pause be long enough.
     fn next(self, floor: Duration, wall: Duration, elapsed: Duration) -> Self {
         let slowed = self.told.saturating_add(elapsed.saturating_sub(self.elapsed) / 2);
-        Self { told: wall.max(floor).max(slowed), elapsed, wall }
+        // Somebody who has read it later may have been here before.
+        Self { told: wall.max(floor).max(slowed), elapsed: elapsed.max(self.elapsed), wall }
     }
 
     /// By how much the machine's clock was set since `before`, in seconds, if that is a jump.
@@ -75,11 +76,14 @@ impl SystemClock {
 
     /// The time since 1970: never less than the time since the start says it must be, nor than what was told before.
     fn since_epoch(&self) -> Duration {
+        // Both are read before the lock is taken: every request takes it several times, and whoever is kept from the
+        // processor while holding it keeps all others waiting.
+        let (elapsed, wall) = (self.started.elapsed(), wall());
+        let floor = self.started_at.saturating_add(elapsed);
         let (before, reading) = {
             let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-            let elapsed = self.started.elapsed();
             let before = *latest;
-            *latest = before.next(self.started_at.saturating_add(elapsed), wall(), elapsed);
+            *latest = before.next(floor, wall, elapsed);
             (before, *latest)
         };
         if let Some(secs) = reading.jump_since(before) {

@@ -7,7 +7,7 @@ use roompass_wire::{
     http::{MintBatchItem, MintBatchRequest, MintBatchResponse, MintRequest, MintResponse},
     webhook::{self, EventName, Minted, Refused, RefusedOperation},
 };
-use token_gen::{Privileges, RoomId, SystemRng, UnixSeconds, UserId};
+use token_gen::{Privileges, RoomId, SystemRng, TokenId, UnixSeconds, UserId};
 
 use super::{MAX_BATCH_BODY_BYTES, auth::AppCaller, extract::Json, origin::Asking, problem};
 use crate::{
@@ -76,12 +76,12 @@ fn mint_one(
     now: UnixSeconds,
 ) -> Result<(MintResponse, Option<Issued>), Error> {
     service.audit.ready()?;
-    let told = (request.user_id.clone(), request.room_id.clone());
     let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
+    let minted = minted.map(|token| (token.minted.token_id(), token));
+    let told = (request.user_id.clone(), request.room_id.clone());
     // A token that will not be in the trail is not handed out.
     service.audit.note(origin, event(caller, request, &minted))?;
-    let token = minted.inspect_err(|error| announce_refused(service, caller, &told, error, now))?;
-    let token_id = token.minted.token_id();
+    let (token_id, token) = minted.inspect_err(|error| announce_refused(service, caller, &told, error, now))?;
     tracing::debug!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
     if service.webhooks.wants(caller.app_id, EventName::Minted) {
         let (user_id, room_id) = told;
@@ -106,7 +106,7 @@ fn mint_one(
 }
 
 /// What the trail says of it.
-fn event(caller: &Caller, request: MintRequest, minted: &Result<MintedToken, Error>) -> Event {
+fn event(caller: &Caller, request: MintRequest, minted: &Result<(TokenId, MintedToken), Error>) -> Event {
     let MintRequest { user_id, room_id, privileges, stream_ids, payload, terms, .. } = request;
     let is_of_room = room_id.is_some();
     let event = Event {
@@ -122,8 +122,8 @@ fn event(caller: &Caller, request: MintRequest, minted: &Result<MintedToken, Err
         ..Event::of(Action::Mint, caller.app_id)
     };
     match minted {
-        Ok(MintedToken { minted, .. }) => {
-            Event { token_id: Some(minted.token_id()), expire_at: Some(minted.expire_at), ..event }
+        Ok((token_id, MintedToken { minted, .. })) => {
+            Event { token_id: Some(*token_id), expire_at: Some(minted.expire_at), ..event }
         }
         Err(error @ Error::Field { field, .. }) => {
             event.refused(error.code().as_str()).saying(format!("{field}: {error}"))
