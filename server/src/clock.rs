@@ -53,9 +53,12 @@ impl Reading {
     /// The wall clock's time. While that is behind what was told, time goes on at half its pace until the wall clock
     /// has caught up: if it stood still, no timeout would end and no pause be long enough.
     fn next(self, floor: Duration, wall: Duration, elapsed: Duration) -> Self {
+        // Read before this one, and told after it: it is no news, and not a clock that was set.
+        if elapsed < self.elapsed {
+            return self;
+        }
         let slowed = self.told.saturating_add(elapsed.saturating_sub(self.elapsed) / 2);
-        // Somebody who has read it later may have been here before.
-        Self { told: wall.max(floor).max(slowed), elapsed: elapsed.max(self.elapsed), wall }
+        Self { told: wall.max(floor).max(slowed), elapsed, wall }
     }
 
     /// By how much the machine's clock was set since `before`, in seconds, if that is a jump.
@@ -202,6 +205,9 @@ mod tests {
             (10_035, 130, Some(-3600.0)),
             (10_036, 131, None),
             (10_042, 131, Some(6.0)),
+            // Whoever read this was kept from the processor meanwhile.
+            (10_022, 117, None),
+            (10_043, 132, None),
         ] {
             let next = reading.next(secs(0), secs(wall), secs(elapsed));
             assert_eq!(next.jump_since(reading), jump, "{wall} {elapsed}");

@@ -248,3 +248,22 @@ impl Waiting {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn enough_is_written_without_waiting_for_more() {
+        let queue = Queue::new(UnixSeconds::new(1));
+        let entry = || Entry { at: 1.into(), origin: Origin::SERVER, event: Event::new(Action::Mint) };
+        let mut next = std::pin::pin!(queue.next(pending));
+        for count in 1..=ENOUGH {
+            assert!(futures_util::poll!(&mut next).is_pending(), "{count}");
+            assert!(queue.push(entry()));
+        }
+        assert_eq!(next.await.unwrap().entries.len(), ENOUGH);
+    }
+}

@@ -207,6 +207,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_write_that_fails_alone_leaves_nothing() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").unwrap();
+        let thread = ConnectionThread::spawn("test", connection, Timings::default()).unwrap();
+        let insert = |n: i64, error: Option<StoreError>| {
+            thread.write(move |connection| {
+                connection.execute("INSERT INTO t VALUES (?1)", [n])?;
+                error.map_or(Ok(()), Err)
+            })
+        };
+        assert!(matches!(insert(1, Some(StoreError::Conflict)).await, Err(StoreError::Conflict)));
+        assert_eq!(thread.read(count).await.unwrap(), 0);
+        insert(1, None).await.unwrap();
+        assert_eq!(thread.read(count).await.unwrap(), 1);
+    }
+
+    #[tokio::test]
     async fn a_queue_that_is_full_refuses_at_once_and_goes_on_later() {
         let thread =
             ConnectionThread::spawn("test", Connection::open_in_memory().unwrap(), Timings::default()).unwrap();

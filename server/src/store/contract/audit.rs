@@ -46,6 +46,12 @@ pub(super) async fn records_are_appended_once_and_in_one_place_only(store: &impl
     let nowhere = store.append_audit(AuditChain { chain: 9, ..end }, [record(9, 1)].into()).await;
     assert!(matches!(nowhere, Err(StoreError::Missing)));
     assert_eq!(store.stray_audit_records().await.unwrap(), 0);
+
+    let end = store.audit_chains().await.unwrap().into_iter().find(|chain| chain.chain == 1).unwrap();
+    let many = (4..=40).map(|seq| if seq % 3 == 0 { bare(1, seq) } else { record(1, seq) });
+    let many: Vec<AuditRecord> = many.collect();
+    store.append_audit(end, many.clone().into()).await.unwrap();
+    assert_eq!(store.audit_chain(1, 3, 99).await.unwrap(), many, "each column of each stays its own");
 }
 
 pub(super) async fn records_are_found_by_what_they_say(store: &impl Store) {

@@ -1,9 +1,9 @@
 //! The audit trail, in SQLite.
 
-use std::{array, borrow::Cow, sync::Arc};
+use std::{borrow::Cow, slice, sync::Arc};
 
 use async_trait::async_trait;
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
 use token_gen::{AppId, UnixSeconds};
 
 use super::{SqliteStore, app_id_of, rows};
@@ -102,15 +102,20 @@ fn append(connection: &Connection, after: &AuditChain, records: &[AuditRecord]) 
         };
     }
     let (together, rest) = records.as_chunks::<TOGETHER>();
-    together.iter().try_for_each(|records| insert(connection, records))?;
-    rest.iter().try_for_each(|record| insert(connection, array::from_ref(record)))
+    let mut statement = connection.prepare_cached(&insertion(TOGETHER))?;
+    together.iter().try_for_each(|records| insert(&mut statement, records))?;
+    let mut statement = connection.prepare_cached(&insertion(1))?;
+    rest.iter().try_for_each(|record| insert(&mut statement, slice::from_ref(record)))
 }
 
-/// Of two kinds, so that both statements stay prepared: one record, or [`TOGETHER`].
-fn insert<const N: usize>(connection: &Connection, records: &[AuditRecord; N]) -> Result<(), StoreError> {
+/// What inserts so many records.
+fn insertion(count: usize) -> String {
     let row = format!("(?{})", ", ?".repeat(COLUMNS - 1));
-    let rows = vec![row; N].join(", ");
-    let mut statement = connection.prepare_cached(&format!("INSERT INTO audit ({RECORD}) VALUES {rows}"))?;
+    format!("INSERT INTO audit ({RECORD}) VALUES {}", vec![row; count].join(", "))
+}
+
+/// Inserts as many records as the statement is for.
+fn insert(statement: &mut Statement<'_>, records: &[AuditRecord]) -> Result<(), StoreError> {
     let mut place = 0;
     let mut bind = |value: &dyn ToSql| {
         place += 1;
