@@ -24,6 +24,7 @@ use std::{
     time::Duration,
 };
 
+use token_gen::UnixSeconds;
 use tokio::{task::JoinHandle, time::timeout};
 
 pub use event::{Action, Actor, Event, Origin, Outcome, RequestId};
@@ -65,13 +66,13 @@ impl Audit {
         }
     }
 
-    /// Records what happened within the next second.
+    /// Records within the next second what happened `at` that time, just now.
     ///
     /// # Errors
     /// [`Error::AuditUnavailable`] if it will not be recorded: then it must not have happened.
-    pub fn note(&self, origin: Origin, event: Event) -> Result<(), Error> {
+    pub fn note(&self, at: UnixSeconds, origin: Origin, event: Event) -> Result<(), Error> {
         self.ready()?;
-        if self.queue.push(self.entry(origin, event)) { Ok(()) } else { Err(writer::refusal(State::Away)) }
+        if self.queue.push(Entry { at, origin, event }) { Ok(()) } else { Err(writer::refusal(State::Away)) }
     }
 
     /// Records what has happened whether it can be recorded or not. If there is no room, it is counted.

@@ -82,7 +82,7 @@ async fn what_waits_is_written_when_the_trail_is_closed() {
     let store = in_memory().await;
     let audit = Audit::start(Arc::clone(&store), clock());
     for number in 0..2_500 {
-        audit.note(Origin::SERVER, mint(&number.to_string())).unwrap();
+        audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint(&number.to_string())).unwrap();
     }
     drop(audit);
     let start = Instant::now();
@@ -142,7 +142,7 @@ async fn tampered(store: Arc<dyn Store>, sql: &dyn Fn(&str), statements: &str) -
     for _ in 0..2 {
         let audit = Audit::start(Arc::clone(&store), clock());
         for number in 1..=5 {
-            audit.note(Origin::SERVER, mint(&format!("user{number}"))).unwrap();
+            audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint(&format!("user{number}"))).unwrap();
         }
         audit.flush().await.unwrap();
     }
@@ -213,16 +213,19 @@ async fn while_the_store_is_held_nothing_is_minted_and_then_everything_is_there_
     store.migrate().await.unwrap();
     let audit = Audit::start(Arc::clone(&store), clock());
     let recorder = Recorder::new(Arc::clone(&audit));
-    audit.note(Origin::SERVER, mint("before")).unwrap();
+    audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint("before")).unwrap();
     audit.flush().await.unwrap();
 
     let other = rusqlite::Connection::open(&path).unwrap();
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
-    audit.note(Origin::SERVER, mint("at risk")).unwrap();
+    audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint("at risk")).unwrap();
     let held = Instant::now();
     eventually(|| audit.ready().is_err()).await;
     assert!(held.elapsed() < Duration::from_secs(3), "a crash must not lose more: {:?}", held.elapsed());
-    assert!(matches!(audit.note(Origin::SERVER, mint("refused")), Err(Error::AuditUnavailable { .. })));
+    assert!(matches!(
+        audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint("refused")),
+        Err(Error::AuditUnavailable { .. })
+    ));
     let change =
         recorder.change(Event::new(Action::RotateSecret), async { Err::<(), _>(Error::Internal("it was made")) });
     assert!(matches!(change.await, Err(Error::AuditUnavailable { .. })));
@@ -247,12 +250,12 @@ async fn a_chain_that_was_forgotten_goes_on_as_a_new_one() {
     let store = in_memory().await;
     let (first, second) = (Audit::start(Arc::clone(&store), clock()), Audit::start(Arc::clone(&store), clock()));
     for audit in [&first, &second] {
-        audit.note(Origin::SERVER, mint("old")).unwrap();
+        audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint("old")).unwrap();
         audit.flush().await.unwrap();
     }
     let all = crate::store::AuditRetention { before: UnixSeconds::new(NOW + 1), keep: 0 };
     store.forget_audit(all, 10).await.unwrap();
-    first.note(Origin::SERVER, mint("new")).unwrap();
+    first.note(UnixSeconds::new(NOW), Origin::SERVER, mint("new")).unwrap();
     first.flush().await.unwrap();
     let left = records(&*store).await;
     assert_eq!((left.len(), left[0].chain, left[0].seq), (1, 3, 1));

@@ -6,9 +6,8 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, RawPathParams, Request, State, rejection::RawPathParamsRejection},
+    extract::{FromRequestParts, RawPathParams, Request},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
-    middleware::Next,
     response::Response,
 };
 use roompass_wire::{http::Role, signed::SCHEME};
@@ -17,6 +16,7 @@ use token_gen::{AppId, UnixSeconds};
 use super::{
     idempotency, limits,
     origin::{Asking, OperatorKey},
+    route::Gate,
     session, signed,
 };
 use crate::{
@@ -32,32 +32,26 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct AppCaller(pub(super) Arc<Caller>);
 
-/// What stands before a route with the policy `AppKey(right)`.
-pub(super) struct AppGate {
-    pub(super) service: Arc<Service>,
-    pub(super) right: Right,
-    /// Whether requests may name themselves by an Idempotency-Key.
-    pub(super) takes_key: bool,
-}
-
 /// The policy `AppKey(right)`.
 pub(super) async fn require_app_key(
-    State(gate): State<Arc<AppGate>>,
-    path: Result<RawPathParams, RawPathParamsRejection>,
+    gate: &Gate,
+    right: Right,
     request: Request,
-    next: Next,
+    now: UnixSeconds,
 ) -> Result<Response, Error> {
-    let AppGate { service, right, takes_key } = &*gate;
+    let service = &gate.service;
+    let (mut parts, body) = request.into_parts();
+    let path = RawPathParams::from_request_parts(&mut parts, &()).await;
     let app_id = path.ok().and_then(|path| app_id_in(&path));
-    let origin = Asking::of(request.extensions());
-    let admitted = admit(service, *right, app_id, request).await;
+    let origin = Asking::of(&parts.extensions);
+    let admitted = admit(service, right, app_id, Request::from_parts(parts, body), now).await;
     let (caller, allowance, mut request) =
         admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
     request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
-    let key = if *takes_key { idempotency::key(&request)? } else { None };
+    let key = if gate.takes_key { idempotency::key(&request)? } else { None };
     let mut response = match key {
-        Some(key) => idempotency::once(service, (caller.app_id.get(), &caller.key_id), key, request, next).await?,
-        None => next.run(request).await,
+        Some(key) => idempotency::once(gate, (caller.app_id.get(), &caller.key_id), key, request).await?,
+        None => gate.run(request).await,
     };
     limits::tell(response.headers_mut(), allowance);
     Ok(response)
@@ -69,8 +63,8 @@ async fn admit(
     right: Right,
     app_id: Option<AppId>,
     request: Request,
+    now: UnixSeconds,
 ) -> Result<(Arc<Caller>, Allowance, Request), Error> {
-    let now = service.clock.now();
     let (caller, request) = if session::is_shown(service, request.headers()) {
         let (parts, body) = request.into_parts();
         let caller = session_caller(service, &parts, right, app_id, now).await?;
@@ -113,36 +107,29 @@ fn caller_of(holder: Holder, right: Right, app_id: Option<AppId>) -> Result<Arc<
     }
 }
 
-/// What stands before a route with the policy `Operator(role)`.
-pub(super) struct OperatorGate {
-    pub(super) service: Arc<Service>,
-    pub(super) role: Role,
-    /// Whether requests may name themselves by an Idempotency-Key.
-    pub(super) takes_key: bool,
-}
-
 /// The policy `Operator(role)`.
 pub(super) async fn require_operator(
-    State(gate): State<Arc<OperatorGate>>,
+    gate: &Gate,
+    role: Role,
     request: Request,
-    next: Next,
+    now: UnixSeconds,
 ) -> Result<Response, Error> {
-    let OperatorGate { service, role, takes_key } = &*gate;
+    let service = &gate.service;
     let (caller, request) = if session::is_shown(service, request.headers()) {
-        let (signed_in, request) = session::admit(service, Some(*role), request).await?;
+        let (signed_in, request) = session::admit(service, Some(role), request, now).await?;
         (format!("admin:{}", signed_in.name), request)
     } else {
-        operator(service, request).await?
+        operator(service, request, now).await?
     };
-    match if *takes_key { idempotency::key(&request)? } else { None } {
-        Some(key) => idempotency::once(service, (0, &caller), key, request, next).await,
-        None => Ok(next.run(request).await),
+    match if gate.takes_key { idempotency::key(&request)? } else { None } {
+        Some(key) => idempotency::once(gate, (0, &caller), key, request).await,
+        None => Ok(gate.run(request).await),
     }
 }
 
 /// Whoever shows an operator's key, by its id.
-async fn operator(service: &Service, request: Request) -> Result<(String, Request), Error> {
-    let (origin, now) = (Asking::of(request.extensions()), service.clock.now());
+async fn operator(service: &Service, request: Request, now: UnixSeconds) -> Result<(String, Request), Error> {
+    let origin = Asking::of(request.extensions());
     let proven = match prove(service, request, now).await {
         Ok((Holder::Operator { key_id }, request)) => Ok((key_id, request)),
         Ok((Holder::App(_), _)) => Err(Error::Forbidden(Right::Admin)),

@@ -1,20 +1,16 @@
 //! For routes that change something: a request with an Idempotency-Key is done once.
 
-use std::sync::Arc;
-
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
     http::{HeaderName, HeaderValue, StatusCode, header::CONTENT_TYPE},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 use roompass_wire::http::{IDEMPOTENCY_KEY, IDEMPOTENCY_REPLAYED};
 use tracing::Instrument;
 
-use super::{MAX_BATCH_BODY_BYTES, extract::whole_body};
+use super::{MAX_BATCH_BODY_BYTES, extract::whole_body, route::Gate};
 use crate::{
-    app::Service,
     error::Error,
     requests::{Answer, NamedRequest, Ticket, Turn},
 };
@@ -24,24 +20,23 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 
 /// Does the request that `key` names, once. `app_id` is 0 where it is about no app.
 pub(super) async fn once(
-    service: &Arc<Service>,
+    gate: &Gate,
     (app_id, caller): (u32, &str),
     key: String,
     request: Request,
-    next: Next,
 ) -> Result<Response, Error> {
     let (parts, body) = request.into_parts();
     let body = whole_body(body, MAX_BATCH_BODY_BYTES).await?;
     let path = parts.uri.path_and_query().map_or("", |path| path.as_str());
     let named =
         NamedRequest { app_id, caller, key: &key, asks: [parts.method.as_str().as_bytes(), path.as_bytes(), &body] };
-    let ticket = match service.requests.turn(&named, service.clock.now()).await? {
+    let ticket = match gate.service.requests.turn(&named, gate.service.clock.now()).await? {
         Turn::Replay(answer) => return Ok(replay(answer)),
         Turn::Do(ticket) => ticket,
     };
     let request = Request::from_parts(parts, Body::from(body));
     // On a task of its own: a caller that goes away leaves no request half-named.
-    let doing = tokio::spawn(answer(Arc::clone(service), ticket, request, next).in_current_span());
+    let doing = tokio::spawn(answer(gate.clone(), ticket, request).in_current_span());
     doing.await.map_err(|_| Error::Internal("a handler panicked"))?
 }
 
@@ -58,10 +53,11 @@ pub(super) fn key(request: &Request) -> Result<Option<String>, Error> {
     }
 }
 
-async fn answer(service: Arc<Service>, ticket: Ticket, request: Request, next: Next) -> Result<Response, Error> {
-    let response = next.run(request).await;
+async fn answer(gate: Gate, ticket: Ticket, request: Request) -> Result<Response, Error> {
+    let response = gate.run(request).await;
+    let requests = &gate.service.requests;
     if !response.status().is_success() {
-        if let Err(error) = service.requests.given_back(ticket).await {
+        if let Err(error) = requests.given_back(ticket).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "an Idempotency-Key stays busy for a minute");
         }
         return Ok(response);
@@ -69,7 +65,7 @@ async fn answer(service: Arc<Service>, ticket: Ticket, request: Request, next: N
     let (parts, body) = response.into_parts();
     let body = to_bytes(body, MAX_ANSWER_BYTES).await.map_err(|_| Error::Internal("an answer is too long"))?;
     let kept = Answer { status: parts.status.as_u16(), body: body.to_vec() };
-    service.requests.answered(ticket, &kept).await?;
+    requests.answered(ticket, &kept).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 

@@ -23,11 +23,18 @@ use axum::{
 use futures_util::{FutureExt, poll};
 use rand::{TryRng, rngs::SysRng};
 use roompass_wire::http::SERVER_TIME;
+use token_gen::UnixSeconds;
 use tokio::time::{error::Elapsed, timeout};
 use tracing::Instrument;
 
 use super::{limits, problem};
-use crate::{app::Service, audit::RequestId, error::Error, metrics::RouteTable, telemetry::traces};
+use crate::{
+    app::Service,
+    audit::RequestId,
+    error::Error,
+    metrics::{RouteCounts, RouteTable},
+    telemetry::traces,
+};
 
 /// The longest a handler may take, from the first byte of the body to the answer.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
@@ -61,25 +68,63 @@ pub(super) struct Edge {
 }
 
 impl Edge {
-    /// Counts the requests for `routes`.
+    /// Counts the requests for `routes`, and those of the table by themselves.
     pub(super) fn new(service: Arc<Service>, routes: RouteTable) -> Self {
         Self { ids: RequestIds::default(), service, routes }
     }
+
+    /// The pattern of the route that was found, and what its requests are counted in.
+    fn counts<'a>(&'a self, path: &'a Option<MatchedPath>, request: &Request) -> (&'a str, &'a RouteCounts) {
+        let path = path.as_ref().map_or("-", MatchedPath::as_str);
+        (path, self.routes.find(path, request.method()))
+    }
 }
 
-/// The layer around every route: names the request, lets it in, and turns every failure within into a problem
-/// document. One for all of this, because each layer costs every request a copy of everything below it.
-pub(super) async fn surround(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    answer(&edge, request, |request| pass(&edge.service, request, next)).await
+/// What is around every route: names the request, lets it in, and turns every failure within into a problem document.
+/// One for all of this, because each layer costs every request a copy of everything below it.
+pub(super) async fn surround<F>(
+    edge: &Edge,
+    (path, counts): (&str, &RouteCounts),
+    request: Request,
+    within: impl FnOnce(Request, UnixSeconds) -> F,
+) -> Response
+where
+    F: Future<Output = Result<Response, Error>>,
+{
+    answer(edge, (path, counts), request, |request| pass(&edge.service, request, within)).await
 }
 
-/// The same for a listener whose connections are limited and whose callers are known: nobody is kept out.
+/// The same as a layer, for routes that are not in the table.
+pub(super) async fn layer(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
+    let path = matched(&request);
+    surround(&edge, edge.counts(&path, &request), request, async |request, _| Ok(next.run(request).await)).await
+}
+
+/// The same for what is refused whoever asks.
+pub(super) async fn refuse(edge: &Edge, request: Request, error: Error) -> Response {
+    let path = matched(&request);
+    surround(edge, edge.counts(&path, &request), request, async |_, _| Err(error)).await
+}
+
+/// The same as a layer on a listener whose connections are limited and whose callers are known: nobody is kept out.
 pub(super) async fn name(State(edge): State<Arc<Edge>>, request: Request, next: Next) -> Response {
-    answer(&edge, request, async |request| Ok(next.run(request).await)).await
+    let path = matched(&request);
+    answer(&edge, edge.counts(&path, &request), request, async |request| Ok(next.run(request).await)).await
 }
 
-/// Has a request done, in time and whatever happens, and puts on the answer what every answer carries.
-async fn answer<F>(edge: &Edge, mut request: Request, within: impl FnOnce(Request) -> F) -> Response
+/// The path of the route that was found.
+fn matched(request: &Request) -> Option<MatchedPath> {
+    request.extensions().get().cloned()
+}
+
+/// Has a request done, in time and whatever happens, and puts on the answer what every answer carries. `path` is the
+/// pattern of the route and not the path asked for, which can hold anything.
+async fn answer<F>(
+    edge: &Edge,
+    (path, counts): (&str, &RouteCounts),
+    mut request: Request,
+    within: impl FnOnce(Request) -> F,
+) -> Response
 where
     F: Future<Output = Result<Response, Error>>,
 {
@@ -87,15 +132,12 @@ where
     let request_id = edge.ids.next();
     request.extensions_mut().insert(request_id);
     let request_id = request_id.to_string();
-    // The pattern of the route, not the path: a path can hold anything.
-    let route = request.extensions().get::<MatchedPath>().map_or("-", MatchedPath::as_str);
-    let counts = edge.routes.find(route, request.method());
-    let trace = traces::of_request(request.method(), route, request.headers());
+    let trace = traces::of_request(request.method(), path, request.headers());
     // A span that log lines show costs more than minting: it is made where there is a trace to find by it. Failures are
     // logged with the id of the request anyway.
     let span = match traces::trace_id(&trace) {
-        None => tracing::debug_span!("request", request_id, method = %request.method(), route),
-        trace_id => tracing::info_span!("request", request_id, method = %request.method(), route, trace_id),
+        None => tracing::debug_span!("request", request_id, method = %request.method(), route = path),
+        trace_id => tracing::info_span!("request", request_id, method = %request.method(), route = path, trace_id),
     };
     async {
         let outcome = in_time(within(request));
@@ -143,15 +185,24 @@ async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Elapsed> {
     }
 }
 
-/// Hands a request on that may come in, and keeps its place until the answer.
-async fn pass(service: &Service, mut request: Request, next: Next) -> Result<Response, Error> {
-    let _under_way = limits::admit(service, &mut request)?;
+/// Hands a request on that may come in, with the time when it did, and keeps its place until the answer.
+async fn pass<F>(
+    service: &Service,
+    mut request: Request,
+    within: impl FnOnce(Request, UnixSeconds) -> F,
+) -> Result<Response, Error>
+where
+    F: Future<Output = Result<Response, Error>>,
+{
+    let now = service.clock.now();
+    let _under_way = limits::admit(service, &mut request, now)?;
     let framing = limits::framing(&request);
     let is_sound = framing.refused().map_or_else(|| refuse_credentials_in_query(request.uri()), Err);
-    let mut response = match is_sound {
-        Ok(()) => next.run(request).await,
-        Err(error) => error.into_response(),
+    let done = match is_sound {
+        Ok(()) => within(request, now).await,
+        Err(error) => Err(error),
     };
+    let mut response = done.unwrap_or_else(Error::into_response);
     framing.finish(&mut response);
     Ok(response)
 }

@@ -10,6 +10,7 @@ use axum::{
     },
     response::Response,
 };
+use token_gen::UnixSeconds;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::{
@@ -24,13 +25,13 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 
 /// Finds the client of a request, counts the request, and hands the client on as an extension. The request is under
 /// way until the permit is dropped.
-pub(super) fn admit(service: &Service, request: &mut Request) -> Result<OwnedSemaphorePermit, Error> {
+pub(super) fn admit(service: &Service, request: &mut Request, now: UnixSeconds) -> Result<OwnedSemaphorePermit, Error> {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
     let ConnectInfo(peer) = peer.ok_or(Error::Internal("a request that came over no socket"))?;
     let forwarded = request.headers().get_all(FORWARDED_FOR).iter();
     // Bytes that are no text are no address either.
     let client = service.limits.client(peer.ip(), forwarded.map(|value| value.to_str().unwrap_or("?")));
-    let under_way = service.limits.admit(Source::of(client.0), service.clock.now())?;
+    let under_way = service.limits.admit(Source::of(client.0), now)?;
     request.extensions_mut().insert(client);
     Ok(under_way)
 }

@@ -8,6 +8,7 @@ pub(crate) mod console;
 pub(crate) mod demo;
 mod docs;
 mod extract;
+mod head_timer;
 mod health;
 mod idempotency;
 mod introspection;
@@ -171,7 +172,7 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     if service.dev {
         table.extend(demo::routes());
     }
-    let router = surrounded(route::build(table, &service).merge(Arc::clone(&service.gateway).router()), &service);
+    let router = served(table, &service);
     // Whoever came over TLS once comes over TLS from then on.
     match service.origin.starts_with("https://") {
         true => router.layer(SetResponseHeaderLayer::overriding(STRICT_TRANSPORT_SECURITY, TWO_YEARS)),
@@ -179,13 +180,13 @@ pub(crate) fn router(service: Arc<Service>) -> Router {
     }
 }
 
-fn surrounded(router: Router, service: &Arc<Service>) -> Router {
-    let paths = routes().into_iter().chain(console::routes()).map(|route| (route.path, route.method));
+/// These routes and those of the gateway.
+fn served(table: Vec<Route>, service: &Arc<Service>) -> Router {
     let of_gateway = OF_GATEWAY.iter().map(|(path, method, _)| (*path, method.clone()));
-    let counted = paths.chain([(GATEWAY_PATH, Method::GET)]).chain(of_gateway);
-    let counts = service.metrics.requests.table(counted);
+    let counts = service.metrics.requests.table(of_gateway.chain([(GATEWAY_PATH, Method::GET)]));
     let edge = Arc::new(layers::Edge::new(Arc::clone(service), counts));
-    router.layer(from_fn_with_state(edge, layers::surround))
+    let gateway = Arc::clone(&service.gateway).router().layer(from_fn_with_state(Arc::clone(&edge), layers::layer));
+    route::build(table, service, &edge).merge(gateway)
 }
 
 /// What an unknown path gets.

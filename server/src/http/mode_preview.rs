@@ -98,6 +98,7 @@ mod tests {
     };
     use crate::{
         audit::{Action, Event, Origin},
+        clock::Clock,
         keys::{Right, Scope},
     };
 
@@ -117,16 +118,16 @@ mod tests {
             ..Event::of(Action::Login, AppId::new(app).unwrap()).saying(details)
         };
         let audit = &server.service.audit;
-        audit.note(Origin::SERVER, login(7, "old", "app_sign")).unwrap();
+        audit.note(server.clock.now(), Origin::SERVER, login(7, "old", "app_sign")).unwrap();
         audit.flush().await.unwrap();
         server.clock.advance(std::time::Duration::from_secs(2 * 24 * 3600));
         for (app, user, details) in
             [(7, "ann", "token"), (7, "bob", "app_sign"), (7, "bob", "app_sign"), (8, "eve", "app_sign")]
         {
-            audit.note(Origin::SERVER, login(app, user, details)).unwrap();
+            audit.note(server.clock.now(), Origin::SERVER, login(app, user, details)).unwrap();
         }
         // Who was not let in anyway is no matter of the mode.
-        audit.note(Origin::SERVER, login(7, "carl", "banned").refused("banned")).unwrap();
+        audit.note(server.clock.now(), Origin::SERVER, login(7, "carl", "banned").refused("banned")).unwrap();
 
         let (status, preview) = ask::<ModePreviewResponse>(&server, &key, "mode=token_only&days=1").await;
         let now = NOW + 2 * 24 * 3600;

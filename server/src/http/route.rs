@@ -1,20 +1,22 @@
 //! A route is a path, a method, a policy and a handler. Without a policy there is no [`Route`], and without a
 //! [`Route`] nothing is served.
 
-use std::sync::Arc;
+use std::{convert::Infallible, pin::Pin, sync::Arc};
 
 use axum::{
     Router,
+    extract::Request,
     handler::Handler,
     http::Method,
-    middleware::from_fn_with_state,
-    routing::{self, MethodRouter},
+    response::Response,
+    routing::{MethodFilter, on_service},
 };
-
 use roompass_wire::http::Role;
+use token_gen::UnixSeconds;
+use tower::service_fn;
 
-use super::{auth, method_not_allowed, not_found, session};
-use crate::{app::Service, keys::Right};
+use super::{auth, layers, layers::Edge, session};
+use crate::{app::Service, error::Error, keys::Right, metrics::RouteCounts};
 
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,42 +36,43 @@ pub(super) enum Policy {
     Operator(Role),
 }
 
+/// A handler, whatever it takes out of a request.
+pub(super) type Handle =
+    Arc<dyn Fn(Request, Arc<Service>) -> Pin<Box<dyn Future<Output = Response> + Send>> + Send + Sync>;
+
 /// One row of the route table.
 pub(super) struct Route {
     pub(super) path: &'static str,
     pub(super) method: Method,
     pub(super) policy: Policy,
-    handler: MethodRouter<Arc<Service>>,
+    handle: Handle,
     pub(super) takes_key: bool,
 }
 
 impl Route {
-    pub(super) fn get<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { path, method: Method::GET, policy, handler: routing::get(handler), takes_key: false }
+    pub(super) fn get<T: 'static>(path: &'static str, policy: Policy, handler: impl OfRoute<T>) -> Self {
+        Self::new(path, Method::GET, policy, handler)
     }
 
-    pub(super) fn patch<T: 'static>(
-        path: &'static str,
-        policy: Policy,
-        handler: impl Handler<T, Arc<Service>>,
-    ) -> Self {
-        Self { path, method: Method::PATCH, policy, handler: routing::patch(handler), takes_key: false }
+    pub(super) fn patch<T: 'static>(path: &'static str, policy: Policy, handler: impl OfRoute<T>) -> Self {
+        Self::new(path, Method::PATCH, policy, handler)
     }
 
-    pub(super) fn put<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { path, method: Method::PUT, policy, handler: routing::put(handler), takes_key: false }
+    pub(super) fn put<T: 'static>(path: &'static str, policy: Policy, handler: impl OfRoute<T>) -> Self {
+        Self::new(path, Method::PUT, policy, handler)
     }
 
-    pub(super) fn delete<T: 'static>(
-        path: &'static str,
-        policy: Policy,
-        handler: impl Handler<T, Arc<Service>>,
-    ) -> Self {
-        Self { path, method: Method::DELETE, policy, handler: routing::delete(handler), takes_key: false }
+    pub(super) fn delete<T: 'static>(path: &'static str, policy: Policy, handler: impl OfRoute<T>) -> Self {
+        Self::new(path, Method::DELETE, policy, handler)
     }
 
-    pub(super) fn post<T: 'static>(path: &'static str, policy: Policy, handler: impl Handler<T, Arc<Service>>) -> Self {
-        Self { path, method: Method::POST, policy, handler: routing::post(handler), takes_key: false }
+    pub(super) fn post<T: 'static>(path: &'static str, policy: Policy, handler: impl OfRoute<T>) -> Self {
+        Self::new(path, Method::POST, policy, handler)
+    }
+
+    fn new<T: 'static>(path: &'static str, method: Method, policy: Policy, handler: impl OfRoute<T>) -> Self {
+        let handle: Handle = Arc::new(move |request, service| handler.clone().call(request, service));
+        Self { path, method, policy, handle, takes_key: false }
     }
 
     /// The same route for requests that may name themselves by an Idempotency-Key.
@@ -78,28 +81,76 @@ impl Route {
     }
 }
 
-/// Puts each route behind its policy.
-pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>) -> Router {
-    let table = routes.into_iter().fold(Router::new(), |table, Route { path, policy, handler, takes_key, .. }| {
-        let handler = match policy {
-            Policy::Public => handler,
-            Policy::AppKey(right) => {
-                let gate = auth::AppGate { service: Arc::clone(service), right, takes_key };
-                handler.route_layer(from_fn_with_state(Arc::new(gate), auth::require_app_key))
+/// An async function that takes out of a request what it needs.
+pub(super) trait OfRoute<T>:
+    Handler<T, Arc<Service>, Future = Pin<Box<dyn Future<Output = Response> + Send>>> + Sync
+{
+}
+
+impl<T, H> OfRoute<T> for H where
+    H: Handler<T, Arc<Service>, Future = Pin<Box<dyn Future<Output = Response> + Send>>> + Sync
+{
+}
+
+/// A handler behind its policy.
+#[derive(Clone)]
+pub(super) struct Gate {
+    pub(super) service: Arc<Service>,
+    pub(super) handle: Handle,
+    /// Whether requests may name themselves by an Idempotency-Key.
+    pub(super) takes_key: bool,
+    policy: Policy,
+}
+
+impl Gate {
+    /// Has the request done if whoever sent it may.
+    async fn pass(&self, request: Request, now: UnixSeconds) -> Result<Response, Error> {
+        match self.policy {
+            Policy::Public => Ok(self.run(request).await),
+            Policy::AppKey(right) => auth::require_app_key(self, right, request, now).await,
+            Policy::Visitor => session::require_visitor(self, request, now).await,
+            Policy::SignedIn => session::require_admin(self, None, request, now).await,
+            Policy::Admin(role) => session::require_admin(self, Some(role), request, now).await,
+            Policy::Operator(role) => auth::require_operator(self, role, request, now).await,
+        }
+    }
+
+    /// Has a request done that may be.
+    pub(super) async fn run(&self, request: Request) -> Response {
+        (self.handle)(request, Arc::clone(&self.service)).await
+    }
+}
+
+/// All that stands on one path for one method.
+struct Place {
+    edge: Arc<Edge>,
+    path: &'static str,
+    counts: RouteCounts,
+    gate: Gate,
+}
+
+/// Puts each route behind its policy, and everything behind `edge`. Each request meets one service: with a layer for
+/// each, a request is copied from box to box, which takes longer than minting.
+pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>, edge: &Arc<Edge>) -> Router {
+    let table = routes.into_iter().fold(Router::new(), |table, Route { path, method, policy, handle, takes_key }| {
+        // Of the methods above, each has a filter.
+        let Ok(filter) = MethodFilter::try_from(method.clone()) else { return table };
+        let counts = service.metrics.requests.route(path, &method);
+        let gate = Gate { service: Arc::clone(service), handle, takes_key, policy };
+        let place = Arc::new(Place { edge: Arc::clone(edge), path, counts, gate });
+        let served = service_fn(move |request| {
+            let place = Arc::clone(&place);
+            async move {
+                let Place { edge, path, counts, gate } = &*place;
+                let answer = layers::surround(edge, (path, counts), request, |request, now| gate.pass(request, now));
+                Ok::<_, Infallible>(answer.await)
             }
-            Policy::Visitor => handler.route_layer(from_fn_with_state(Arc::clone(service), session::require_visitor)),
-            Policy::SignedIn => {
-                handler.route_layer(from_fn_with_state((Arc::clone(service), None), session::require_admin))
-            }
-            Policy::Admin(role) => {
-                handler.route_layer(from_fn_with_state((Arc::clone(service), Some(role)), session::require_admin))
-            }
-            Policy::Operator(role) => {
-                let gate = auth::OperatorGate { service: Arc::clone(service), role, takes_key };
-                handler.route_layer(from_fn_with_state(Arc::new(gate), auth::require_operator))
-            }
-        };
-        table.route(path, handler)
+        });
+        table.route(path, on_service(filter, served))
     });
-    table.fallback(not_found).method_not_allowed_fallback(method_not_allowed).with_state(Arc::clone(service))
+    let refuse = |error: fn() -> Error| {
+        let edge = Arc::clone(edge);
+        async move |request: Request| layers::refuse(&edge, request, error()).await
+    };
+    table.fallback(refuse(|| Error::Missing("path"))).method_not_allowed_fallback(refuse(|| Error::MethodNotAllowed))
 }

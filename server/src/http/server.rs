@@ -19,6 +19,7 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tower::ServiceExt;
 
+use super::head_timer::HeadTimer;
 use crate::{
     limits::{ConnectionPlace, Places},
     metrics::Metrics,
@@ -45,7 +46,6 @@ pub(crate) async fn serve(
     mut stopped: watch::Receiver<bool>,
     limits: ConnectionLimits,
 ) -> GracefulShutdown {
-    let protocol = protocol();
     let connections = GracefulShutdown::new();
     loop {
         let next = async {
@@ -91,7 +91,7 @@ pub(crate) async fn serve(
             request.extensions_mut().insert(held.clone());
             router.clone().oneshot(request)
         });
-        let connection = protocol.serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
+        let connection = protocol().serve_connection_with_upgrades(TokioIo::new(stream), service).into_owned();
         let connection = connections.watch(connection);
         tokio::spawn(async move {
             let _place = place;
@@ -126,12 +126,15 @@ impl ConnectionLimits {
     }
 }
 
+/// How one connection is served.
 fn protocol() -> auto::Builder<TokioExecutor> {
     let mut protocol = auto::Builder::new(TokioExecutor::new());
     protocol
         .http1()
-        .timer(TokioTimer::new())
+        .timer(HeadTimer::default())
         .header_read_timeout(HEAD_TIME_LIMIT)
+        // Head and body of a small answer go out faster in one piece than as two.
+        .writev(false)
         .max_buf_size(MAX_HEAD_BYTES)
         .max_headers(MAX_HEADERS);
     protocol

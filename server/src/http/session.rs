@@ -3,19 +3,18 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, Request, State},
+    extract::{FromRequestParts, Request},
     http::{
         HeaderMap, HeaderName, HeaderValue,
         header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, ORIGIN},
         request::Parts,
     },
-    middleware::Next,
     response::Response,
 };
 use roompass_wire::http::{CSRF_HEADER, Role};
 use token_gen::UnixSeconds;
 
-use super::limits;
+use super::{limits, route::Gate};
 use crate::{
     admins::{LONGEST_SESSION, SessionToken, SignedIn},
     app::Service,
@@ -38,17 +37,14 @@ pub(super) struct Admin(pub(super) SignedIn);
 pub(super) struct From(pub(super) Source);
 
 /// The policy `Visitor`: nobody yet, but from our own pages.
-pub(super) async fn require_visitor(
-    State(service): State<Arc<Service>>,
-    request: Request,
-    next: Next,
-) -> Result<Response, Error> {
-    let (source, now) = (limits::source_of(request.extensions())?, service.clock.now());
+pub(super) async fn require_visitor(gate: &Gate, request: Request, now: UnixSeconds) -> Result<Response, Error> {
+    let service = &gate.service;
+    let source = limits::source_of(request.extensions())?;
     if !request.method().is_safe() {
-        require_own_page(&service, request.headers())?;
+        require_own_page(service, request.headers())?;
         service.limits.may_guess(source, now)?;
     }
-    let response = next.run(request).await;
+    let response = gate.run(request).await;
     // Errors are not rendered yet: this is one that says that a name, password or code was wrong.
     if matches!(response.extensions().get::<Arc<Error>>().map(|error| &**error), Some(Error::Unauthorized)) {
         service.limits.note_wrong_guess(source, now);
@@ -59,12 +55,13 @@ pub(super) async fn require_visitor(
 /// The policies `SignedIn` and `Admin(role)`: somebody with a session, and with that role over all apps if one is
 /// named.
 pub(super) async fn require_admin(
-    State((service, role)): State<(Arc<Service>, Option<Role>)>,
+    gate: &Gate,
+    role: Option<Role>,
     request: Request,
-    next: Next,
+    now: UnixSeconds,
 ) -> Result<Response, Error> {
-    let (_, request) = admit(&service, role, request).await?;
-    Ok(next.run(request).await)
+    let (_, request) = admit(&gate.service, role, request, now).await?;
+    Ok(gate.run(request).await)
 }
 
 /// Who is signed in, if they have that role, and the request with the proof in it.
@@ -72,8 +69,8 @@ pub(super) async fn admit(
     service: &Service,
     role: Option<Role>,
     request: Request,
+    now: UnixSeconds,
 ) -> Result<(SignedIn, Request), Error> {
-    let now = service.clock.now();
     let (mut parts, body) = request.into_parts();
     let signed_in = prove(service, &parts, now).await?;
     if let Some(role) = role {

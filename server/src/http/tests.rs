@@ -288,7 +288,7 @@ async fn a_panic_is_one_failed_request() {
     let server = Server::start().await;
     let routes =
         vec![Route::get("/panics", Policy::Public, panics), Route::get(HEALTH_PATH, Policy::Public, health::live)];
-    let server = Server { router: surrounded(route::build(routes, &server.service), &server.service), ..server };
+    let server = Server { router: served(routes, &server.service), ..server };
     let problem = server.problem(Request::get("/panics"), "").await;
     assert_eq!((problem.code, problem.detail), (ErrorCode::Internal, None));
     assert_eq!(server.send(Request::get(HEALTH_PATH), "").await.status(), StatusCode::OK);
@@ -301,7 +301,7 @@ async fn a_panic_is_one_failed_request() {
 async fn a_handler_that_needs_a_caller_fails_closed_behind_a_public_policy() {
     let server = Server::start().await;
     let routes = vec![Route::post(TOKENS_PATH, Policy::Public, tokens::mint)];
-    let server = Server { router: surrounded(route::build(routes, &server.service), &server.service), ..server };
+    let server = Server { router: served(routes, &server.service), ..server };
     assert_eq!(server.problem(server.mint(), ALICE).await.code, ErrorCode::Internal);
 }
 

@@ -80,7 +80,7 @@ fn mint_one(
     let minted = minted.map(|token| (token.minted.token_id(), token));
     let told = (request.user_id.clone(), request.room_id.clone());
     // A token that will not be in the trail is not handed out.
-    service.audit.note(origin, event(caller, request, &minted))?;
+    service.audit.note(now, origin, event(caller, request, &minted))?;
     let (token_id, token) = minted.inspect_err(|error| announce_refused(service, caller, &told, error, now))?;
     tracing::debug!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
     if service.webhooks.wants(caller.app_id, EventName::Minted) {

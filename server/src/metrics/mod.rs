@@ -25,7 +25,7 @@ use token_gen::UnixSeconds;
 
 pub use gateway::GatewayMetrics;
 pub use latency::Latency;
-pub(crate) use requests::{RequestMetrics, RouteTable};
+pub(crate) use requests::{RequestMetrics, RouteCounts, RouteTable};
 pub use tokens::TokenMetrics;
 
 use crate::{app::Service, gateway::Occupancy, store::Timings};

@@ -20,7 +20,7 @@ pub(crate) struct RequestMetrics {
     seconds: Family<RouteLabels, Latency>,
 }
 
-/// The counts of every route, found without a lock.
+/// The counts of routes by their paths, found without a lock.
 #[derive(Debug)]
 pub(crate) struct RouteTable {
     routes: HashMap<&'static str, Vec<(Method, RouteCounts)>>,
@@ -58,12 +58,17 @@ impl RequestMetrics {
 
     /// Counts for these paths and methods.
     pub(crate) fn table(&self, routes: impl IntoIterator<Item = (&'static str, Method)>) -> RouteTable {
-        let mut table = RouteTable { routes: HashMap::new(), other: self.route("-", "other") };
+        let mut table = RouteTable { routes: HashMap::new(), other: self.labelled("-", "other") };
         for (path, method) in routes {
-            let counts = self.route(path, name_of(&method));
+            let counts = self.route(path, &method);
             table.routes.entry(path).or_default().push((method, counts));
         }
         table
+    }
+
+    /// The counts of one route.
+    pub(crate) fn route(&self, path: &'static str, method: &Method) -> RouteCounts {
+        self.labelled(path, name_of(method))
     }
 
     /// How long the answers of a route took so far.
@@ -71,7 +76,7 @@ impl RequestMetrics {
         self.seconds.get(&[("route", path), ("method", method)]).map(|seconds| seconds.spread()).unwrap_or_default()
     }
 
-    fn route(&self, path: &'static str, method: &'static str) -> RouteCounts {
+    fn labelled(&self, path: &'static str, method: &'static str) -> RouteCounts {
         RouteCounts { labels: [("route", path), ("method", method)], all: self.clone(), usual: OnceLock::new() }
     }
 }

@@ -95,7 +95,7 @@ async fn a_role_without_rights_on_the_schema_can_run_a_node() {
     store.insert_app(contract::app(1)).await.unwrap();
     let audit = Audit::start(Arc::new(open(&server.url("node", database)).await), Arc::new(SystemClock::new()));
     for _ in 0..2 {
-        audit.note(Origin::SERVER, Event::new(Action::SignIn)).unwrap();
+        audit.note(1.into(), Origin::SERVER, Event::new(Action::SignIn)).unwrap();
         audit.flush().await.unwrap();
     }
     let all = AuditRetention { before: UnixSeconds::new(i64::MAX), keep: 0 };
