@@ -44,6 +44,8 @@ pub(super) type Waiter = oneshot::Sender<Result<(), Error>>;
 pub(super) struct Batch {
     pub(super) entries: Vec<Entry>,
     pub(super) waiters: Vec<Waiter>,
+    /// Whether there is surely a batch after this one, soon.
+    pub(super) is_followed: bool,
 }
 
 /// Whether the trail can be written.
@@ -238,6 +240,11 @@ impl Waiting {
         let mut batch = std::mem::take(&mut self.batch);
         // As much again will come: then nobody waits while the list grows.
         self.batch.entries.reserve(room.min(MAX_WAITING / 4));
+        // One is left, so that something follows that makes all before it durable.
+        if room >= ENOUGH && batch.waiters.is_empty() && !self.closed {
+            self.batch.entries.extend(batch.entries.pop());
+            batch.is_followed = true;
+        }
         let left_out = std::mem::take(&mut self.left_out);
         if left_out > 0 {
             let at =
@@ -264,6 +271,25 @@ mod tests {
             assert!(futures_util::poll!(&mut next).is_pending(), "{count}");
             assert!(queue.push(entry()));
         }
-        assert_eq!(next.await.unwrap().entries.len(), ENOUGH);
+        let batch = next.await.unwrap();
+        assert_eq!((batch.entries.len(), batch.is_followed), (ENOUGH - 1, true));
+        let batch = queue.next(async || {}).await.unwrap();
+        assert_eq!((batch.entries.len(), batch.is_followed), (1, false));
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_gets_all_of_it_and_so_does_the_end() {
+        let queue = Queue::new(UnixSeconds::new(1));
+        let entry = || Entry { at: 1.into(), origin: Origin::SERVER, event: Event::new(Action::Mint) };
+        for is_end in [false, true] {
+            (0..2 * ENOUGH).for_each(|_| assert!(queue.push(entry())));
+            let _written = if is_end { None } else { queue.push_urgent(None) };
+            if is_end {
+                queue.close();
+            }
+            let batch = queue.next(pending).await.unwrap();
+            assert_eq!((batch.entries.len(), batch.is_followed), (2 * ENOUGH, false));
+        }
+        assert!(queue.next(pending).await.is_none());
     }
 }

@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use roompass_wire::http::TokenTerms;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{
     chain,
@@ -18,8 +18,12 @@ use crate::{
 
 /// How long events are gathered before they are written together, unless there is enough of them before.
 const GATHER: Duration = Duration::from_millis(100);
-/// How long writing may take before minting stops. With the time above, it bounds what a crash may lose to a second.
+/// How long writing may take before minting stops, less what was not made durable meanwhile. With the time above, it
+/// bounds what a crash may lose to a second.
 const PATIENCE: Duration = Duration::from_millis(900);
+/// After how long at the latest a batch that others follow is made durable, and they with it: waiting for the disk each
+/// time would cost a busy server more than writing.
+const SETTLE: Duration = Duration::from_millis(200);
 /// How long after a failure the same is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How many records are written in one transaction: nobody waits long behind it, nor for the processor meanwhile.
@@ -34,7 +38,7 @@ const MAX_DETAILS_CHARS: usize = 4_096;
 
 /// Writes what comes through `queue` until that is closed.
 pub(super) async fn run(queue: Arc<Queue>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) {
-    let mut pen = Pen { store, clock, chain: None };
+    let mut pen = Pen { store, clock, chain: None, unsettled: None };
     while let Some(batch) = queue.next(gather).await {
         pen.write(&queue, batch).await;
     }
@@ -56,17 +60,22 @@ struct Pen {
     clock: Arc<dyn Clock>,
     /// None before the first record.
     chain: Option<AuditChain>,
+    /// Since when what was written may not be durable.
+    unsettled: Option<Instant>,
 }
 
 impl Pen {
     /// Writes the batch, however long that takes. Who waits for it is told of the first failure.
     async fn write(&mut self, queue: &Queue, batch: Batch) {
-        let Batch { entries, mut waiters } = batch;
+        let Batch { entries, mut waiters, is_followed } = batch;
+        let since = *self.unsettled.get_or_insert_with(Instant::now);
+        let settles = !is_followed || since.elapsed() >= SETTLE;
         let at_once = entries.len().div_ceil(STEPS).max(AT_ONCE);
         let mut entries = entries.into_iter();
         while entries.len() > 0 {
             let mut records: Arc<[AuditRecord]> = entries.by_ref().take(at_once).map(record).collect();
-            while let Err(error) = self.append_in_time(queue, &mut records).await {
+            let lasts = settles && entries.len() == 0;
+            while let Err(error) = self.append_in_time(queue, &mut records, lasts, since).await {
                 let state = match error {
                     StoreError::CannotWrite(_) => State::CannotWrite,
                     _ => State::Away,
@@ -90,16 +99,27 @@ impl Pen {
                 tracing::warn!("the audit trail is written again");
             }
         }
+        if settles {
+            self.unsettled = None;
+        }
         for waiter in waiters {
             let _ = waiter.send(Ok(()));
         }
     }
 
-    async fn append_in_time(&mut self, queue: &Queue, records: &mut Arc<[AuditRecord]>) -> Result<(), StoreError> {
-        let mut appending = pin!(self.append(records));
+    /// Appends, durably if it `lasts`.
+    async fn append_in_time(
+        &mut self,
+        queue: &Queue,
+        records: &mut Arc<[AuditRecord]>,
+        lasts: bool,
+        since: Instant,
+    ) -> Result<(), StoreError> {
+        let patience = PATIENCE - since.elapsed().min(SETTLE);
+        let mut appending = pin!(self.append(records, lasts));
         tokio::select! {
             done = &mut appending => done,
-            () = wait(PATIENCE) => {
+            () = wait(patience) => {
                 if queue.set_state(State::Away) == State::Up {
                     tracing::error!("the store is too slow for the audit trail: no secret is made and no token minted");
                 }
@@ -109,26 +129,35 @@ impl Pen {
     }
 
     /// Appends to our chain. Trying again after a failure appends the same once: places and hashes come out alike.
-    async fn append(&mut self, records: &mut Arc<[AuditRecord]>) -> Result<(), StoreError> {
+    async fn append(&mut self, records: &mut Arc<[AuditRecord]>, lasts: bool) -> Result<(), StoreError> {
         if let Some(chain) = self.chain.take() {
-            match self.append_to(chain, records).await {
+            match self.append_to(chain, records, lasts).await {
                 // It was forgotten, every record of it being old.
                 Err(StoreError::Missing) => {}
                 appended => return appended,
             }
         }
         let begun = self.store.begin_audit_chain(self.clock.now(), chain::start).await?;
-        self.append_to(begun, records).await
+        self.append_to(begun, records, lasts).await
     }
 
-    async fn append_to(&mut self, after: AuditChain, records: &mut Arc<[AuditRecord]>) -> Result<(), StoreError> {
+    async fn append_to(
+        &mut self,
+        after: AuditChain,
+        records: &mut Arc<[AuditRecord]>,
+        lasts: bool,
+    ) -> Result<(), StoreError> {
         let mut end = after.clone();
         for record in Arc::make_mut(records) {
             (record.chain, record.seq) = (end.chain, end.last_seq + 1);
             record.hash = chain::hash(record, &end.last_hash);
             (end.last_seq, end.last_hash) = (record.seq, record.hash);
         }
-        let appended = self.store.append_audit(after.clone(), Arc::clone(records)).await;
+        let (follows, written) = (after.clone(), Arc::clone(records));
+        let appended = match lasts {
+            true => self.store.append_audit(follows, written).await,
+            false => self.store.append_audit_loosely(follows, written).await,
+        };
         self.chain = match &appended {
             Ok(()) => Some(end),
             Err(StoreError::Missing) => None,

@@ -169,6 +169,12 @@ pub trait AuditStore: Send + Sync + 'static {
     /// [`StoreError::Missing`] if it has been forgotten.
     async fn append_audit(&self, after: AuditChain, records: Arc<[AuditRecord]>) -> Result<(), StoreError>;
 
+    /// The same, but what is appended may wait for what is made durable next: until then it survives the end of the
+    /// process, and not that of the machine. A store for which that saves nothing makes it durable at once.
+    async fn append_audit_loosely(&self, after: AuditChain, records: Arc<[AuditRecord]>) -> Result<(), StoreError> {
+        self.append_audit(after, records).await
+    }
+
     /// Up to `limit` records with their places in the list.
     async fn audit_records(
         &self,

@@ -1,5 +1,6 @@
 //! One thread, one SQLite connection. Writes that queue up while a commit is under way share the next transaction;
-//! each is answered after COMMIT, so one fsync serves many callers. Knows no tables.
+//! each is answered after COMMIT, so one fsync serves many callers; for those that can wait for somebody else's fsync
+//! there is none. Knows no tables.
 
 use std::{
     io,
@@ -43,6 +44,8 @@ enum Job {
 trait Write: Send {
     /// Whether the work succeeded; if not, it is rolled back alone.
     fn run(&mut self, connection: &Connection) -> bool;
+    /// Whether it may become durable with a later one.
+    fn is_loose(&self) -> bool;
     fn answer(self: Box<Self>, committed: Result<(), StoreError>);
 }
 
@@ -50,6 +53,7 @@ struct PendingWrite<W, T> {
     work: Option<W>,
     result: Result<T, StoreError>,
     caller: oneshot::Sender<Result<T, StoreError>>,
+    is_loose: bool,
 }
 
 impl<W, T> Write for PendingWrite<W, T>
@@ -62,6 +66,10 @@ where
             self.result = work(connection);
         }
         self.result.is_ok()
+    }
+
+    fn is_loose(&self) -> bool {
+        self.is_loose
     }
 
     fn answer(self: Box<Self>, committed: Result<(), StoreError>) {
@@ -95,8 +103,25 @@ impl ConnectionThread {
         &self,
         work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
+        self.write_somehow(false, work).await
+    }
+
+    /// Writes likewise, but returns before it is durable. The next write that is makes this one durable, too; without
+    /// it, neither is there.
+    pub(super) async fn write_loosely<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.write_somehow(true, work).await
+    }
+
+    async fn write_somehow<T: Send + 'static>(
+        &self,
+        is_loose: bool,
+        work: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let (caller, answer) = oneshot::channel();
-        let write = PendingWrite { work: Some(work), result: Err(thread_ended()), caller };
+        let write = PendingWrite { work: Some(work), result: Err(thread_ended()), caller, is_loose };
         self.timings.of(Operation::Write, self.submit(Job::Write(Box::new(write)), answer)).await
     }
 
@@ -139,6 +164,8 @@ fn unavailable(why: &'static str) -> StoreError {
 
 fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
     let mut carried = None;
+    // Whether something committed waits for a durable commit.
+    let mut some_wait = false;
     while let Some(job) = carried.take().or_else(|| jobs.recv().ok()) {
         match job {
             Job::Read(read) => read(connection),
@@ -155,7 +182,14 @@ fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
                         Err(_) => break,
                     }
                 }
-                let committed = commit(connection, &mut group).map_err(StoreError::from);
+                let committed = match group.iter().all(|write| write.is_loose()) {
+                    true => commit_loosely(connection, &mut group).inspect(|()| some_wait = true),
+                    false => commit(connection, &mut group).inspect(|()| some_wait = false),
+                };
+                if committed.is_err() && some_wait {
+                    some_wait = !write_anew(connection).unwrap_or(false);
+                }
+                let committed = committed.map_err(StoreError::from);
                 for write in group {
                     write.answer(committed.clone());
                 }
@@ -178,6 +212,19 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite
         }
     }
     transaction.commit()
+}
+
+/// The same without waiting for the disk.
+fn commit_loosely(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "synchronous", "normal")?;
+    let committed = commit(connection, group);
+    connection.pragma_update(None, "synchronous", "full").and(committed)
+}
+
+/// Moves what was committed into the database itself. What a disk failed to make durable, the kernel may take for
+/// written from then on; so what waited for that is written again, elsewhere. `false` if a reader is in the way.
+fn write_anew(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, bool>(0)).map(|busy| !busy)
 }
 
 #[cfg(test)]
@@ -204,6 +251,48 @@ mod tests {
         let answers = join_all(writes).await;
         assert_eq!(answers.iter().filter(|answer| answer.is_ok()).count(), 90);
         assert_eq!(thread.read(count).await.unwrap(), 90);
+    }
+
+    #[tokio::test]
+    async fn a_loose_write_is_there_at_once_and_makes_no_other_write_loose() {
+        let directory = tempfile::tempdir().unwrap();
+        let connection = Connection::open(directory.path().join("t.db")).unwrap();
+        connection.pragma_update(None, "journal_mode", "wal").unwrap();
+        connection.pragma_update(None, "synchronous", "full").unwrap();
+        connection.execute_batch("CREATE TABLE t (n INTEGER PRIMARY KEY) STRICT").unwrap();
+        let thread = ConnectionThread::spawn("test", connection, Timings::default()).unwrap();
+        let insert = |n: i64| {
+            move |connection: &Connection| {
+                connection.execute("INSERT INTO t VALUES (?1)", [n])?;
+                Ok(connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+            }
+        };
+        // 1 is NORMAL, 2 is FULL.
+        assert_eq!(thread.write_loosely(insert(1)).await.unwrap(), 1);
+        assert_eq!(thread.read(count).await.unwrap(), 1);
+        assert_eq!(thread.write(insert(2)).await.unwrap(), 2);
+        assert!(thread.write_loosely(insert(2)).await.is_err());
+        let alone = thread.alone(move |connection| insert(3)(connection));
+        assert_eq!(alone.await.unwrap(), 2);
+        assert_eq!(thread.read(count).await.unwrap(), 3);
+    }
+
+    #[tokio::test]
+    async fn a_loose_write_in_a_group_with_others_is_as_durable_as_they_are() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.pragma_update(None, "synchronous", "full").unwrap();
+        let thread = ConnectionThread::spawn("test", connection, Timings::default()).unwrap();
+        let (go, wait) = mpsc::channel::<()>();
+        let held = thread.read(move |_| Ok(wait.recv().is_ok()));
+        let level = |connection: &Connection| {
+            Ok(connection.pragma_query_value(None, "synchronous", |row| row.get::<_, i64>(0))?)
+        };
+        let (loose, other) = (thread.write_loosely(level), thread.write(level));
+        let mut all = std::pin::pin!(futures_util::future::join3(held, loose, other));
+        assert!(futures_util::poll!(&mut all).is_pending());
+        go.send(()).unwrap();
+        let (_, loose, other) = all.await;
+        assert_eq!((loose.unwrap(), other.unwrap()), (2, 2));
     }
 
     #[tokio::test]

@@ -1,8 +1,10 @@
 //! A real server on a disk that is full, may only be read, or fails: what goes on, what is refused, and what is left.
+//! And when what it writes is safe from a loss of power.
 
 use std::{
     collections::BTreeSet,
     fs,
+    path::PathBuf,
     process::{Child, Command, Stdio},
     time::Instant,
 };
@@ -152,4 +154,64 @@ fn on_a_disk_that_takes_nothing_nothing_is_done_without_a_record_and_sockets_and
     let minted = minted["records"].as_array().unwrap().iter();
     let minted: BTreeSet<String> = minted.map(|record| record["token_id"].as_str().unwrap().to_owned()).collect();
     assert!(acknowledged.is_subset(&minted), "the ban was recorded after all of them");
+}
+
+/// What a server does to its write-ahead log, as `strace` sees it, until it is dropped.
+struct Watched {
+    strace: Child,
+    trace: PathBuf,
+}
+
+impl Watched {
+    fn begin(installation: &Installation, server: &Server) -> Self {
+        let trace = installation.path("trace");
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-qq", "-y", "-s", "0", "-e", "trace=pwrite64,fsync,fdatasync", "-o"]).arg(&trace);
+        strace.arg("-p").arg(server.pid().to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        Self { strace: strace.spawn().expect("strace is installed: `.ci/setup test`"), trace }
+    }
+
+    /// For each time, whether it was made durable; otherwise it was written to.
+    fn log(&self) -> Vec<bool> {
+        let trace = fs::read_to_string(&self.trace).unwrap_or_default();
+        // A call that another thread's interrupts stands in two lines, of which the second names no file.
+        let lines = trace.lines().filter(|line| line.contains("-wal>") && !line.contains("resumed"));
+        lines.map(|line| !line.contains("pwrite64(")).collect()
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.strace.id().to_string()).status();
+        let _ = self.strace.wait();
+    }
+}
+
+// proves S1
+#[test]
+fn records_of_a_rush_share_the_waits_for_the_disk_and_are_durable_soon_after() {
+    let (installation, _) = Installation::new().with_app();
+    let server = Server::serve(&installation.config());
+    let caller = Caller::new(&installation, &server);
+    let watched = Watched::begin(&installation, &server);
+    eventually(|| {
+        assert_eq!(caller.mint().status, 200);
+        watched.log().last().copied()
+    });
+    let is_settled = || (watched.log().last() == Some(&true)).then_some(());
+    eventually(is_settled);
+
+    let durable = || watched.log().into_iter().filter(|&durable| durable).count();
+    let before = durable();
+    for user_id in ["first", "second", "third", "last"] {
+        let items = vec![json!({"user_id": user_id, "room_id": "room1"}); 1000];
+        assert_eq!(caller.call("POST", "/tokens/batch", &json!({ "items": items })).status, 200);
+    }
+    eventually(|| {
+        let listed = installation.operate(&["audit", "list", "--user-id", "last", "--limit", "1000"]);
+        (listed["records"].as_array().unwrap().len() == 1000).then_some(())
+    });
+    eventually(is_settled);
+    println!("{} waits for the disk", durable() - before);
+    assert!(durable() - before < 4000 / 250, "not one for each transaction");
 }

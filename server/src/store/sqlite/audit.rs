@@ -51,6 +51,10 @@ impl AuditStore for SqliteStore {
         self.writer.write(move |connection| append(connection, &after, &records)).await
     }
 
+    async fn append_audit_loosely(&self, after: AuditChain, records: Arc<[AuditRecord]>) -> Result<(), StoreError> {
+        self.writer.write_loosely(move |connection| append(connection, &after, &records)).await
+    }
+
     async fn audit_records(
         &self,
         filter: AuditFilter,
