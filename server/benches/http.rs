@@ -3,7 +3,9 @@
 //! and with one.
 //!
 //! The bar is for reqwest, the client that the SDK and most backends in Rust have, and for the same requests to both:
-//! what the client and the network cost is alike, and what is left is the server. Beside it stand, without a bar, hello
+//! what the client and the network cost is alike, and what is left is the server. What else the machine does changes
+//! from second to second, so each round is set against the round of its yardstick just before, and the ratios are the
+//! medians of that. Beside it stand, without a bar, hello
 //! asked with a GET that has no body, and everything asked by bare sockets, which cost a client next to nothing.
 //!
 //! Both servers are processes of their own with as many workers as there are processors, and `roompass serve` is the
@@ -47,8 +49,8 @@ use tokio::{
 const MINT: &str = "/v1/apps/1/tokens";
 const INTROSPECT: &str = "/v1/apps/1/tokens/introspect";
 const CONNECTIONS: usize = 32;
-const ROUNDS: usize = 9;
-const ROUND: Duration = Duration::from_millis(1500);
+const ROUNDS: usize = 21;
+const ROUND: Duration = Duration::from_secs(1);
 /// At least this share of the bare server's requests per second, and at most this multiple of its p99.
 const RATE_BAR: f64 = 0.75;
 const P99_BAR: f64 = 2.5;
@@ -242,25 +244,22 @@ fn beside_hello() -> bool {
         for _ in 0..ROUNDS {
             for ((_, server, ask), measured) in contenders.iter().zip(&mut results) {
                 let before = server.used();
-                let (rate, round) = clients.block_on(round(asker, server.address, ask));
+                let (rate, latencies) = clients.block_on(round(asker, server.address, ask));
                 measured.used += server.used() - before;
-                measured.rates.push(rate);
-                measured.latencies.extend(round);
+                measured.add(rate, latencies);
             }
         }
         println!(
             "{name:<22}{:>11}{:>9}{:>12}{:>12}{:>9}{:>12}",
             "requests/s", "ratio", "p50 µs", "p99 µs", "ratio", "CPU µs"
         );
-        let mut bare = (0.0, 0.0);
-        for ((name, server, _), measured) in contenders.iter().zip(&mut results) {
+        for (number, ((name, server, _), measured)) in contenders.iter().zip(&results).enumerate() {
             let [rate, p50, p99, cpu] = measured.figures();
             if std::ptr::eq(*server, &hello) {
                 println!("{name:<22}{rate:>11.0}{:>9}{p50:>12.0}{p99:>12.0}{:>9}{cpu:>12.1}", "", "");
-                bare = (rate, p99);
                 continue;
             }
-            let (share, times) = (rate / bare.0, p99 / bare.1);
+            let (share, times) = measured.beside(&results[number - 1]);
             print!("{name:<22}{rate:>11.0}{share:>9.2}{p50:>12.0}{p99:>12.0}{times:>9.2}{cpu:>12.1}");
             if asker == Asker::Bare {
                 println!();
@@ -282,20 +281,43 @@ fn verdict(met: bool) -> &'static str {
 #[derive(Default)]
 struct Measured {
     rates: Vec<f64>,
-    latencies: Vec<Duration>,
+    /// In microseconds.
+    p50s: Vec<f64>,
+    p99s: Vec<f64>,
+    count: usize,
     used: Duration,
 }
 
 impl Measured {
+    fn add(&mut self, rate: f64, mut latencies: Vec<Duration>) {
+        latencies.sort_unstable();
+        let at = |share: f64| latencies[(latencies.len() as f64 * share) as usize].as_secs_f64() * 1e6;
+        self.rates.push(rate);
+        self.p50s.push(at(0.5));
+        self.p99s.push(at(0.99));
+        self.count += latencies.len();
+    }
+
     /// Requests a second, p50 and p99 in microseconds, and what the server itself spends on a request: unlike the rate,
     /// that hardly depends on what else the machine does.
-    fn figures(&mut self) -> [f64; 4] {
-        self.rates.sort_by(f64::total_cmp);
-        self.latencies.sort_unstable();
-        let count = self.latencies.len();
-        let at = |share: f64| self.latencies[(count as f64 * share) as usize].as_secs_f64() * 1e6;
-        [self.rates[self.rates.len() / 2], at(0.5), at(0.99), self.used.as_secs_f64() * 1e6 / count as f64]
+    fn figures(&self) -> [f64; 4] {
+        let cpu = self.used.as_secs_f64() * 1e6 / self.count as f64;
+        [median(&self.rates), median(&self.p50s), median(&self.p99s), cpu]
     }
+
+    /// Rate and p99 as multiples of those of the yardstick, round by round.
+    fn beside(&self, bare: &Self) -> (f64, f64) {
+        let ratios = |ours: &[f64], theirs: &[f64]| -> Vec<f64> {
+            ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect()
+        };
+        (median(&ratios(&self.rates, &bare.rates)), median(&ratios(&self.p99s, &bare.p99s)))
+    }
+}
+
+fn median(values: &[f64]) -> f64 {
+    let mut sorted = values.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted[sorted.len() / 2]
 }
 
 /// Asks again and again on every connection for one round; requests per second, and each one's time.

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{FromRequestParts, RawPathParams, Request},
+    extract::{FromRequestParts, Request},
     http::{HeaderMap, header::AUTHORIZATION, request::Parts},
     response::Response,
 };
@@ -40,11 +40,8 @@ pub(super) async fn require_app_key(
     now: UnixSeconds,
 ) -> Result<Response, Error> {
     let service = &gate.service;
-    let (mut parts, body) = request.into_parts();
-    let path = RawPathParams::from_request_parts(&mut parts, &()).await;
-    let app_id = path.ok().and_then(|path| app_id_in(&path));
-    let origin = Asking::of(&parts.extensions);
-    let admitted = admit(service, right, app_id, Request::from_parts(parts, body), now).await;
+    let (app_id, origin) = (gate.app_id(request.uri()), Asking::of(request.extensions()));
+    let admitted = admit(service, right, app_id, request, now).await;
     let (caller, allowance, mut request) =
         admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
     request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
@@ -138,10 +135,6 @@ async fn operator(service: &Service, request: Request, now: UnixSeconds) -> Resu
     let (key_id, mut request) = proven.inspect_err(|error| note_refused(service, origin, None, error))?;
     request.extensions_mut().insert(OperatorKey(key_id.as_str().into()));
     Ok((key_id, request))
-}
-
-fn app_id_in(path: &RawPathParams) -> Option<AppId> {
-    path.iter().find_map(|(name, value)| (name == "app_id").then_some(value))?.parse().ok()
 }
 
 /// An admin as a caller: in this app, with the rights of the role there.

@@ -209,7 +209,8 @@ where
 
 /// Query strings end up in logs and histories, so a credential in one is refused even where it would be good.
 fn refuse_credentials_in_query(uri: &Uri) -> Result<(), Error> {
-    let leaks = uri.query().unwrap_or_default().split('&').any(|pair| {
+    let Some(query) = uri.query() else { return Ok(()) };
+    let leaks = query.split('&').any(|pair| {
         let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
         let name = name.to_ascii_lowercase();
         // What names a token is no secret, and far shorter than any token.

@@ -7,12 +7,12 @@ use axum::{
     Router,
     extract::Request,
     handler::Handler,
-    http::Method,
+    http::{Method, Uri},
     response::Response,
     routing::{MethodFilter, on_service},
 };
 use roompass_wire::http::Role;
-use token_gen::UnixSeconds;
+use token_gen::{AppId, UnixSeconds};
 use tower::service_fn;
 
 use super::{auth, layers, layers::Edge, session};
@@ -100,9 +100,16 @@ pub(super) struct Gate {
     /// Whether requests may name themselves by an Idempotency-Key.
     pub(super) takes_key: bool,
     policy: Policy,
+    /// Which segment of the path is the app's id.
+    app_segment: Option<usize>,
 }
 
 impl Gate {
+    /// The app in the path.
+    pub(super) fn app_id(&self, uri: &Uri) -> Option<AppId> {
+        uri.path().split('/').nth(self.app_segment?)?.parse().ok()
+    }
+
     /// Has the request done if whoever sent it may.
     async fn pass(&self, request: Request, now: UnixSeconds) -> Result<Response, Error> {
         match self.policy {
@@ -136,7 +143,8 @@ pub(super) fn build(routes: Vec<Route>, service: &Arc<Service>, edge: &Arc<Edge>
         // Of the methods above, each has a filter.
         let Ok(filter) = MethodFilter::try_from(method.clone()) else { return table };
         let counts = service.metrics.requests.route(path, &method);
-        let gate = Gate { service: Arc::clone(service), handle, takes_key, policy };
+        let app_segment = path.split('/').position(|segment| segment == "{app_id}");
+        let gate = Gate { service: Arc::clone(service), handle, takes_key, policy, app_segment };
         let place = Arc::new(Place { edge: Arc::clone(edge), path, counts, gate });
         let served = service_fn(move |request| {
             let place = Arc::clone(&place);
