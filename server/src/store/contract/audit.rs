@@ -52,6 +52,17 @@ pub(super) async fn records_are_appended_once_and_in_one_place_only(store: &impl
     let many: Vec<AuditRecord> = many.collect();
     store.append_audit(end, many.clone().into()).await.unwrap();
     assert_eq!(store.audit_chain(1, 3, 99).await.unwrap(), many, "each column of each stays its own");
+
+    let end = async || store.audit_chains().await.unwrap().into_iter().find(|chain| chain.chain == 1).unwrap();
+    let before = end().await;
+    for _ in 0..2 {
+        store.append_audit_loosely(before.clone(), [record(1, 41), record(1, 42)].into()).await.unwrap();
+    }
+    let elsewhere = store.append_audit_loosely(before, [record(1, 41)].into()).await;
+    assert!(matches!(elsewhere, Err(StoreError::Conflict)));
+    store.append_audit(end().await, [record(1, 43)].into()).await.unwrap();
+    let seqs = store.audit_chain(1, 40, 9).await.unwrap().into_iter().map(|record| record.seq);
+    assert_eq!(seqs.collect::<Vec<_>>(), [41, 42, 43], "what is appended loosely is there for the next at once");
 }
 
 pub(super) async fn records_are_found_by_what_they_say(store: &impl Store) {
