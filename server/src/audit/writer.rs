@@ -212,8 +212,11 @@ fn record(Entry { at, origin, event }: Entry) -> AuditRecord {
 }
 
 fn rights(event: &Event) -> Option<String> {
-    let names: Vec<&str> = event.privileges?.iter().map(|privilege| privilege.as_str()).collect();
-    let mut rights = names.join(",");
+    let mut rights = String::new();
+    for privilege in event.privileges?.iter() {
+        let comma = if rights.is_empty() { "" } else { "," };
+        rights.extend([comma, privilege.as_str()]);
+    }
     if let Some(terms) = &event.terms {
         let limits = TokenTerms { metadata: None, ..TokenTerms::clone(terms) };
         // Names and numbers into memory: serde_json has no way to fail here.

@@ -14,15 +14,15 @@ use std::{
 use axum::{
     extract::{MatchedPath, Request, State},
     http::{
-        HeaderName, HeaderValue, Uri,
-        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+        HeaderMap, HeaderName, HeaderValue, Uri,
+        header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
     },
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use futures_util::{FutureExt, poll};
 use rand::{TryRng, rngs::SysRng};
-use roompass_wire::http::SERVER_TIME;
+use roompass_wire::{http::SERVER_TIME, signed::SCHEME};
 use token_gen::UnixSeconds;
 use tokio::time::{error::Elapsed, timeout};
 use tracing::Instrument;
@@ -130,6 +130,7 @@ where
 {
     let begun = Instant::now();
     let request_id = edge.ids.next();
+    let is_for_page = may_be_for_page(request.headers());
     request.extensions_mut().insert(request_id);
     let request_id = request_id.to_string();
     let trace = traces::of_request(request.method(), path, request.headers());
@@ -159,9 +160,11 @@ where
         // Answers hold tokens or moments in time: nothing may keep them. Files of the console say otherwise themselves.
         headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        // What is no page may load nothing; pages bring a policy of their own.
-        headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_ALLOWED);
+        if is_for_page {
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+            // What is no page may load nothing; pages bring a policy of their own.
+            headers.entry(CONTENT_SECURITY_POLICY).or_insert(NOTHING_ALLOWED);
+        }
         headers.insert(HeaderName::from_static(SERVER_TIME), edge.service.clock.now().get().into());
         // Digits and letters: it cannot fail.
         if let Ok(request_id) = HeaderValue::try_from(request_id) {
@@ -174,6 +177,15 @@ where
     .instrument(span)
     .instrument(trace.clone())
     .await
+}
+
+/// Whether a browser may show the answer as a page. Of credentials in this header, it shows none but those of the
+/// scheme `Basic` for a page; whoever shows another is a program, and reads more headers for nothing.
+fn may_be_for_page(headers: &HeaderMap) -> bool {
+    headers.get(AUTHORIZATION).is_none_or(|value| {
+        let scheme = value.as_bytes().split(|&byte| byte == b' ').next().unwrap_or_default();
+        !scheme.eq_ignore_ascii_case(b"bearer") && scheme != SCHEME.as_bytes()
+    })
 }
 
 /// Has `work` done within the limit. Most of it is done the moment it is asked for, and such needs no timer.

@@ -312,3 +312,41 @@ async fn a_body_that_never_ends_times_out() {
     let endless = Body::from_stream(futures_util::stream::pending::<Result<Vec<u8>, std::io::Error>>());
     assert_eq!(server.problem(server.mint(), endless).await.code, ErrorCode::Unavailable);
 }
+
+#[tokio::test]
+async fn whatever_a_browser_may_show_as_a_page_may_load_nothing() {
+    let server = Server::start().await;
+    for (credential, may_be_page) in [
+        (None, true),
+        (Some("Basic eDp5"), true),
+        (Some("basic eDp5"), true),
+        (Some("Bearer rp_x"), false),
+        (Some("bearer rp_x"), false),
+        (Some("Roompass-HMAC-SHA256 x"), false),
+    ] {
+        for path in ["/healthz", "/v1/apps/7/keys", "/nothing"] {
+            let mut request = Request::get(path);
+            if let Some(credential) = credential {
+                request = request.header(AUTHORIZATION, credential);
+            }
+            let headers = server.send(request, "").await.headers().clone();
+            assert_eq!(headers["x-content-type-options"], "nosniff", "{path} {credential:?}");
+            assert_eq!(headers["cache-control"], "no-store", "{path} {credential:?}");
+            for name in ["content-security-policy", "referrer-policy"] {
+                assert_eq!(headers.contains_key(name), may_be_page, "{name} of {path} for {credential:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_refused_with_those_there_are_and_a_head_is_answered() {
+    let server = Server::start().await;
+    let refused = server.send(Request::delete("/healthz"), "").await;
+    assert_eq!(refused.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(refused.headers()["allow"], "GET,HEAD");
+    let head = server.send(Request::head("/healthz"), "").await;
+    assert_eq!(head.status(), StatusCode::OK);
+    assert!(head.headers().contains_key("content-length"));
+    assert!(to_bytes(head.into_body(), 9).await.unwrap().is_empty());
+}
