@@ -17,7 +17,7 @@ use crate::{
 /// How many events may wait: some ten seconds of a busy server, some megabytes.
 const MAX_WAITING: usize = 50_000;
 /// So many are written without waiting for more: often and little at a time keeps nobody from the processor for long.
-const ENOUGH: usize = 500;
+const ENOUGH: usize = 125;
 /// How many refusals of people we do not know are kept at once, and in each second after that: whoever floods us must
 /// not flood the trail, too.
 const STRANGERS: Rate = Rate { at_once: 1_000, per_second: 10 };

@@ -27,7 +27,7 @@ const SETTLE: Duration = Duration::from_millis(200);
 /// How long after a failure the same is tried again.
 const AGAIN: Duration = Duration::from_millis(500);
 /// How many records are written in one transaction: nobody waits long behind it, nor for the processor meanwhile.
-const AT_ONCE: usize = 250;
+const AT_ONCE: usize = 125;
 /// In at most so many transactions a batch is written: on a disk that is slow to make things durable, a long one is
 /// caught up with in larger steps.
 const STEPS: usize = 8;

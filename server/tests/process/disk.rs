@@ -213,5 +213,5 @@ fn records_of_a_rush_share_the_waits_for_the_disk_and_are_durable_soon_after() {
     });
     eventually(is_settled);
     println!("{} waits for the disk", durable() - before);
-    assert!(durable() - before < 4000 / 250, "not one for each transaction");
+    assert!(durable() - before < 4000 / 125, "not one for each transaction");
 }
