@@ -47,8 +47,8 @@ impl<'a> Caller<'a> {
 enum Fault {
     /// No file may grow any further.
     Full,
-    /// Every write of the store fails with this error of the system: `strace` sees to it.
-    Writes(&'static str),
+    /// Every such call of the store fails with this error of the system: `strace` sees to it.
+    Fails { calls: &'static str, error: &'static str },
 }
 
 /// A fault, until it is dropped.
@@ -65,11 +65,12 @@ impl<'a> Faulty<'a> {
                 server.limit_files(&(size("roompass.db").max(size("roompass.db-wal")) + 4096).to_string());
                 Self { server, strace: None }
             }
-            Fault::Writes(error) => {
+            Fault::Fails { calls, error } => {
                 // Sockets and logs are written by other calls.
-                let inject = format!("inject=pwrite64:error={error}");
+                let inject = format!("inject={calls}:error={error}");
+                let trace = format!("trace={calls}");
                 let mut strace = Command::new("strace");
-                strace.args(["-f", "-qq", "-e", "trace=pwrite64", "-e", &inject, "-o", "/dev/null", "-p"]);
+                strace.args(["-f", "-qq", "-e", &trace, "-e", &inject, "-o", "/dev/null", "-p"]);
                 strace.arg(server.pid().to_string()).stdout(Stdio::null()).stderr(Stdio::null());
                 Self { server, strace: Some(strace.spawn().expect("strace is installed: `.ci/setup test`")) }
             }
@@ -108,7 +109,13 @@ fn on_a_disk_that_takes_nothing_nothing_is_done_without_a_record_and_sockets_and
     let mut alice = Socket::open(server.address);
     assert_eq!(alice.login(&json!(77), "alice", "room1", &token)["type"], "logged_in");
 
-    for (number, fault) in [Fault::Full, Fault::Writes("EROFS"), Fault::Writes("EIO")].into_iter().enumerate() {
+    let faults = [
+        Fault::Full,
+        Fault::Fails { calls: "pwrite64", error: "EROFS" },
+        Fault::Fails { calls: "pwrite64", error: "EIO" },
+        Fault::Fails { calls: "fsync,fdatasync", error: "EIO" },
+    ];
+    for (number, fault) in faults.into_iter().enumerate() {
         let faulty = Faulty::begin(&fault, &installation, &server);
         eventually(|| (mint().status == 507).then_some(()));
         for (method, path, body) in [

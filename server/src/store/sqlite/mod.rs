@@ -511,7 +511,7 @@ impl From<rusqlite::Error> for StoreError {
         match error.sqlite_error().map(|error| error.extended_code) {
             Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE) => Self::Conflict,
             Some(ffi::SQLITE_CONSTRAINT_FOREIGNKEY) => Self::Missing,
-            Some(code) if [ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_IOERR_WRITE].contains(&code) => {
+            Some(ffi::SQLITE_FULL | ffi::SQLITE_READONLY | ffi::SQLITE_IOERR_WRITE | ffi::SQLITE_IOERR_FSYNC) => {
                 Self::CannotWrite(Arc::new(error))
             }
             Some(ffi::SQLITE_NOTADB | ffi::SQLITE_CORRUPT) => Self::Unreadable(error.to_string()),
