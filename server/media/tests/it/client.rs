@@ -23,6 +23,8 @@ use str0m::{
 
 /// How often each track sends a packet.
 const PACE: Duration = Duration::from_millis(10);
+/// How long the socket is waited for before something may have to be sent.
+const READ_TIMEOUT: Duration = Duration::from_millis(2);
 /// How many packets are taken from a socket before anything is sent.
 const AT_ONCE: usize = 256;
 
@@ -102,7 +104,7 @@ enum Socket {
 impl Client {
     pub(crate) fn udp() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        socket.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         let address = socket.local_addr().unwrap();
         Self::new(Socket::Udp(socket), Candidate::host(address, "udp").unwrap())
     }
@@ -110,7 +112,7 @@ impl Client {
     pub(crate) fn tcp(server: SocketAddr) -> Self {
         let stream = TcpStream::connect(server).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream.set_read_timeout(Some(Duration::from_millis(2))).unwrap();
+        stream.set_read_timeout(Some(READ_TIMEOUT)).unwrap();
         let address = stream.local_addr().unwrap();
         let candidate = Candidate::builder().tcp().host(address).tcptype(TcpType::Active).build().unwrap();
         Self::new(Socket::Tcp { stream, incoming: vec![] }, candidate)
@@ -305,15 +307,17 @@ fn run(state: &Mutex<State>, mut socket: Socket) {
                 return;
             }
             state.drive(&mut socket);
-            state.reads
+            // What comes before the answer is of lines that the client does not know yet. It stays in the socket, so that a
+            // stream is seen from its first packet on.
+            state.reads && state.pending.is_none()
         };
         let packets = if reads {
             socket.receive()
         } else {
-            std::thread::yield_now();
+            std::thread::park_timeout(READ_TIMEOUT);
             vec![]
         };
-        let is_empty = packets.len() < AT_ONCE;
+        let is_empty = reads && packets.len() < AT_ONCE;
         let seen_at = Instant::now();
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.not_before = empty_at;
