@@ -36,18 +36,20 @@ pub(super) struct AppCaller(pub(super) Arc<Caller>);
 pub(super) async fn require_app_key(
     gate: &Gate,
     right: Right,
-    request: Request,
+    mut request: Request,
     now: UnixSeconds,
 ) -> Result<Response, Error> {
     let service = &gate.service;
     let (app_id, origin) = (gate.app_id(request.uri()), Asking::of(request.extensions()));
-    let admitted = admit(service, right, app_id, request, now).await;
-    let (caller, allowance, mut request) =
-        admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
+    let admitted = admit(service, right, app_id, &mut request, now).await;
+    let (caller, allowance) = admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
     request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
     let key = if gate.takes_key { idempotency::key(&request)? } else { None };
     let mut response = match key {
-        Some(key) => idempotency::once(gate, (caller.app_id.get(), &caller.key_id), key, request).await?,
+        Some(key) => {
+            let caller = (caller.app_id.get(), &*caller.key_id);
+            Box::pin(idempotency::once(gate, caller, key, request)).await?
+        }
         None => gate.run(request).await,
     };
     limits::tell(response.headers_mut(), allowance);
@@ -59,16 +61,13 @@ async fn admit(
     service: &Service,
     right: Right,
     app_id: Option<AppId>,
-    request: Request,
+    request: &mut Request,
     now: UnixSeconds,
-) -> Result<(Arc<Caller>, Allowance, Request), Error> {
-    let (caller, request) = if session::is_shown(service, request.headers()) {
-        let (parts, body) = request.into_parts();
-        let caller = session_caller(service, &parts, right, app_id, now).await?;
-        (caller, Request::from_parts(parts, body))
+) -> Result<(Arc<Caller>, Allowance), Error> {
+    let caller = if session::is_shown(service, request.headers()) {
+        Box::pin(session_caller(service, request, right, app_id, now)).await?
     } else {
-        let (holder, request) = prove(service, request, now).await?;
-        (caller_of(holder, right, app_id)?, request)
+        caller_of(prove(service, request, now).await?, right, app_id)?
     };
     let allowance = service.limits.spend(&caller, now)?;
     // Another app answers like one that does not exist, or could not.
@@ -82,7 +81,7 @@ async fn admit(
             "this key is bound to rooms, privileges or a lifetime, and admin reaches beyond",
         ));
     }
-    Ok((caller, allowance, request))
+    Ok((caller, allowance))
 }
 
 /// Records that somebody was not let through. Of an app that is not there only the refusal is kept.
@@ -108,15 +107,15 @@ fn caller_of(holder: Holder, right: Right, app_id: Option<AppId>) -> Result<Arc<
 pub(super) async fn require_operator(
     gate: &Gate,
     role: Role,
-    request: Request,
+    mut request: Request,
     now: UnixSeconds,
 ) -> Result<Response, Error> {
     let service = &gate.service;
-    let (caller, request) = if session::is_shown(service, request.headers()) {
-        let (signed_in, request) = session::admit(service, Some(role), request, now).await?;
-        (format!("admin:{}", signed_in.name), request)
+    let caller = if session::is_shown(service, request.headers()) {
+        let signed_in = session::admit(service, Some(role), &mut request, now).await?;
+        format!("admin:{}", signed_in.name)
     } else {
-        operator(service, request, now).await?
+        operator(service, &mut request, now).await?
     };
     match if gate.takes_key { idempotency::key(&request)? } else { None } {
         Some(key) => idempotency::once(gate, (0, &caller), key, request).await,
@@ -125,30 +124,30 @@ pub(super) async fn require_operator(
 }
 
 /// Whoever shows an operator's key, by its id.
-async fn operator(service: &Service, request: Request, now: UnixSeconds) -> Result<(String, Request), Error> {
+async fn operator(service: &Service, request: &mut Request, now: UnixSeconds) -> Result<String, Error> {
     let origin = Asking::of(request.extensions());
     let proven = match prove(service, request, now).await {
-        Ok((Holder::Operator { key_id }, request)) => Ok((key_id, request)),
-        Ok((Holder::App(_), _)) => Err(Error::Forbidden(Right::Admin)),
+        Ok(Holder::Operator { key_id }) => Ok(key_id),
+        Ok(Holder::App(_)) => Err(Error::Forbidden(Right::Admin)),
         Err(error) => Err(error),
     };
-    let (key_id, mut request) = proven.inspect_err(|error| note_refused(service, origin, None, error))?;
+    let key_id = proven.inspect_err(|error| note_refused(service, origin, None, error))?;
     request.extensions_mut().insert(OperatorKey(key_id.as_str().into()));
-    Ok((key_id, request))
+    Ok(key_id)
 }
 
 /// An admin as a caller: in this app, with the rights of the role there.
 async fn session_caller(
     service: &Service,
-    parts: &Parts,
+    request: &mut Request,
     right: Right,
     app_id: Option<AppId>,
     now: UnixSeconds,
 ) -> Result<Arc<Caller>, Error> {
-    let signed_in = session::prove(service, parts, now).await?;
+    let signed_in = session::prove(service, request, now).await?;
     let app_id = app_id.ok_or(Error::AppUnknown)?;
     signed_in.require_in(app_id, role_for(right))?;
-    if right == Right::Admin && !parts.method.is_safe() {
+    if right == Right::Admin && !request.method().is_safe() {
         signed_in.require_recent(now)?;
     }
     let is_held = |right: &Right| signed_in.require_in(app_id, role_for(*right)).is_ok();
@@ -157,21 +156,18 @@ async fn session_caller(
     Ok(Arc::new(Caller { key_id: format!("admin:{}", signed_in.name), app_id, scope }))
 }
 
-/// The caller, and the request as it was. Only a wrong credential counts as a guess, and only against its source.
-async fn prove(service: &Service, request: Request, now: UnixSeconds) -> Result<(Holder, Request), Error> {
+/// The caller. Only a wrong credential counts as a guess, and only against its source.
+async fn prove(service: &Service, request: &mut Request, now: UnixSeconds) -> Result<Holder, Error> {
     let source = limits::source_of(request.extensions())?;
     service.limits.may_guess(source, now)?;
     if !request.headers().contains_key(AUTHORIZATION) {
         return Err(Error::Unauthorized);
     }
     let proven = match credential(request.headers()) {
-        Some(Credential::Bearer(key)) => {
-            service.keyring.holder(key, now).map(|holder| (holder, request)).ok_or(Error::Unauthorized)
-        }
+        Some(Credential::Bearer(key)) => service.keyring.holder(key, now).ok_or(Error::Unauthorized),
         Some(Credential::Signature(header)) => {
             let header = header.to_owned();
-            let signed = signed::authenticate(service, &header, request, now).await;
-            signed.map(|(caller, request)| (Holder::App(caller), request))
+            Box::pin(signed::authenticate(service, &header, request, now)).await.map(Holder::App)
         }
         None => Err(Error::Unauthorized),
     };

@@ -2,7 +2,7 @@
 
 use std::{
     panic::AssertUnwindSafe,
-    pin::pin,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -140,9 +140,9 @@ where
         None => tracing::debug_span!("request", request_id, method = %request.method(), route = path),
         trace_id => tracing::info_span!("request", request_id, method = %request.method(), route = path, trace_id),
     };
-    async {
-        let outcome = in_time(within(request));
-        let response = match AssertUnwindSafe(outcome).catch_unwind().await {
+    let answering = pin!(async {
+        let work = pin!(within(request));
+        let response = match AssertUnwindSafe(in_time(work)).catch_unwind().await {
             Ok(Ok(Ok(response))) => response,
             Ok(Ok(Err(error))) => error.into_response(),
             Ok(Err(_)) => Error::TimedOut.into_response(),
@@ -173,10 +173,8 @@ where
         traces::answered(&trace, response.status().as_u16());
         counts.answered(response.status(), begun.elapsed());
         response
-    }
-    .instrument(span)
-    .instrument(trace.clone())
-    .await
+    });
+    answering.instrument(span).instrument(trace.clone()).await
 }
 
 /// Whether a browser may show the answer as a page. Of credentials in this header, it shows none but those of the
@@ -189,8 +187,7 @@ fn may_be_for_page(headers: &HeaderMap) -> bool {
 }
 
 /// Has `work` done within the limit. Most of it is done the moment it is asked for, and such needs no timer.
-async fn in_time<T>(work: impl Future<Output = T>) -> Result<T, Elapsed> {
-    let mut work = pin!(work);
+async fn in_time<T>(mut work: Pin<&mut impl Future<Output = T>>) -> Result<T, Elapsed> {
     match poll!(&mut work) {
         Poll::Ready(done) => Ok(done),
         Poll::Pending => timeout(TIME_LIMIT, work).await,

@@ -57,30 +57,29 @@ pub(super) async fn require_visitor(gate: &Gate, request: Request, now: UnixSeco
 pub(super) async fn require_admin(
     gate: &Gate,
     role: Option<Role>,
-    request: Request,
+    mut request: Request,
     now: UnixSeconds,
 ) -> Result<Response, Error> {
-    let (_, request) = admit(&gate.service, role, request, now).await?;
+    admit(&gate.service, role, &mut request, now).await?;
     Ok(gate.run(request).await)
 }
 
-/// Who is signed in, if they have that role, and the request with the proof in it.
+/// Who is signed in, if they have that role; the request has the proof in it then.
 pub(super) async fn admit(
     service: &Service,
     role: Option<Role>,
-    request: Request,
+    request: &mut Request,
     now: UnixSeconds,
-) -> Result<(SignedIn, Request), Error> {
-    let (mut parts, body) = request.into_parts();
-    let signed_in = prove(service, &parts, now).await?;
+) -> Result<SignedIn, Error> {
+    let signed_in = prove(service, request, now).await?;
     if let Some(role) = role {
         signed_in.require(role)?;
-        if !parts.method.is_safe() {
+        if !request.method().is_safe() {
             signed_in.require_recent(now)?;
         }
     }
-    parts.extensions.insert(Admin(signed_in.clone()));
-    Ok((signed_in, Request::from_parts(parts, body)))
+    request.extensions_mut().insert(Admin(signed_in.clone()));
+    Ok(signed_in)
 }
 
 /// Whether the request shows a session and nothing else.
@@ -89,10 +88,10 @@ pub(super) fn is_shown(service: &Service, headers: &HeaderMap) -> bool {
 }
 
 /// Who is signed in, if the request may act for them.
-pub(super) async fn prove(service: &Service, parts: &Parts, now: UnixSeconds) -> Result<SignedIn, Error> {
-    let source = limits::source_of(&parts.extensions)?;
-    let headers = &parts.headers;
-    let changes = !parts.method.is_safe();
+pub(super) async fn prove(service: &Service, request: &mut Request, now: UnixSeconds) -> Result<SignedIn, Error> {
+    let source = limits::source_of(request.extensions())?;
+    let headers = request.headers();
+    let changes = !request.method().is_safe();
     if changes {
         require_own_page(service, headers)?;
     }

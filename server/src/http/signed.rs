@@ -1,6 +1,6 @@
 //! From an HTTP request to what [`crate::signed`] judges: the body is read whole and hashed before anything parses it.
 
-use std::sync::Arc;
+use std::{mem::take, sync::Arc};
 
 use axum::{
     body::Body,
@@ -23,19 +23,19 @@ use crate::{
     signed::{self, Received},
 };
 
-/// Who signed the request, and the request, to be handled as if it had come unread.
+/// Who signed the request, which can be handled then as if it had come unread.
 pub(super) async fn authenticate(
     service: &Service,
     credential: &str,
-    request: Request,
+    request: &mut Request,
     now: UnixSeconds,
-) -> Result<(Arc<Caller>, Request), Error> {
+) -> Result<Arc<Caller>, Error> {
     // Nonces are forgotten by the clock: set back, it would let old requests in again.
     if !service.tokens.trusts(now) {
         return Err(Error::ClockBehind);
     }
     let header: SignatureHeader = credential.parse().map_err(|_| Error::Unauthorized)?;
-    let (parts, body) = request.into_parts();
+    let (parts, body) = take(request).into_parts();
     if parts.headers.contains_key(CONTENT_ENCODING) {
         return Err(Error::BadRequest("a signed body must not be encoded".to_owned()));
     }
@@ -47,7 +47,8 @@ pub(super) async fn authenticate(
     let body_sha256 = Sha256::digest(&body).into();
     let received = received(&parts, &body_sha256)?;
     let caller = signed::authenticate(received, &header, &service.keyring, &*service.store, now).await?;
-    Ok((caller, Request::from_parts(parts, Body::from(body))))
+    *request = Request::from_parts(parts, Body::from(body));
+    Ok(caller)
 }
 
 fn received<'a>(parts: &'a Parts, body_sha256: &'a [u8; 32]) -> Result<Received<'a>, Error> {
