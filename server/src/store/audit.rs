@@ -99,6 +99,24 @@ pub struct AuditFilter {
     pub request_id: Option<String>,
 }
 
+impl AuditFilter {
+    /// Whether it is one of those.
+    pub(super) fn takes(&self, record: &AuditRecord) -> bool {
+        let is = |wanted: &Option<String>, text: Option<&str>| wanted.is_none() || wanted.as_deref() == text;
+        (self.app_id.is_none() || self.app_id == record.app_id)
+            && self.since.is_none_or(|since| record.at >= since)
+            && self.until.is_none_or(|until| record.at < until)
+            && is(&self.action, Some(&record.action))
+            && is(&self.result, Some(&record.result))
+            && is(&self.reason, record.reason.as_deref())
+            && is(&self.actor, Some(&record.actor))
+            && is(&self.user_id, record.user_id.as_deref())
+            && is(&self.room_id, record.room_id.as_deref())
+            && is(&self.token_id, record.token_id.as_deref())
+            && is(&self.request_id, record.request_id.as_deref())
+    }
+}
+
 /// Which way to go through the records, by their place in the list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AuditWalk {
@@ -196,7 +214,8 @@ pub trait AuditStore: Send + Sync + 'static {
     async fn stray_audit_records(&self) -> Result<u64, StoreError>;
 
     /// Forgets up to `limit` records, from the old end only, and notes where each chain goes on from. Says how many;
-    /// none if that is for somebody else to do. Chains without records go with them, but for the latest.
+    /// none if that is for somebody else to do. Chains without records go with them, but for the latest. Records that a
+    /// store keeps in one piece go together, once all of them may: a few more at a time, and some a little later.
     async fn forget_audit(&self, what: AuditRetention, limit: u32) -> Result<usize, StoreError>;
 }
 

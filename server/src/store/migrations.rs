@@ -19,6 +19,7 @@ const STEPS: &[&str] = &[
     include_str!("../../migrations/sqlite/0012-used-tokens.sql"),
     include_str!("../../migrations/sqlite/0013-refusals.sql"),
     include_str!("../../migrations/sqlite/0014-app-sign-uses.sql"),
+    include_str!("../../migrations/sqlite/0015-audit-packs.sql"),
 ];
 
 const TABLE: &str = "CREATE TABLE IF NOT EXISTS migrations (

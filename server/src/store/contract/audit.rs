@@ -8,7 +8,7 @@ use crate::store::{
     StoreError,
 };
 
-fn start(chain: &AuditChain) -> [u8; 32] {
+pub(super) fn start(chain: &AuditChain) -> [u8; 32] {
     [u8::try_from(chain.chain).unwrap(); 32]
 }
 
@@ -183,7 +183,7 @@ pub(super) async fn old_records_are_forgotten_from_the_old_end(store: &impl Stor
     assert_eq!(store.begin_audit_chain(9.into(), start).await.unwrap().chain, 3);
 }
 
-fn record(chain: i64, seq: i64) -> AuditRecord {
+pub(super) fn record(chain: i64, seq: i64) -> AuditRecord {
     let text = |what: &str| Some(format!("{what}{seq}"));
     AuditRecord {
         action: "login".into(),
@@ -206,7 +206,7 @@ fn record(chain: i64, seq: i64) -> AuditRecord {
 }
 
 /// One that says as little as one can.
-fn bare(chain: i64, seq: i64) -> AuditRecord {
+pub(super) fn bare(chain: i64, seq: i64) -> AuditRecord {
     AuditRecord {
         chain,
         seq,

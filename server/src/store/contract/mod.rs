@@ -2,6 +2,7 @@
 
 mod admins;
 mod audit;
+mod audit_rush;
 mod changes;
 mod issued;
 mod nonces;
@@ -19,7 +20,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..49 {
+    for promise in 0..52 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -72,6 +73,9 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             45 => audit::refusals_are_counted_by_time_and_reason(&store).await,
             46 => webhooks::deliveries_are_found_by_what_they_say_and_what_became_of_them(&store).await,
             47 => ring::what_an_app_sign_was_used_for_goes_with_it(&store).await,
+            48 => audit_rush::a_rush_is_read_like_anything_else(&store).await,
+            49 => audit_rush::in_a_rush_everything_is_found_by_what_it_says(&store).await,
+            50 => audit_rush::a_rush_is_forgotten_from_the_old_end(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }

@@ -1,6 +1,10 @@
-//! The audit trail, in SQLite.
+//! The audit trail, in SQLite: most records are rows, and those of much minting are packed.
 
-use std::{borrow::Cow, slice, sync::Arc};
+mod names;
+mod pack;
+mod packs;
+
+use std::{borrow::Cow, cmp::Reverse, collections::BTreeMap, slice, sync::Arc};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Statement, ToSql, params};
@@ -74,13 +78,12 @@ impl AuditStore for SqliteStore {
     }
 
     async fn audit_chain(&self, chain: i64, seq: i64, limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
-        let query = format!("SELECT {RECORD} FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
-        let read = |row: &Row<'_>| record_of_row(row, 0);
-        self.reader.read(move |connection| rows(connection, &query, params![chain, seq, limit], read)).await
+        self.reader.read(move |connection| of_chain(connection, (chain, seq), limit)).await
     }
 
     async fn stray_audit_records(&self) -> Result<u64, StoreError> {
-        let query = "SELECT count(*) FROM audit WHERE chain NOT IN (SELECT chain FROM audit_chains)";
+        let query = "SELECT (SELECT count(*) FROM audit WHERE chain NOT IN (SELECT chain FROM audit_chains))
+            + (SELECT coalesce(sum(count), 0) FROM audit_packs WHERE chain NOT IN (SELECT chain FROM audit_chains))";
         self.reader
             .read(move |connection| Ok(connection.query_row(query, [], |row| row.get::<_, i64>(0))?.unsigned_abs()))
             .await
@@ -105,6 +108,17 @@ fn append(connection: &Connection, after: &AuditChain, records: &[AuditRecord]) 
             Some(_) => Err(StoreError::Conflict),
         };
     }
+    for run in records.chunk_by(|one, next| pack::takes(one) == pack::takes(next)) {
+        if run.len() >= pack::LEAST && pack::takes(&run[0]) {
+            run.chunks(pack::MOST).try_for_each(|records| packs::put(connection, records))?;
+        } else {
+            insert_all(connection, run)?;
+        }
+    }
+    Ok(())
+}
+
+fn insert_all(connection: &Connection, records: &[AuditRecord]) -> Result<(), StoreError> {
     let (together, rest) = records.as_chunks::<TOGETHER>();
     let mut statement = connection.prepare_cached(&insertion(TOGETHER))?;
     together.iter().try_for_each(|records| insert(&mut statement, records))?;
@@ -183,7 +197,27 @@ fn find(
         }
     }
     let query = format!("SELECT id, {RECORD} FROM audit WHERE {conditions}{order} LIMIT ?2");
-    rows(connection, &query, &*parameters, |row| Ok((row.get(0)?, record_of_row(row, 1)?)))
+    let mut found = rows(connection, &query, &*parameters, |row| Ok((row.get(0)?, record_of_row(row, 1)?)))?;
+    let limit = limit as usize;
+    let bound = if found.len() < limit { None } else { found.last().map(|(id, _)| *id) };
+    found.extend(packs::find(connection, filter, walk, limit, bound)?);
+    match walk {
+        AuditWalk::Back(_) => found.sort_unstable_by_key(|(id, _)| Reverse(*id)),
+        AuditWalk::Forth(_) => found.sort_unstable_by_key(|(id, _)| *id),
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+fn of_chain(connection: &Connection, from: (i64, i64), limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+    let query = format!("SELECT {RECORD} FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
+    let mut found = rows(connection, &query, params![from.0, from.1, limit], |row| record_of_row(row, 0))?;
+    let limit = limit as usize;
+    let bound = if found.len() < limit { None } else { found.last().map(|record| record.seq) };
+    found.extend(packs::of_chain(connection, from, limit, bound)?);
+    found.sort_unstable_by_key(|record| record.seq);
+    found.truncate(limit);
+    Ok(found)
 }
 
 /// The words `refused` and `leave_out` stand in the queries as they stand in the indexes, so that these serve.
@@ -220,21 +254,31 @@ fn count_refusals(connection: &Connection, which: &RefusalSpans) -> Result<Refus
 }
 
 fn forget(connection: &Connection, what: AuditRetention, limit: u32) -> Result<usize, StoreError> {
-    let keep = i64::try_from(what.keep).unwrap_or(i64::MAX);
-    // A run from the old end: in each chain, what goes is a beginning of it.
-    let oldest = "SELECT id, at < ?1 OR id <= (SELECT coalesce(max(id), 0) FROM audit) - ?2
-        FROM audit ORDER BY id LIMIT ?3";
-    let read = |row: &Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
-    let oldest = rows(connection, oldest, params![what.before.get(), keep, limit], read)?;
-    let gone: Vec<i64> = oldest.into_iter().take_while(|(_, may_go)| *may_go).map(|(id, _)| id).collect();
-    if let Some(last) = gone.last() {
-        connection.execute(
-            "UPDATE audit_chains SET (anchor_seq, anchor_hash) =
-                 (SELECT seq, hash FROM audit WHERE chain = audit_chains.chain AND id <= ?1 ORDER BY seq DESC LIMIT 1)
-             WHERE chain IN (SELECT chain FROM audit WHERE id <= ?1)",
-            [last],
-        )?;
-        connection.execute("DELETE FROM audit WHERE id <= ?1", [last])?;
+    let newest =
+        "SELECT max((SELECT coalesce(max(id), 0) FROM audit), (SELECT coalesce(max(last_id), 0) FROM audit_packs))";
+    let newest: i64 = connection.query_row(newest, [], |row| row.get(0))?;
+    let beyond = newest.saturating_sub(i64::try_from(what.keep).unwrap_or(i64::MAX));
+    // A run from the old end: in each chain, what goes is a beginning of it. A pack goes as a whole.
+    let oldest = "SELECT id, 1, at < ?1 OR id <= ?2, chain, seq, hash FROM audit
+        UNION ALL SELECT last_id, count, last_at < ?1 OR last_id <= ?2, chain, last_seq, last_hash FROM audit_packs
+        ORDER BY 1 LIMIT ?3";
+    let oldest = rows(connection, oldest, params![what.before.get(), beyond, limit], Piece::of_row)?;
+    let (mut count, mut last_id, mut anchors) = (0, None, BTreeMap::new());
+    for piece in oldest.into_iter().take_while(|piece| piece.may_go) {
+        if count >= limit {
+            break;
+        }
+        count += piece.count;
+        last_id = Some(piece.last_id);
+        anchors.insert(piece.chain, piece.end);
+    }
+    if let Some(last_id) = last_id {
+        let query = "UPDATE audit_chains SET anchor_seq = ?2, anchor_hash = ?3 WHERE chain = ?1";
+        for (chain, (seq, hash)) in anchors {
+            connection.execute(query, params![chain, seq, hash])?;
+        }
+        connection.execute("DELETE FROM audit WHERE id <= ?1", [last_id])?;
+        connection.execute("DELETE FROM audit_packs WHERE last_id <= ?1", [last_id])?;
     }
     connection.execute(
         "DELETE FROM audit_chains WHERE opened_at < ?1 AND chain <
@@ -242,7 +286,24 @@ fn forget(connection: &Connection, what: AuditRetention, limit: u32) -> Result<u
                       (SELECT max(chain) FROM audit_chains))",
         [what.before.get()],
     )?;
-    Ok(gone.len())
+    Ok(count as usize)
+}
+
+/// A record or a pack, as far as forgetting it needs.
+struct Piece {
+    last_id: i64,
+    count: u32,
+    may_go: bool,
+    chain: i64,
+    /// Its last number and hash.
+    end: (i64, [u8; 32]),
+}
+
+impl Piece {
+    fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (last_id, count, may_go) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        Ok(Self { last_id, count, may_go, chain: row.get(3)?, end: (row.get(4)?, row.get(5)?) })
+    }
 }
 
 fn record_of_row(row: &Row<'_>, first: usize) -> rusqlite::Result<AuditRecord> {
