@@ -135,20 +135,20 @@ async fn one_who_floods_hides_nobody_else() {
     assert_eq!((count("flood"), count("other"), count("elsewhere")), (60, 1, 1));
 }
 
-/// A trail of two writers, five records each, on a store of its own; and the statements of somebody with the database
+/// A trail of two writers, so many records each, on a store of its own; and the statements of somebody with the database
 /// in hand.
-async fn tampered(store: Arc<dyn Store>, sql: &dyn Fn(&str), statements: &str) -> Vec<String> {
+async fn tampered(store: Arc<dyn Store>, count: i64, sql: &dyn Fn(&str), statements: &str) -> Vec<String> {
     store.migrate().await.unwrap();
     for _ in 0..2 {
         let audit = Audit::start(Arc::clone(&store), clock());
-        for number in 1..=5 {
+        for number in 1..=count {
             audit.note(UnixSeconds::new(NOW), Origin::SERVER, mint(&format!("user{number}"))).unwrap();
         }
         audit.flush().await.unwrap();
     }
     let sound = walk(&*store).await.unwrap();
-    assert_eq!((sound.records, sound.ends.len(), sound.faults.len()), (10, 2, 0));
-    assert_eq!(sound.ends[1].record, "2-5");
+    assert_eq!((sound.records, sound.ends.len(), sound.faults.len()), (2 * count.unsigned_abs(), 2, 0));
+    assert_eq!(sound.ends[1].record, format!("2-{count}"));
     sql(statements);
     walk(&*store).await.unwrap().faults
 }
@@ -177,15 +177,41 @@ const TAMPERING: &[(&str, &str)] = &[
     ("DELETE FROM audit_chains WHERE chain = 2", "5 audit records are in chains that do not exist"),
 ];
 
+/// The same where a writer's twenty records are packed.
+const TAMPERING_WITH_PACKS: &[(&str, &str)] = &[
+    (
+        "UPDATE audit_pack_bodies SET body = unhex(replace(hex(body), hex('user13'), hex('user31'))) WHERE last_id = 20",
+        "1-13 does not fit its hash",
+    ),
+    ("UPDATE audit_pack_bodies SET body = substr(body, 1, 100) WHERE last_id = 20", "1-1 to 1-20 are missing"),
+    ("UPDATE audit_pack_bodies SET body = X'' WHERE last_id = 40", "2-1 to 2-20 are missing"),
+    ("DELETE FROM audit_pack_bodies WHERE last_id = 20", "1-1 to 1-20 are missing"),
+    ("DELETE FROM audit_packs WHERE chain = 2", "2-1 to 2-20 are missing"),
+    (
+        "UPDATE audit_pack_bodies SET body = (SELECT body FROM audit_pack_bodies WHERE last_id = 40) WHERE last_id = 20",
+        "1-1 does not fit its hash",
+    ),
+    ("UPDATE audit_packs SET last_seq = 21 WHERE chain = 1", "1-1 is missing"),
+    ("UPDATE audit_packs SET count = 19 WHERE chain = 1", "1-1 to 1-20 are missing"),
+    // What would only hide records from a search.
+    ("UPDATE audit_packs SET names = zeroblob(length(names)) WHERE chain = 1", "audit record 1-20 is missing"),
+    ("UPDATE audit_packs SET last_at = last_at - 1 WHERE chain = 1", "audit record 1-20 is missing"),
+    ("UPDATE audit_packs SET last_hash = zeroblob(32) WHERE chain = 1", "audit record 1-20 is missing"),
+    ("UPDATE audit_packs SET chain = 3 WHERE chain = 2", "20 audit records are in chains that do not exist"),
+];
+
 // proves T63
 #[tokio::test]
 async fn an_edited_trail_is_found_and_the_record_named() {
     let directory = tempfile::tempdir().unwrap();
-    for (number, (statements, expected)) in TAMPERING.iter().enumerate() {
+    let rows = TAMPERING.iter().map(|case| (5, case));
+    for (number, (count, (statements, expected))) in
+        rows.chain(TAMPERING_WITH_PACKS.iter().map(|case| (20, case))).enumerate()
+    {
         let path = directory.path().join(format!("{number}.db"));
         let store = Arc::new(SqliteStore::open(&Location::File(path.clone())).unwrap());
         let sql = |statements: &str| rusqlite::Connection::open(&path).unwrap().execute_batch(statements).unwrap();
-        let found = tampered(store, &sql, statements).await.join("; ");
+        let found = tampered(store, count, &sql, statements).await.join("; ");
         assert!(found.contains(expected), "{statements}: {found}");
     }
 }
@@ -199,7 +225,7 @@ async fn an_edited_trail_is_found_on_postgres_too() {
         let store = Arc::new(PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap());
         let database = url.rsplit('/').next().unwrap();
         let sql = |statements: &str| drop(server.sql(database, statements));
-        let found = tampered(store, &sql, statements).await.join("; ");
+        let found = tampered(store, 5, &sql, statements).await.join("; ");
         assert!(found.contains(expected), "{statements}: {found}");
     }
 }

@@ -78,13 +78,17 @@ fn mint_one(
     service.audit.ready()?;
     let minted = service.tokens.mint(caller, &request, now, &mut SystemRng);
     let minted = minted.map(|token| (token.minted.token_id(), token));
-    let told = (request.user_id.clone(), request.room_id.clone());
+    let is_announced = minted.is_err() || service.webhooks.wants(caller.app_id, EventName::Minted);
+    let told = is_announced.then(|| (request.user_id.clone(), request.room_id.clone()));
     // A token that will not be in the trail is not handed out.
     service.audit.note(now, origin, event(caller, request, &minted))?;
-    let (token_id, token) = minted.inspect_err(|error| announce_refused(service, caller, &told, error, now))?;
+    let (token_id, token) = minted.inspect_err(|error| {
+        if let Some(told) = &told {
+            announce_refused(service, caller, told, error, now);
+        }
+    })?;
     tracing::debug!(app_id = %caller.app_id, key_id = caller.key_id, %token_id, "token minted");
-    if service.webhooks.wants(caller.app_id, EventName::Minted) {
-        let (user_id, room_id) = told;
+    if let Some((user_id, room_id)) = told {
         let announced = Minted {
             token_id: token_id.into(),
             user_id,

@@ -166,10 +166,15 @@ fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
     let mut carried = None;
     // Whether something committed waits for a durable commit.
     let mut some_wait = false;
+    let mut flushing = Flushing { is_on: true };
     while let Some(job) = carried.take().or_else(|| jobs.recv().ok()) {
         match job {
             Job::Read(read) => read(connection),
-            Job::Alone(work) => work(connection),
+            Job::Alone(work) => match flushing.set(connection, true) {
+                Ok(()) => work(connection),
+                // Who waits is told that nobody answers.
+                Err(error) => tracing::error!(%error, "the store cannot be made to flush"),
+            },
             Job::Write(first) => {
                 let mut group = vec![first];
                 while group.len() < MAX_GROUP {
@@ -182,10 +187,11 @@ fn serve(connection: &mut Connection, jobs: &mpsc::Receiver<Job>) {
                         Err(_) => break,
                     }
                 }
-                let committed = match group.iter().all(|write| write.is_loose()) {
-                    true => commit_loosely(connection, &mut group).inspect(|()| some_wait = true),
-                    false => commit(connection, &mut group).inspect(|()| some_wait = false),
-                };
+                let is_loose = group.iter().all(|write| write.is_loose());
+                let committed = flushing.set(connection, !is_loose).and_then(|()| commit(connection, &mut group));
+                if committed.is_ok() {
+                    some_wait = is_loose;
+                }
                 if committed.is_err() && some_wait {
                     some_wait = !write_anew(connection).unwrap_or(false);
                 }
@@ -214,11 +220,19 @@ fn commit(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite
     transaction.commit()
 }
 
-/// The same without waiting for the disk.
-fn commit_loosely(connection: &mut Connection, group: &mut [Box<dyn Write>]) -> rusqlite::Result<()> {
-    connection.pragma_update(None, "synchronous", "normal")?;
-    let committed = commit(connection, group);
-    connection.pragma_update(None, "synchronous", "full").and(committed)
+/// Whether commits wait for the disk. It stays as it is from one loose commit to the next.
+struct Flushing {
+    is_on: bool,
+}
+
+impl Flushing {
+    fn set(&mut self, connection: &Connection, on: bool) -> rusqlite::Result<()> {
+        if self.is_on != on {
+            connection.pragma_update(None, "synchronous", if on { "full" } else { "normal" })?;
+            self.is_on = on;
+        }
+        Ok(())
+    }
 }
 
 /// Moves what was committed into the database itself. What a disk failed to make durable, the kernel may take for

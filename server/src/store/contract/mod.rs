@@ -15,6 +15,8 @@ mod webhooks;
 use futures_util::future::join_all;
 use token_gen::{AppId, UnixSeconds};
 
+pub(crate) use audit::bare as bare_record;
+
 use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 
 /// Every promise, each on a store of its own.

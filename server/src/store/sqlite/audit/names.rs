@@ -66,3 +66,39 @@ fn places(hash: u64, bytes: usize) -> impl Iterator<Item = usize> {
     let (first, step) = (hash as u32, (hash >> 32) as u32 | 1);
     (0..PROBES).map(move |probe| first.wrapping_add(probe.wrapping_mul(step)) as usize % (bytes * 8))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::bare_record;
+
+    fn of_user(user_id: &str) -> Vec<u64> {
+        searched(&AuditFilter { user_id: Some(user_id.to_owned()), ..AuditFilter::default() })
+    }
+
+    #[test]
+    fn whoever_is_in_is_never_denied_and_hardly_anybody_else_is_taken_for_being_in() {
+        let record = |number: i64| AuditRecord {
+            user_id: Some(format!("user{number}")),
+            room_id: Some("room".to_owned()),
+            token_id: Some(format!("token{number}")),
+            ..bare_record(1, number)
+        };
+        let records: Vec<AuditRecord> = (1..=128).map(record).collect();
+        let filter = of(&records);
+        let is_taken = |number: &i64| may_hold(&filter, &of_user(&format!("user{number}")));
+        assert_eq!((1..=128).filter(is_taken).count(), 128);
+        let taken = (129..=10_128).filter(is_taken).count();
+        assert!(taken < 200, "{taken} of 10,000");
+        assert!(may_hold(&filter, &[]), "who searches for no name may find any record");
+        assert!(!may_hold(&[], &[]));
+    }
+
+    // What is stored is read by the versions to come.
+    #[test]
+    fn a_name_has_the_same_bits_forever() {
+        let user = of_user("alice");
+        assert_eq!(user, [16_376_901_203_553_846_146]);
+        assert_eq!(places(user[0], 100).collect::<Vec<_>>(), [738, 291, 644, 293, 646, 199, 552]);
+    }
+}

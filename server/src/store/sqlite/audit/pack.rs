@@ -50,13 +50,11 @@ pub(super) fn encode(records: &[AuditRecord]) -> Result<Vec<u8>, StoreError> {
     postcard::to_allocvec(&packed).map_err(|error| StoreError::Unreadable(format!("audit records: {error}")))
 }
 
-/// The records of a piece; its last one is number `last_seq` of its chain.
-pub(super) fn decode(body: &[u8], chain: i64, last_seq: i64) -> Result<Vec<AuditRecord>, StoreError> {
-    let damaged = || StoreError::Unreadable(format!("the audit records up to {chain}-{last_seq} are damaged"));
-    let packed: Vec<Packed<'_>> = postcard::from_bytes(body).map_err(|_| damaged())?;
-    let count = i64::try_from(packed.len()).unwrap_or(i64::MAX);
-    let seqs = last_seq.saturating_sub(count).saturating_add(1)..;
-    seqs.zip(packed).map(|(seq, packed)| packed.record(chain, seq).ok_or_else(damaged)).collect()
+/// The records of a piece; its last one is number `last_seq` of its chain. `None` if it is no such piece.
+pub(super) fn decode(body: &[u8], chain: i64, last_seq: i64) -> Option<Vec<AuditRecord>> {
+    let packed: Vec<Packed<'_>> = postcard::from_bytes(body).ok()?;
+    let first_seq = last_seq.checked_sub(i64::try_from(packed.len()).ok()?)?.checked_add(1)?;
+    (first_seq..).zip(packed).map(|(seq, packed)| packed.record(chain, seq)).collect()
 }
 
 impl<'a> Packed<'a> {
@@ -102,5 +100,43 @@ impl<'a> Packed<'a> {
             details: text(self.details),
             hash: self.hash,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::bare_record;
+
+    // What is stored is read by the versions to come.
+    #[test]
+    fn a_pack_is_written_the_same_way_forever() {
+        let text = |text: &str| Some(text.to_owned());
+        let minted = AuditRecord {
+            app_id: AppId::new(1_700_000_000).ok(),
+            actor: "key:k".to_owned(),
+            user_id: text("ü"),
+            expire_at: Some(UnixSeconds::new(-1)),
+            details: text(""),
+            ..bare_record(3, 8)
+        };
+        let records = [bare_record(3, 7), minted];
+        let body = encode(&records).unwrap();
+        let hashes = |seq: u8| vec![seq; 32];
+        let plain = [&[2, 0xd6, 1, 0, 6][..], b"server", &[0; 10], &hashes(7)].concat();
+        let full = [
+            &[0xd8, 1, 1, 0x80, 0xe2, 0xcf, 0xaa, 6, 5][..],
+            b"key:k",
+            &[0, 1, 2],
+            "ü".as_bytes(),
+            &[0, 0, 0, 0, 1, 1, 0, 0, 1, 0],
+            &hashes(8),
+        ];
+        assert_eq!(body, [plain, full.concat()].concat());
+        assert_eq!(decode(&body, 3, 8).unwrap(), records);
+        for broken in [&body[..body.len() - 1], &[], &[0xff; 10], &[&[3][..], &body[1..]].concat()] {
+            assert_eq!(decode(broken, 3, 8), None);
+        }
+        assert_eq!(decode(&body, 3, i64::MIN), None);
     }
 }

@@ -6,58 +6,86 @@ use token_gen::UnixSeconds;
 use super::{names, pack};
 use crate::store::{AuditFilter, AuditRecord, AuditWalk, StoreError};
 
-const HEADER: &str = "last_id, count, chain, last_seq, names";
+const HEADER: &str = "last_id, count, chain, last_seq, last_hash, first_at, last_at, names";
 
 /// What is known of a pack without reading it.
+#[derive(Debug, PartialEq)]
 struct Header {
     last_id: i64,
     count: i64,
     chain: i64,
     last_seq: i64,
+    last_hash: [u8; 32],
+    first_at: i64,
+    last_at: i64,
     names: Vec<u8>,
 }
 
 impl Header {
+    /// What is known of these records. `None` if there are none.
+    fn of(records: &[AuditRecord], last_id: i64) -> Option<Self> {
+        let last = records.last()?;
+        let ats = || records.iter().map(|record| record.at.get());
+        Some(Self {
+            last_id,
+            count: i64::try_from(records.len()).ok()?,
+            chain: last.chain,
+            last_seq: last.seq,
+            last_hash: last.hash,
+            first_at: ats().min()?,
+            last_at: ats().max()?,
+            names: names::of(records),
+        })
+    }
+
     fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let (last_id, count, chain) = (row.get(0)?, row.get(1)?, row.get(2)?);
-        Ok(Self { last_id, count, chain, last_seq: row.get(3)?, names: row.get(4)? })
+        Ok(Self {
+            last_id: row.get(0)?,
+            count: row.get(1)?,
+            chain: row.get(2)?,
+            last_seq: row.get(3)?,
+            last_hash: row.get(4)?,
+            first_at: row.get(5)?,
+            last_at: row.get(6)?,
+            names: row.get(7)?,
+        })
     }
 
     fn first_id(&self) -> i64 {
-        self.last_id - self.count + 1
+        self.last_id.saturating_sub(self.count) + 1
     }
 
     fn first_seq(&self) -> i64 {
-        self.last_seq - self.count + 1
+        self.last_seq.saturating_sub(self.count) + 1
     }
 
+    /// The records; none if somebody has damaged them, so that the others can still be read. The walk over the chain
+    /// misses them.
     fn read(&self, connection: &Connection) -> Result<Vec<AuditRecord>, StoreError> {
-        let damaged = || StoreError::Unreadable(format!("audit pack {} has no such body", self.last_id));
         let mut query = connection.prepare_cached("SELECT body FROM audit_pack_bodies WHERE last_id = ?1")?;
         let body: Option<Vec<u8>> = query.query_row([self.last_id], |row| row.get(0)).optional()?;
-        let records = pack::decode(&body.ok_or_else(damaged)?, self.chain, self.last_seq)?;
-        if i64::try_from(records.len()) == Ok(self.count) { Ok(records) } else { Err(damaged()) }
+        let records = body.and_then(|body| pack::decode(&body, self.chain, self.last_seq)).unwrap_or_default();
+        if i64::try_from(records.len()) == Ok(self.count) {
+            return Ok(records);
+        }
+        self.complain();
+        Ok(vec![])
+    }
+
+    fn complain(&self) {
+        let (chain, first, last) = (self.chain, self.first_seq(), self.last_seq);
+        tracing::error!(chain, first, last, "packed audit records were damaged: run `roompass audit verify`");
     }
 }
 
 /// Puts records in that follow one another, after all that is in the trail.
 pub(super) fn put(connection: &Connection, records: &[AuditRecord]) -> Result<(), StoreError> {
-    let Some(last) = records.last() else { return Ok(()) };
-    let ats = || records.iter().map(|record| record.at.get());
     let count = i64::try_from(records.len()).unwrap_or(i64::MAX);
-    let last_id = take_ids(connection, count)?;
-    let query = "INSERT INTO audit_packs (last_id, count, chain, last_seq, last_hash, first_at, last_at, names)
-        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    connection.prepare_cached(query)?.execute(params![
-        last_id,
-        count,
-        last.chain,
-        last.seq,
-        last.hash,
-        ats().min(),
-        ats().max(),
-        names::of(records),
-    ])?;
+    let Some(header) = Header::of(records, take_ids(connection, count)?) else { return Ok(()) };
+    let Header { last_id, count, chain, last_seq, last_hash, first_at, last_at, names } = header;
+    let query = format!("INSERT INTO audit_packs ({HEADER}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
+    let values = params![last_id, count, chain, last_seq, last_hash, first_at, last_at, names];
+    connection.prepare_cached(&query)?.execute(values)?;
     let query = "INSERT INTO audit_pack_bodies (last_id, body) VALUES (?1, ?2)";
     connection.prepare_cached(query)?.execute(params![last_id, pack::encode(records)?])?;
     Ok(())
@@ -65,13 +93,16 @@ pub(super) fn put(connection: &Connection, records: &[AuditRecord]) -> Result<()
 
 /// The last of so many places in the list, which are taken from where single records get theirs, too.
 fn take_ids(connection: &Connection, count: i64) -> Result<i64, StoreError> {
-    let query = "UPDATE sqlite_sequence SET seq = seq + ?1 WHERE name = 'audit' RETURNING seq";
-    let taken = connection.prepare_cached(query)?.query_row([count], |row| row.get(0)).optional()?;
-    if let Some(last_id) = taken {
-        return Ok(last_id);
-    }
-    connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('audit', ?1)", [count])?;
-    Ok(count)
+    // RETURNING would make a temporary table for one number.
+    let query = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
+    let last_id: Option<i64> = connection.prepare_cached(query)?.query_row([], |row| row.get(0)).optional()?;
+    let query = match last_id {
+        Some(_) => "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'audit'",
+        None => "INSERT INTO sqlite_sequence (name, seq) VALUES ('audit', ?1)",
+    };
+    let last_id = last_id.unwrap_or(0) + count;
+    connection.prepare_cached(query)?.execute([last_id])?;
+    Ok(last_id)
 }
 
 /// Up to `limit` records in packs with their places in the list; those that lie beyond `bound` are not wanted.
@@ -116,7 +147,9 @@ pub(super) fn find(
     Ok(found)
 }
 
-/// Up to `limit` records in packs of a chain, or a few more, from the one after `seq` to `bound`.
+/// Up to `limit` records in packs of a chain, or a few more, from the one after `seq` to `bound`. This is what the walk
+/// over the chain reads. If a pack does not say truly what is in it, which may hide records from a search, its last one
+/// is left out, so that the walk misses that.
 pub(super) fn of_chain(
     connection: &Connection,
     (chain, seq): (i64, i64),
@@ -131,7 +164,12 @@ pub(super) fn of_chain(
         if found.len() >= limit || bound.is_some_and(|bound| header.first_seq() > bound) {
             break;
         }
-        found.extend(header.read(connection)?.into_iter().filter(|record| record.seq > seq));
+        let mut records = header.read(connection)?;
+        if Header::of(&records, header.last_id).is_some_and(|found| found != header) {
+            header.complain();
+            records.pop();
+        }
+        found.extend(records.into_iter().filter(|record| record.seq > seq));
     }
     Ok(found)
 }
