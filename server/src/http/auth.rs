@@ -22,7 +22,7 @@ use super::{
 use crate::{
     admins::role_for,
     app::Service,
-    audit::{Action, Event, Origin},
+    audit::{Action, Event},
     error::Error,
     keys::{Caller, Holder, Right, Scope},
     limits::Allowance,
@@ -40,9 +40,9 @@ pub(super) async fn require_app_key(
     now: UnixSeconds,
 ) -> Result<Response, Error> {
     let service = &gate.service;
-    let (app_id, origin) = (gate.app_id(request.uri()), Asking::of(request.extensions()));
+    let app_id = gate.app_id(request.uri());
     let admitted = admit(service, right, app_id, &mut request, now).await;
-    let (caller, allowance) = admitted.inspect_err(|error| note_refused(service, origin, app_id, error))?;
+    let (caller, allowance) = admitted.inspect_err(|error| note_refused(service, &request, app_id, error))?;
     request.extensions_mut().insert(AppCaller(Arc::clone(&caller)));
     let key = if gate.takes_key { idempotency::key(&request)? } else { None };
     let mut response = match key {
@@ -85,9 +85,10 @@ async fn admit(
 }
 
 /// Records that somebody was not let through. Of an app that is not there only the refusal is kept.
-fn note_refused(service: &Service, origin: Origin, app_id: Option<AppId>, error: &Error) {
+fn note_refused(service: &Service, request: &Request, app_id: Option<AppId>, error: &Error) {
     let app_id = app_id.filter(|&app_id| service.directory.holds(app_id));
     let event = Event { app_id, ..Event::new(Action::Call) };
+    let origin = Asking::of(request.extensions());
     service.audit.note_stranger(origin, event.refused(error.code().as_str()).saying(error.to_string()));
 }
 
@@ -125,13 +126,12 @@ pub(super) async fn require_operator(
 
 /// Whoever shows an operator's key, by its id.
 async fn operator(service: &Service, request: &mut Request, now: UnixSeconds) -> Result<String, Error> {
-    let origin = Asking::of(request.extensions());
     let proven = match prove(service, request, now).await {
         Ok(Holder::Operator { key_id }) => Ok(key_id),
         Ok(Holder::App(_)) => Err(Error::Forbidden(Right::Admin)),
         Err(error) => Err(error),
     };
-    let key_id = proven.inspect_err(|error| note_refused(service, origin, None, error))?;
+    let key_id = proven.inspect_err(|error| note_refused(service, request, None, error))?;
     request.extensions_mut().insert(OperatorKey(key_id.as_str().into()));
     Ok(key_id)
 }

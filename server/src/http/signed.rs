@@ -6,9 +6,8 @@ use axum::{
     body::Body,
     extract::{MatchedPath, Request},
     http::{
-        HeaderMap, HeaderName,
+        HeaderMap, HeaderName, Method, Uri,
         header::{CONTENT_ENCODING, CONTENT_TYPE, HOST},
-        request::Parts,
     },
 };
 use roompass_wire::{http::TOKENS_BATCH_PATH, signed::SignatureHeader};
@@ -35,35 +34,37 @@ pub(super) async fn authenticate(
         return Err(Error::ClockBehind);
     }
     let header: SignatureHeader = credential.parse().map_err(|_| Error::Unauthorized)?;
-    let (parts, body) = take(request).into_parts();
-    if parts.headers.contains_key(CONTENT_ENCODING) {
+    if request.headers().contains_key(CONTENT_ENCODING) {
         return Err(Error::BadRequest("a signed body must not be encoded".to_owned()));
     }
-    let max_bytes = match parts.extensions.get::<MatchedPath>().map(MatchedPath::as_str) {
+    let max_bytes = match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
         Some(TOKENS_BATCH_PATH) => MAX_BATCH_BODY_BYTES,
         _ => MAX_BODY_BYTES,
     };
-    let body = whole_body(body, max_bytes).await?;
+    let body = whole_body(take(request.body_mut()), max_bytes).await?;
     let body_sha256 = Sha256::digest(&body).into();
-    let received = received(&parts, &body_sha256)?;
-    let caller = signed::authenticate(received, &header, &service.keyring, &*service.store, now).await?;
-    *request = Request::from_parts(parts, Body::from(body));
-    Ok(caller)
+    *request.body_mut() = Body::from(body);
+    let received = received(request.method(), request.uri(), request.headers(), &body_sha256)?;
+    signed::authenticate(received, &header, &service.keyring, &*service.store, now).await
 }
 
-fn received<'a>(parts: &'a Parts, body_sha256: &'a [u8; 32]) -> Result<Received<'a>, Error> {
-    let uri = &parts.uri;
-    let host = match (only(&parts.headers, HOST)?, uri.authority()) {
+fn received<'a>(
+    method: &'a Method,
+    uri: &'a Uri,
+    headers: &'a HeaderMap,
+    body_sha256: &'a [u8; 32],
+) -> Result<Received<'a>, Error> {
+    let host = match (only(headers, HOST)?, uri.authority()) {
         (Some(host), None) => host,
         (None, Some(authority)) => authority.as_str(),
         _ => return Err(Error::BadRequest("a signed request names its host once".to_owned())),
     };
     Ok(Received {
-        method: parts.method.as_str(),
+        method: method.as_str(),
         host,
         path: uri.path(),
         query: uri.query(),
-        content_type: only(&parts.headers, CONTENT_TYPE)?,
+        content_type: only(headers, CONTENT_TYPE)?,
         body_sha256,
     })
 }
