@@ -119,6 +119,8 @@ impl Peer {
         let answer = self.ask("media_offer", json!({ "sdp": sdp, "tracks": tracks })).await;
         if answer["type"] == "media_answer" {
             self.rtc.accept(answer["sdp"].as_str().expect("a string"));
+        } else {
+            self.rtc.withdraw();
         }
         answer
     }

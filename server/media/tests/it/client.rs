@@ -198,6 +198,11 @@ impl Client {
         state.rtc.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(answer).unwrap()).unwrap();
     }
 
+    /// Waits for no answer any more: the offer was refused.
+    pub(crate) fn withdraw(&self) {
+        self.lock().pending = None;
+    }
+
     /// Sends packets of about this many bytes.
     pub(crate) fn set_payload_bytes(&self, bytes: usize) {
         self.lock().payload_bytes = bytes;

@@ -166,6 +166,7 @@ async fn offers_that_cannot_be_used_are_refused_and_harm_nothing() {
         let refused = mallory.session.offer(Offer { sdp: sdp.clone(), tracks: vec![] }).await;
         assert!(matches!(refused, Err(MediaError::Offer(_))), "{sdp}");
     }
+    mallory.client.withdraw();
     for candidate in ["x", "candidate:1 1 udp 1 nowhere 9 typ host", "candidate:"] {
         assert!(mallory.session.candidate(candidate).is_err(), "{candidate}");
     }

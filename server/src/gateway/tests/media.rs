@@ -271,4 +271,5 @@ async fn offers_and_servers_are_answered_or_refused_in_words() {
     let (sdp, _) = alice.rtc.offer(&[Line::publish("s", Kind::Audio)]);
     let refused = alice.ask("media_offer", json!({ "sdp": sdp, "tracks": [] })).await;
     assert_eq!(refused["code"], "media_unavailable");
+    alice.rtc.withdraw();
 }
