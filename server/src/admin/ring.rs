@@ -27,8 +27,8 @@ const MAX_LIVE: usize = 8;
 pub struct Rotation {
     /// What the new secret is for.
     pub purpose: Purpose,
-    /// How long the present one goes on verifying; the app's longest lifetime if `None`. Zero retires it at once, and
-    /// ends the sessions of its tokens.
+    /// How long the present one goes on verifying once the new one mints; the app's longest lifetime if `None`. Zero
+    /// retires it at once, and ends the sessions of its tokens.
     pub overlap: Option<Duration>,
 }
 
@@ -102,7 +102,7 @@ impl Admin {
             let reason = format!("must be 0, or retire one first: {MAX_LIVE} secrets verify already");
             return Err(Error::field("overlap_secs", reason));
         }
-        let previous_valid_until = end_active(&mut record, rotation.purpose, overlap, now);
+        let previous_valid_until = end_active(&mut record, rotation.purpose, overlap, self.store().spread(), now);
         let secret = ServerSecret::generate(&mut SysRng).map_err(randomness)?;
         let entry = self.seal_secret(app_id, rotation.purpose, &secret, now)?;
         let secret_id = entry.secret_id.clone();
@@ -198,11 +198,19 @@ fn checked_overlap(overlap: Duration) -> Result<Duration, Error> {
     Ok(overlap)
 }
 
-fn end_active(record: &mut AppRecord, purpose: Purpose, overlap: Duration, now: UnixSeconds) -> Option<UnixSeconds> {
+/// Ends it at once, or `overlap` after the new one begins to mint.
+fn end_active(
+    record: &mut AppRecord,
+    purpose: Purpose,
+    overlap: Duration,
+    spread: Duration,
+    now: UnixSeconds,
+) -> Option<UnixSeconds> {
     let mut secrets = record.secrets.iter_mut();
     let active = secrets.find(|secret| secret.purpose == purpose && secret.valid_until.is_none())?;
-    active.valid_until = Some(now.saturating_add(overlap));
-    active.retired_at = overlap.is_zero().then_some(now);
+    let is_at_once = overlap.is_zero();
+    active.valid_until = Some(if is_at_once { now } else { now.saturating_add(spread).saturating_add(overlap) });
+    active.retired_at = is_at_once.then_some(now);
     active.valid_until
 }
 

@@ -1,6 +1,6 @@
 //! From secrets to stored records and back.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
@@ -41,8 +41,9 @@ impl Admin {
         let origins = AppSettings::origins_in(&record.settings).map_err(|error| unreadable(record.app_id, &error))?;
         let reserved = counts.iter().map(|count| (count.secret_id.clone(), count.mints_reserved)).collect::<Box<_>>();
         let (sealer, uses, app_signs) = (self.sealer.clone(), Arc::clone(&self.uses), record.app_sign_ids());
+        let spread = self.store.spread();
         let prepare = move || {
-            let opened = open_app(&sealer, &record);
+            let opened = open_app(&sealer, &record, spread);
             let reserved = |secret_id: &str| Some(reserved.iter().find(|(id, _)| id == secret_id)?.1);
             let counted = opened.map(|app| app.with_uses(&uses, &app_signs, reserved));
             counted.inspect_err(|error| left_out(record.app_id, error)).ok()
@@ -70,13 +71,15 @@ fn no_active_secret(app_id: AppId) -> Error {
 }
 
 /// The app of a record. Retired secrets stay in the record and out of the app.
-fn open_app(sealer: &Sealer, record: &AppRecord) -> Result<App, Error> {
+fn open_app(sealer: &Sealer, record: &AppRecord, spread: Duration) -> Result<App, Error> {
     let app_id = record.app_id;
     let app_sign = open_app_sign(sealer, app_sign_place(app_id), &record.app_sign)?;
     let (mut active, mut previous, mut cbc) = (None, Vec::new(), Vec::new());
     for stored in live(record) {
         let secret = open_secret(sealer, app_id, stored)?;
-        let entry = RingSecret { secret_id: stored.secret_id.clone(), secret, valid_until: stored.valid_until };
+        let mints_from = stored.created_at.saturating_add(spread);
+        let entry =
+            RingSecret { secret_id: stored.secret_id.clone(), secret, valid_until: stored.valid_until, mints_from };
         match (stored.purpose, stored.valid_until) {
             (Purpose::Gcm, None) => active = Some(entry),
             (Purpose::Gcm, Some(_)) => previous.push(entry),

@@ -69,13 +69,13 @@ impl Office {
 
     fn mint(&self, format: Format) -> String {
         let app = self.directory.app(app_id(7)).unwrap();
-        app.count_mint(format).unwrap();
         let request = TokenRequest {
             user_id: UserId::new("alice").unwrap(),
             ttl: app.settings().max_ttl(),
             payload: Payload::Identity,
         };
-        app.minter(format).unwrap().mint(&request, self.now(), &mut SysRng).unwrap().token
+        let minter = app.minting(format, self.now()).unwrap().count().unwrap();
+        minter.mint(&request, self.now(), &mut SysRng).unwrap().token
     }
 
     fn opens(&self, token: &str) -> bool {
@@ -224,7 +224,8 @@ async fn a_secret_seals_no_more_than_is_safe_also_after_a_restart() {
     let restarted = Office::on(office.store.clone(), office.master_key.clone());
     restarted.admin.load().await.unwrap();
     let app = restarted.directory.app(app_id(7)).unwrap();
-    assert_eq!(refused(app.count_mint(Format::Token04Gcm).map_err(Error::from)), "secret_worn_out");
+    let minting = app.minting(Format::Token04Gcm, restarted.now()).unwrap();
+    assert_eq!(refused(minting.count().map_err(Error::from)), "secret_worn_out");
     restarted.rotate(None).await;
     restarted.mint(Format::Token04Gcm);
 }
@@ -251,7 +252,8 @@ async fn the_log_says_when_a_secret_has_sealed_very_many_tokens() {
         let restarted = Office::on(office.store.clone(), office.master_key.clone());
         restarted.admin.load().await.unwrap();
         // Whoever mints nothing reserves nothing; a secret that is worn out mints no more.
-        let _ = restarted.directory.app(app_id(7)).unwrap().count_mint(Format::Token04Gcm);
+        let app = restarted.directory.app(app_id(7)).unwrap();
+        let _ = app.minting(Format::Token04Gcm, restarted.now()).unwrap().count();
         restarted.admin.reserve_mints().await.unwrap();
     };
     let mut lines = 0;

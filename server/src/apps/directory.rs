@@ -227,7 +227,7 @@ mod tests {
         let open = move || {
             opened.fetch_add(1, Ordering::Relaxed);
             let secret = ServerSecret::new("fa94dd0f974cf2e293728a526b028271").unwrap();
-            let active = RingSecret { secret_id: "s".to_owned(), secret, valid_until: None };
+            let active = RingSecret { secret_id: "s".to_owned(), secret, valid_until: None, mints_from: 0.into() };
             let app_sign = AppSign::new(&"0a".repeat(32)).unwrap();
             Some(App::new(AppSettings::new(app_id(number), "app"), app_sign, &active, &[]))
         };

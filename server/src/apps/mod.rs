@@ -30,6 +30,8 @@ pub struct RingSecret {
     pub secret: ServerSecret,
     /// Until when it still verifies; `None` for the active one.
     pub valid_until: Option<UnixSeconds>,
+    /// From when on it mints: by then every node can verify what it seals.
+    pub mints_from: UnixSeconds,
 }
 
 /// A verified token and the secret that opened it.
@@ -74,46 +76,71 @@ pub struct App {
     settings: AppSettings,
     app_sign: CountedAppSign,
     previous_app_sign: Option<CountedAppSign>,
-    minter: Minter,
-    active: RingVerifier,
-    previous: Vec<RingVerifier>,
-    cbc: Option<CbcRing>,
+    active: RingEntry,
+    previous: Vec<RingEntry>,
+    /// The secrets for CBC tokens, the active one first: they seal and open nothing else.
+    cbc: Vec<RingEntry>,
 }
 
-/// The secrets for CBC tokens: they seal and open nothing else.
-struct CbcRing {
-    /// One for each format.
-    minters: Vec<Minter>,
-    verifiers: Vec<RingVerifier>,
-}
-
-struct RingVerifier {
+/// A secret of the ring with its keys prepared.
+struct RingEntry {
     secret_id: String,
     secret: ServerSecret,
     valid_until: Option<UnixSeconds>,
+    mints_from: UnixSeconds,
     verifier: Verifier,
+    /// One for each format.
+    minters: Vec<Minter>,
     uses: Arc<SecretUse>,
 }
 
-impl RingVerifier {
+/// The secret that mints, and the active one, which does if that one must not.
+pub struct Minting<'a> {
+    secrets: [(&'a Minter, &'a SecretUse); 2],
+}
+
+impl<'a> Minting<'a> {
+    /// Counts one token, and says what to mint it with. Ask before each.
+    ///
+    /// # Errors
+    /// [`NoMint`]: the active secret must not seal another token.
+    pub fn count(self) -> Result<&'a Minter, NoMint> {
+        let [(minter, uses), (active, active_uses)] = self.secrets;
+        // Of CBC there is nothing to wear out: each token has a fresh initialisation vector and no tag to lose.
+        if is_cbc(minter.format()) || uses.mint().is_ok() {
+            return Ok(minter);
+        }
+        active_uses.mint().map(|()| active)
+    }
+}
+
+impl RingEntry {
     fn new(entry: &RingSecret, settings: &AppSettings, is_accepted: fn(Format) -> bool) -> Self {
-        let formats = settings.formats.iter().map(|&format| Format::from(format)).filter(|&format| is_accepted(format));
+        let formats =
+            || settings.formats.iter().map(|&format| Format::from(format)).filter(|&format| is_accepted(format));
         let verifier = Verifier::builder(settings.app_id, &entry.secret)
-            .accept(formats.fold(Accept::NONE, Accept::with))
+            .accept(formats().fold(Accept::NONE, Accept::with))
             .max_lifetime(settings.max_ttl())
             .build();
+        let minter = Minter::new(settings.app_id, &entry.secret).with_max_ttl(settings.max_ttl());
         let uses = SecretUses::default().of(settings.app_id, &entry.secret_id, None);
         Self {
             secret_id: entry.secret_id.clone(),
             secret: entry.secret.clone(),
             valid_until: entry.valid_until,
+            mints_from: entry.mints_from,
             verifier,
+            minters: formats().map(|format| minter.clone().with_format(format)).collect(),
             uses,
         }
     }
 
     fn is_valid(&self, now: UnixSeconds) -> bool {
         self.valid_until.is_none_or(|until| now < until)
+    }
+
+    fn minter(&self, format: Format) -> Option<&Minter> {
+        self.minters.iter().find(|minter| minter.format() == format)
     }
 
     fn known(&self, now: UnixSeconds) -> KnownSecret<'_> {
@@ -136,14 +163,13 @@ fn is_cbc(format: Format) -> bool {
 }
 
 impl App {
-    /// Prepares the keys. `active` mints; `previous` ones only verify, until their date. Takes no CBC tokens: see
-    /// [`App::with_cbc`].
+    /// Prepares the keys. `active` mints once every node knows it, and until then the latest of the `previous` ones, which
+    /// verify until their date. Takes no CBC tokens: see [`App::with_cbc`].
     pub fn new(settings: AppSettings, app_sign: AppSign, active: &RingSecret, previous: &[RingSecret]) -> Self {
-        let minter = Minter::new(settings.app_id, &active.secret).with_max_ttl(settings.max_ttl());
-        let previous = previous.iter().map(|entry| RingVerifier::new(entry, &settings, is_gcm)).collect();
-        let active = RingVerifier::new(active, &settings, is_gcm);
+        let previous = previous.iter().map(|entry| RingEntry::new(entry, &settings, is_gcm)).collect();
+        let active = RingEntry::new(active, &settings, is_gcm);
         let app_sign = CountedAppSign::new(settings.app_id, app_sign, None);
-        Self { active, previous, settings, app_sign, previous_app_sign: None, minter, cbc: None }
+        Self { active, previous, settings, app_sign, previous_app_sign: None, cbc: vec![] }
     }
 
     /// Takes proofs by this AppSign too, until its date.
@@ -157,15 +183,8 @@ impl App {
     /// settings allow no CBC, nothing changes.
     #[must_use]
     pub fn with_cbc(mut self, secrets: &[RingSecret]) -> Self {
-        if let Some(first) = secrets.first()
-            && self.settings.cbc_policy != CbcPolicy::Off
-        {
-            let minter = Minter::new(self.app_id(), &first.secret).with_max_ttl(self.settings.max_ttl());
-            let formats =
-                self.settings.formats.iter().map(|&format| Format::from(format)).filter(|&format| is_cbc(format));
-            let minters = formats.map(|format| minter.clone().with_format(format)).collect();
-            let verifiers = secrets.iter().map(|entry| RingVerifier::new(entry, &self.settings, is_cbc)).collect();
-            self.cbc = Some(CbcRing { minters, verifiers });
+        if self.settings.cbc_policy != CbcPolicy::Off {
+            self.cbc = secrets.iter().map(|entry| RingEntry::new(entry, &self.settings, is_cbc)).collect();
         }
         self
     }
@@ -183,8 +202,7 @@ impl App {
         for (app_sign, id) in [&mut self.app_sign].into_iter().chain(&mut self.previous_app_sign).zip(app_sign_ids) {
             app_sign.uses = uses.of(app_id, id, None);
         }
-        let cbc = self.cbc.iter_mut().flat_map(|cbc| &mut cbc.verifiers);
-        for entry in self.previous.iter_mut().chain([&mut self.active]).chain(cbc) {
+        for entry in self.previous.iter_mut().chain([&mut self.active]).chain(&mut self.cbc) {
             entry.uses = uses.of(app_id, &entry.secret_id, reserved(&entry.secret_id));
         }
         self
@@ -209,39 +227,32 @@ impl App {
     /// Whether the secret is in the ring, valid or past its date. It is not once an operator has retired it: then a
     /// session that a token of it began must end.
     pub fn holds_secret(&self, secret_id: &str) -> bool {
-        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
-        self.previous.iter().chain([&self.active]).chain(cbc).any(|entry| entry.secret_id == secret_id)
+        self.previous.iter().chain([&self.active]).chain(&self.cbc).any(|entry| entry.secret_id == secret_id)
     }
 
-    /// Whether the secret is one that mints, and not one before it.
+    /// Whether the secret is one that mints or is about to, and not one before it.
     pub fn is_active(&self, secret_id: &str) -> bool {
-        let cbc = self.cbc.iter().filter_map(|cbc| cbc.verifiers.first());
-        std::iter::once(&self.active).chain(cbc).any(|entry| entry.secret_id == secret_id)
+        std::iter::once(&self.active).chain(self.cbc.first()).any(|entry| entry.secret_id == secret_id)
     }
 
     /// The secrets that verify until a date, and that date.
     pub fn previous_secrets(&self) -> impl Iterator<Item = (&str, UnixSeconds)> {
-        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers);
-        let previous = self.previous.iter().chain(cbc);
+        let previous = self.previous.iter().chain(&self.cbc);
         previous.filter_map(|entry| Some((&*entry.secret_id, entry.valid_until?)))
     }
 
-    /// A minter with the active secret for `format`, or `None` where the app does not use that format.
-    pub fn minter(&self, format: Format) -> Option<&Minter> {
-        if is_cbc(format) {
-            return self.cbc.as_ref()?.minters.iter().find(|minter| minter.format() == format);
-        }
-        let is_enabled = self.settings.formats.iter().any(|&enabled| Format::from(enabled) == format);
-        is_enabled.then_some(&self.minter)
-    }
-
-    /// Counts a mint with the active secret. Ask before each.
-    ///
-    /// # Errors
-    /// [`NoMint`]: the secret must not seal another token.
-    pub fn count_mint(&self, format: Format) -> Result<(), NoMint> {
-        // Of CBC there is nothing to wear out: each token has a fresh initialisation vector and no tag to lose.
-        if is_cbc(format) { Ok(()) } else { self.active.uses.mint() }
+    /// The secret that mints tokens of `format` at `now`, or `None` where the app does not use that format. Of those that
+    /// are valid and known to every node it is the latest, and the active one if there is none.
+    pub fn minting(&self, format: Format, now: UnixSeconds) -> Option<Minting<'_>> {
+        let (active, previous) = match is_cbc(format) {
+            true => self.cbc.split_first()?,
+            false => (&self.active, &*self.previous),
+        };
+        let known =
+            std::iter::once(active).chain(previous).filter(|entry| entry.is_valid(now) && entry.mints_from <= now);
+        let latest = known.max_by_key(|entry| (entry.mints_from, entry.valid_until.is_none()));
+        let latest = latest.unwrap_or(active);
+        Some(Minting { secrets: [(latest.minter(format)?, &latest.uses), (active.minter(format)?, &active.uses)] })
     }
 
     /// Verifies an authenticated token with each secret of the ring that is valid at `now`, the active one first.
@@ -259,14 +270,13 @@ impl App {
         if !self.settings.allows_cbc(now) {
             return None;
         }
-        let mut valid = self.cbc.as_ref()?.verifiers.iter().filter(|entry| entry.is_valid(now));
+        let mut valid = self.cbc.iter().filter(|entry| entry.is_valid(now));
         Some(verify_with(valid.next()?, valid, token, now))
     }
 
     /// Every secret of the ring with its id, the active one first, and whether it verifies at `now`: for explanations.
     pub fn ring(&self, now: UnixSeconds) -> impl Iterator<Item = KnownSecret<'_>> {
-        let cbc = self.cbc.iter().flat_map(|cbc| &cbc.verifiers).map(move |entry| entry.known(now));
-        self.gcm_ring(now).chain(cbc)
+        self.gcm_ring(now).chain(self.cbc.iter().map(move |entry| entry.known(now)))
     }
 
     /// The same without the secrets for CBC formats.
@@ -281,8 +291,8 @@ impl App {
 }
 
 fn verify_with<'a>(
-    first: &RingVerifier,
-    others: impl Iterator<Item = &'a RingVerifier>,
+    first: &RingEntry,
+    others: impl Iterator<Item = &'a RingEntry>,
     token: &str,
     now: UnixSeconds,
 ) -> Result<VerifiedBy, Refused> {
@@ -302,5 +312,76 @@ fn verify_with<'a>(
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+    use token_gen::{Payload, TokenRequest, UserId};
+
+    use super::*;
+
+    fn secret(secret_id: &str, mints_from: i64, valid_until: Option<i64>) -> RingSecret {
+        let secret = ServerSecret::generate(&mut SysRng).unwrap();
+        let valid_until = valid_until.map(UnixSeconds::new);
+        RingSecret { secret_id: secret_id.to_owned(), secret, valid_until, mints_from: mints_from.into() }
+    }
+
+    /// Whose secret seals a token at `now`.
+    fn mints(app: &App, format: Format, now: i64) -> Option<String> {
+        let now = UnixSeconds::new(now);
+        let request = TokenRequest {
+            user_id: UserId::new("u").unwrap(),
+            ttl: Duration::from_secs(1),
+            payload: Payload::Identity,
+        };
+        let token = app.minting(format, now)?.count().unwrap().mint(&request, now, &mut SysRng).unwrap().token;
+        let verified = if is_cbc(format) { app.open_cbc(&token, now)? } else { app.verify(&token, now) };
+        Some(verified.unwrap().secret_id)
+    }
+
+    // proves C11 (several nodes)
+    #[test]
+    fn the_latest_secret_mints_that_every_node_knows() {
+        let mut settings = AppSettings::new(AppId::new(7).unwrap(), "app");
+        settings.formats = vec![FormatName::Token04Gcm, FormatName::Token04Cbc];
+        settings.cbc_policy = CbcPolicy::Offline;
+        let sign = || AppSign::generate(&mut SysRng).unwrap();
+        let ring = [secret("old", 10, Some(9_000)), secret("older", 5, Some(8_000)), secret("short", 50, Some(60))];
+        let app = App::new(settings.clone(), sign(), &secret("new", 100, None), &ring)
+            .with_cbc(&[secret("new_cbc", 100, None), secret("old_cbc", 10, Some(9_000))]);
+        for (now, gcm, cbc) in [
+            (4, "new", "new_cbc"),
+            (9, "older", "new_cbc"),
+            (49, "old", "old_cbc"),
+            (59, "short", "old_cbc"),
+            (60, "old", "old_cbc"),
+            (99, "old", "old_cbc"),
+            (100, "new", "new_cbc"),
+            (9_500, "new", "new_cbc"),
+        ] {
+            assert_eq!(mints(&app, Format::Token04Gcm, now).as_deref(), Some(gcm), "{now}");
+            assert_eq!(mints(&app, Format::Token04Cbc, now).as_deref(), Some(cbc), "{now}");
+        }
+        assert!(app.minting(Format::Token03, 100.into()).is_none(), "the app does not use it");
+
+        // Two rotations in one second, on one node: the active one it is.
+        let app = App::new(settings, sign(), &secret("new", 10, None), &[secret("old", 10, Some(9_000))]);
+        assert_eq!(mints(&app, Format::Token04Gcm, 10).as_deref(), Some("new"));
+    }
+
+    #[test]
+    fn where_the_one_before_is_worn_out_the_active_one_mints_at_once() {
+        let settings = AppSettings::new(AppId::new(7).unwrap(), "app");
+        let app = App::new(
+            settings,
+            AppSign::generate(&mut SysRng).unwrap(),
+            &secret("new", 100, None),
+            &[secret("old", 10, Some(9_000))],
+        );
+        let reserved = |secret_id: &str| (secret_id == "old").then_some(u64::MAX);
+        let app = app.with_uses(&SecretUses::default(), &[], reserved);
+        assert_eq!(mints(&app, Format::Token04Gcm, 50).as_deref(), Some("new"));
     }
 }

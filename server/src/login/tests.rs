@@ -21,7 +21,7 @@ fn settings() -> AppSettings {
 
 fn app(settings: AppSettings) -> App {
     let secret = ServerSecret::new(SECRET).unwrap();
-    let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+    let active = RingSecret { secret_id: "one".into(), secret, valid_until: None, mints_from: 0.into() };
     App::new(settings, AppSign::new(APP_SIGN).unwrap(), &active, &[])
 }
 
@@ -60,7 +60,7 @@ fn a_token_of_another_app_lets_nobody_in_even_if_the_apps_share_a_secret() {
         assert_eq!(open_with(&app(settings()), &token, NOW).unwrap_err().code, ErrorCode::TokenInvalid);
         // Only the app is wrong with it.
         let settings = AppSettings { app_id: AppId::new(8).unwrap(), ..settings() };
-        let at_home = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+        let at_home = RingSecret { secret_id: "one".into(), secret, valid_until: None, mints_from: 0.into() };
         let at_home = App::new(settings, AppSign::new(APP_SIGN).unwrap(), &at_home, &[]);
         assert!(open_with(&at_home, &token, NOW).is_ok());
     }

@@ -21,7 +21,7 @@ mod url;
 mod used_tokens;
 mod webhooks;
 
-use std::{error::Error as StdError, sync::Arc};
+use std::{error::Error as StdError, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use token_gen::{AppId, UnixSeconds};
@@ -70,6 +70,11 @@ pub trait Store:
 
     /// How long it takes.
     fn timings(&self) -> &Timings;
+
+    /// How long it takes at most until all who work on this store know of a change; zero if one does.
+    fn spread(&self) -> Duration {
+        Duration::ZERO
+    }
 
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;

@@ -118,6 +118,7 @@ mod tests {
             secret_id: secret_id.to_owned(),
             secret: ServerSecret::new(secret).unwrap(),
             valid_until: None,
+            mints_from: 0.into(),
         };
         let settings = AppSettings {
             formats: vec![FormatName::Token04Gcm, FormatName::Token04Cbc],

@@ -48,8 +48,14 @@ impl World {
     }
 
     pub(super) fn app(&self) -> App {
-        let active = RingSecret { secret_id: "one".to_owned(), secret: Self::secret(), valid_until: None };
-        let cbc = RingSecret { secret_id: "cbc".to_owned(), secret: Self::cbc_secret(), valid_until: None };
+        let active =
+            RingSecret { secret_id: "one".to_owned(), secret: Self::secret(), valid_until: None, mints_from: 0.into() };
+        let cbc = RingSecret {
+            secret_id: "cbc".to_owned(),
+            secret: Self::cbc_secret(),
+            valid_until: None,
+            mints_from: 0.into(),
+        };
         let app_sign = AppSign::new(&"0a".repeat(32)).unwrap();
         App::new(self.settings.clone(), app_sign, &active, &[]).with_cbc(&[cbc])
     }

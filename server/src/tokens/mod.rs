@@ -143,12 +143,12 @@ impl Tokens {
         let ttl = ttl(&app, &caller.scope, request.ttl_secs)?;
         let payload = payload(&app, &caller.scope, request, room_id.as_ref(), (ttl, now))?;
         let (format, format_field) = format(request)?;
-        let minter = app
-            .minter(format)
+        let minting = app
+            .minting(format, now)
             .ok_or_else(|| Error::field(format_field, format!("this app does not use {}", name_of(format))))?;
         let kit_of = kit(request, room_id.as_ref())?;
 
-        app.count_mint(format)?;
+        let minter = minting.count()?;
         let what = TokenRequest { user_id, ttl, payload };
         let minted = minter.mint(&what, now, rng).map_err(|error| {
             let field = match error {

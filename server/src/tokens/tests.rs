@@ -26,9 +26,9 @@ impl Set {
 
     fn app(&self) -> App {
         let secret = ServerSecret::new("fa94dd0f974cf2e293728a526b028271").unwrap();
-        let active = RingSecret { secret_id: "s1".to_owned(), secret, valid_until: None };
+        let active = RingSecret { secret_id: "s1".to_owned(), secret, valid_until: None, mints_from: 0.into() };
         let secret = ServerSecret::new(CBC_SECRET).unwrap();
-        let cbc = RingSecret { secret_id: "c1".to_owned(), secret, valid_until: None };
+        let cbc = RingSecret { secret_id: "c1".to_owned(), secret, valid_until: None, mints_from: 0.into() };
         App::new(self.settings.clone(), AppSign::new(&"0a".repeat(32)).unwrap(), &active, &[]).with_cbc(&[cbc])
     }
 

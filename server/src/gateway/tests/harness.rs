@@ -132,7 +132,7 @@ impl TestGateway {
     /// Puts the app in place, or changes it.
     pub(super) fn configure(&self, settings: AppSettings) {
         let secret = ServerSecret::new(SECRET).unwrap();
-        let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+        let active = RingSecret { secret_id: "one".into(), secret, valid_until: None, mints_from: 0.into() };
         self.put(settings, active, Vec::new());
     }
 
@@ -143,6 +143,7 @@ impl TestGateway {
             secret_id: secret_id.to_owned(),
             secret: ServerSecret::new(secret).unwrap(),
             valid_until,
+            mints_from: 0.into(),
         };
         let previous = entry("one", SECRET, Some(self.now().saturating_add(Duration::from_secs(3600))));
         let previous = if keeps_previous { vec![previous] } else { Vec::new() };
@@ -154,7 +155,7 @@ impl TestGateway {
         let [present, previous] = [app_sign, APP_SIGN].map(|app_sign| AppSign::new(app_sign).unwrap());
         let until = self.now().saturating_add(Duration::from_secs(3600));
         let secret = ServerSecret::new(SECRET).unwrap();
-        let active = RingSecret { secret_id: "one".into(), secret, valid_until: None };
+        let active = RingSecret { secret_id: "one".into(), secret, valid_until: None, mints_from: 0.into() };
         let ids = ["app_sign:1", "app_sign:0"].map(str::to_owned);
         self.put_app(&settings.clone(), ids.into(), move || {
             let app = App::new(settings.clone(), present.clone(), &active, &[]);

@@ -82,7 +82,7 @@ impl Token {
 }
 
 fn open(token: &str, now: i64) -> Result<SessionToken, crate::login::Refusal> {
-    let active = RingSecret { secret_id: "one".into(), secret: secret(), valid_until: None };
+    let active = RingSecret { secret_id: "one".into(), secret: secret(), valid_until: None, mints_from: 0.into() };
     let app = App::new(settings(), AppSign::generate(&mut SysRng).unwrap(), &active, &[]);
     let tokens = Tokens::new(Arc::default(), Arc::default(), Arc::default(), Arc::default(), at(0));
     SessionToken::open(

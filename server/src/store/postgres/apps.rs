@@ -1,5 +1,7 @@
 //! The schema, small values, apps and backend keys, in PostgreSQL.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use deadpool_postgres::{Client, GenericClient};
 use token_gen::{AppId, UnixSeconds};
@@ -10,6 +12,8 @@ use super::{
 };
 use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, Timings};
 
+/// A node that follows has a change within two seconds, and times are kept in whole ones.
+const SPREAD: Duration = Duration::from_secs(3);
 const APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until, created_at,
     updated_at, app_sign_resets FROM apps";
 const SECRET: &str =
@@ -25,6 +29,10 @@ impl Store for PostgresStore {
 
     fn timings(&self) -> &Timings {
         self.pool.timings()
+    }
+
+    fn spread(&self) -> Duration {
+        SPREAD
     }
 
     async fn ping(&self) -> Result<(), StoreError> {

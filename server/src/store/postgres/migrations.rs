@@ -92,3 +92,83 @@ async fn missing<'a>(client: &impl GenericClient, steps: &[&'a str]) -> Result<V
     }
     Ok(steps_left.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{PostgresStore, PostgresUrl, postgres_server::Server};
+
+    /// Everything that a database of the first versions may hold, in its own columns.
+    const DATA: &[&str] = &[
+        r#"INSERT INTO meta VALUES ('sealed_with', '\x0102');
+         INSERT INTO apps (app_id, version, settings, app_sign, created_at, updated_at)
+             VALUES (7, 3, '{"name":"Shop"}', '\x0a', 100, 200);
+         INSERT INTO server_secrets (app_id, secret_id, purpose, sealed, valid_until, created_at)
+             VALUES (7, 'new', 'gcm', '\x0b', NULL, 100), (7, 'old', 'gcm', '\x0c', 900, 50);
+         INSERT INTO backend_keys VALUES
+             ('key', 7, decode(repeat('00', 32), 'hex'), 'name', '{"rights":["mint"]}', 900, 150, 100);"#,
+        "INSERT INTO revocations VALUES (7, 'r', 'user', NULL, 'u', NULL, 100, 900, 100, 'key', 'why');
+         INSERT INTO bans VALUES (7, 'b', 'ip_range', NULL, NULL, '192.0.2.0/24', NULL, 100, 'key', NULL);
+         INSERT INTO latest_time VALUES (1, 1234);",
+    ];
+    /// What becomes of it.
+    const KEPT: &[(&str, &str)] = &[
+        ("SELECT encode(value, 'hex') FROM meta WHERE name = 'sealed_with'", "0102"),
+        (
+            "SELECT version || settings || encode(app_sign, 'hex') || created_at || updated_at FROM apps
+                 WHERE app_id = 7 AND previous_app_sign IS NULL AND app_sign_resets = 0",
+            r#"3{"name":"Shop"}0a100200"#,
+        ),
+        (
+            "SELECT string_agg(secret_id || encode(sealed, 'hex') || coalesce(valid_until, 0) || purpose, ','
+                 ORDER BY secret_id) FROM server_secrets WHERE app_id = 7 AND retired_at IS NULL",
+            "new0b0gcm,old0c900gcm",
+        ),
+        (
+            "SELECT key_id || app_id || length(hash) || name || scope || expire_at || last_used_at || created_at
+                 FROM backend_keys",
+            r#"key732name{"rights":["mint"]}900150100"#,
+        ),
+        (
+            "SELECT kind || user_id || issued_before || expire_at || created_at || created_by || reason
+                 FROM revocations WHERE app_id = 7 AND revocation_id = 'r'",
+            "useru100900100keywhy",
+        ),
+        (
+            "SELECT kind || ip_range || created_at || created_by FROM bans WHERE expire_at IS NULL",
+            "ip_range192.0.2.0/24100key",
+        ),
+        ("SELECT at FROM latest_time", "1234"),
+    ];
+
+    // proves S6 (from every earlier version, with data)
+    #[tokio::test(flavor = "multi_thread")]
+    async fn data_of_every_earlier_version_is_kept() {
+        let server = Server::shared();
+        for earlier in DATA.len()..=STEPS.len() {
+            let url = server.database();
+            let database = url.rsplit('/').next().unwrap();
+            let store = PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap();
+            let migrate_to = async |version: usize| {
+                store.pool.run_once(LIMIT, |client| run_steps(client, &STEPS[..version])).await.unwrap();
+            };
+            // As it was filled: each table before the steps that came after it.
+            for (version, data) in (1..).zip(DATA) {
+                migrate_to(version).await;
+                server.sql(database, data);
+            }
+            migrate_to(earlier).await;
+            drop(store);
+
+            let store = PostgresStore::open(&PostgresUrl::parse(&url).unwrap()).await.unwrap();
+            store.pool.run_once(LIMIT, run).await.unwrap();
+            for (query, kept) in KEPT {
+                assert_eq!(server.sql(database, query), *kept, "from version {earlier}: {query}");
+            }
+            // What followers need for the old rows is there as well.
+            server.sql(database, "UPDATE apps SET version = 4; DELETE FROM backend_keys");
+            let changes = "SELECT string_agg(kind, ',') FROM (SELECT kind FROM changes ORDER BY seq DESC LIMIT 2) last";
+            assert_eq!(server.sql(database, changes), "key,app");
+        }
+    }
+}
