@@ -347,6 +347,7 @@ mod tests {
         let mut settings = AppSettings::new(AppId::new(7).unwrap(), "app");
         settings.formats = vec![FormatName::Token04Gcm, FormatName::Token04Cbc];
         settings.cbc_policy = CbcPolicy::Offline;
+        settings.cbc_until = Some(10_000);
         let sign = || AppSign::generate(&mut SysRng).unwrap();
         let ring = [secret("old", 10, Some(9_000)), secret("older", 5, Some(8_000)), secret("short", 50, Some(60))];
         let app = App::new(settings.clone(), sign(), &secret("new", 100, None), &ring)
