@@ -1,6 +1,6 @@
 //! From secrets to stored records and back.
 
-use std::{sync::Arc, time::Duration};
+use std::{cmp::Reverse, sync::Arc, time::Duration};
 
 use rand::rngs::SysRng;
 use sha2::{Digest, Sha256};
@@ -70,21 +70,28 @@ fn no_active_secret(app_id: AppId) -> Error {
     StoreError::Unreadable(format!("app {app_id} has no active secret")).into()
 }
 
-/// The app of a record. Retired secrets stay in the record and out of the app.
-fn open_app(sealer: &Sealer, record: &AppRecord, spread: Duration) -> Result<App, Error> {
+/// The app of a record. Retired secrets stay in the record and out of the app. A secret mints once all who work on the
+/// store know it; where there is none to mint until then, or the one before was ended early, it does at once.
+pub(super) fn open_app(sealer: &Sealer, record: &AppRecord, spread: Duration) -> Result<App, Error> {
     let app_id = record.app_id;
     let app_sign = open_app_sign(sealer, app_sign_place(app_id), &record.app_sign)?;
+    let mut ring: Vec<&SecretRecord> = record.secrets.iter().collect();
+    // The active ones first, then the latest; of one second, what was ended early.
+    ring.sort_by_key(|stored| (stored.valid_until.is_some(), Reverse(stored.created_at), stored.retired_at.is_none()));
     let (mut active, mut previous, mut cbc) = (None, Vec::new(), Vec::new());
-    for stored in live(record) {
+    for (place, stored) in ring.iter().enumerate().filter(|(_, stored)| stored.retired_at.is_none()) {
         let secret = open_secret(sealer, app_id, stored)?;
-        let mints_from = stored.created_at.saturating_add(spread);
+        let before = ring[place + 1..].iter().find(|before| before.purpose == stored.purpose);
+        let mints_from = match before {
+            Some(before) if before.retired_at.is_none() => stored.created_at.saturating_add(spread),
+            _ => UnixSeconds::new(i64::MIN),
+        };
         let entry =
             RingSecret { secret_id: stored.secret_id.clone(), secret, valid_until: stored.valid_until, mints_from };
         match (stored.purpose, stored.valid_until) {
             (Purpose::Gcm, None) => active = Some(entry),
             (Purpose::Gcm, Some(_)) => previous.push(entry),
-            (Purpose::Cbc, None) => cbc.insert(0, entry),
-            (Purpose::Cbc, Some(_)) => cbc.push(entry),
+            (Purpose::Cbc, _) => cbc.push(entry),
         }
     }
     let active = active.ok_or_else(|| no_active_secret(app_id))?;

@@ -11,7 +11,7 @@ use token_gen::{AppId, AppSign, Format, Payload, PublicRefusal, ServerSecret, To
 use super::*;
 use crate::{
     apps::{
-        AppSettings, CbcPolicy, FormatName,
+        App, AppSettings, CbcPolicy, FormatName,
         uses::{ERROR_AT, NOTICE_AT, REFUSE_AT},
     },
     audit::Audit,
@@ -68,14 +68,7 @@ impl Office {
     }
 
     fn mint(&self, format: Format) -> String {
-        let app = self.directory.app(app_id(7)).unwrap();
-        let request = TokenRequest {
-            user_id: UserId::new("alice").unwrap(),
-            ttl: app.settings().max_ttl(),
-            payload: Payload::Identity,
-        };
-        let minter = app.minting(format, self.now()).unwrap().count().unwrap();
-        minter.mint(&request, self.now(), &mut SysRng).unwrap().token
+        minted(&self.directory.app(app_id(7)).unwrap(), format, self.now())
     }
 
     fn opens(&self, token: &str) -> bool {
@@ -91,6 +84,16 @@ impl Office {
         let ring = self.admin.ring(app_id(7)).await.unwrap();
         ring.iter().map(|secret| (secret.state, secret.used_count)).collect()
     }
+}
+
+fn minted(app: &App, format: Format, now: UnixSeconds) -> String {
+    let request = TokenRequest {
+        user_id: UserId::new("alice").unwrap(),
+        ttl: app.settings().max_ttl(),
+        payload: Payload::Identity,
+    };
+    let minter = app.minting(format, now).unwrap().count().unwrap();
+    minter.mint(&request, now, &mut SysRng).unwrap().token
 }
 
 fn app_id(number: u32) -> AppId {
@@ -135,6 +138,31 @@ async fn a_rotation_refuses_nobody_before_its_date_and_everybody_after() {
         refused(office.admin.rotate(app_id(8), Rotation { purpose: Purpose::Gcm, overlap: None }).await),
         "app_unknown"
     );
+}
+
+// proves C11 (several nodes)
+#[tokio::test]
+async fn on_several_nodes_a_new_secret_mints_a_little_later_unless_the_one_before_was_ended_early() {
+    let office = Office::new().await;
+    let first = office.admin.ring(app_id(7)).await.unwrap()[0].secret_id.clone();
+    // Whose turn it is so many seconds from now, where five pass until each node knows of a change.
+    let mints = async |secs: u64| {
+        let record = office.store.app(app_id(7)).await.unwrap().unwrap();
+        let app = seal::open_app(&office.admin.sealer, &record, Duration::from_secs(5)).unwrap();
+        let at = office.now().saturating_add(Duration::from_secs(secs));
+        app.verify(&minted(&app, Format::Token04Gcm, at), at).unwrap().secret_id
+    };
+    let rotate = async |overlap| {
+        office.clock.advance(Duration::from_secs(10));
+        office.rotate(Some(overlap)).await.secret_id
+    };
+    assert_eq!(mints(0).await, first, "it is the only one");
+    let second = rotate(60).await;
+    assert_eq!([mints(0).await, mints(4).await, mints(5).await], [&*first, &*first, &*second]);
+    let third = rotate(0).await;
+    assert_eq!(mints(0).await, third, "though the first still verifies");
+    let fourth = rotate(60).await;
+    assert_eq!([mints(0).await, mints(4).await, mints(5).await], [&*third, &*third, &*fourth]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

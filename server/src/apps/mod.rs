@@ -30,7 +30,7 @@ pub struct RingSecret {
     pub secret: ServerSecret,
     /// Until when it still verifies; `None` for the active one.
     pub valid_until: Option<UnixSeconds>,
-    /// From when on it mints: by then every node can verify what it seals.
+    /// From when on it mints: by then every node can verify what it seals. Until then the one before it does.
     pub mints_from: UnixSeconds,
 }
 
@@ -163,8 +163,8 @@ fn is_cbc(format: Format) -> bool {
 }
 
 impl App {
-    /// Prepares the keys. `active` mints once every node knows it, and until then the latest of the `previous` ones, which
-    /// verify until their date. Takes no CBC tokens: see [`App::with_cbc`].
+    /// Prepares the keys. `active` mints once every node knows it, and until then the first of the `previous` ones, which
+    /// verify until their date; the latest stands first. Takes no CBC tokens: see [`App::with_cbc`].
     pub fn new(settings: AppSettings, app_sign: AppSign, active: &RingSecret, previous: &[RingSecret]) -> Self {
         let previous = previous.iter().map(|entry| RingEntry::new(entry, &settings, is_gcm)).collect();
         let active = RingEntry::new(active, &settings, is_gcm);
@@ -241,18 +241,16 @@ impl App {
         previous.filter_map(|entry| Some((&*entry.secret_id, entry.valid_until?)))
     }
 
-    /// The secret that mints tokens of `format` at `now`, or `None` where the app does not use that format. Of those that
-    /// are valid and known to every node it is the latest, and the active one if there is none.
+    /// The secret that mints tokens of `format` at `now`, or `None` where the app does not use that format. It is the
+    /// active one, unless that is too new; then the one before, if it is valid and known long enough; and so on.
     pub fn minting(&self, format: Format, now: UnixSeconds) -> Option<Minting<'_>> {
         let (active, previous) = match is_cbc(format) {
             true => self.cbc.split_first()?,
             false => (&self.active, &*self.previous),
         };
-        let known =
-            std::iter::once(active).chain(previous).filter(|entry| entry.is_valid(now) && entry.mints_from <= now);
-        let latest = known.max_by_key(|entry| (entry.mints_from, entry.valid_until.is_none()));
-        let latest = latest.unwrap_or(active);
-        Some(Minting { secrets: [(latest.minter(format)?, &latest.uses), (active.minter(format)?, &active.uses)] })
+        let mut valid = std::iter::once(active).chain(previous.iter().take_while(|entry| entry.is_valid(now)));
+        let known = valid.find(|entry| entry.mints_from <= now).unwrap_or(active);
+        Some(Minting { secrets: [(known.minter(format)?, &known.uses), (active.minter(format)?, &active.uses)] })
     }
 
     /// Verifies an authenticated token with each secret of the ring that is valid at `now`, the active one first.
@@ -349,16 +347,16 @@ mod tests {
         settings.cbc_policy = CbcPolicy::Offline;
         settings.cbc_until = Some(10_000);
         let sign = || AppSign::generate(&mut SysRng).unwrap();
-        let ring = [secret("old", 10, Some(9_000)), secret("older", 5, Some(8_000)), secret("short", 50, Some(60))];
+        let ring = [secret("before", 90, Some(9_000)), secret("old", 10, Some(8_000)), secret("older", 5, Some(50))];
         let app = App::new(settings.clone(), sign(), &secret("new", 100, None), &ring)
             .with_cbc(&[secret("new_cbc", 100, None), secret("old_cbc", 10, Some(9_000))]);
         for (now, gcm, cbc) in [
             (4, "new", "new_cbc"),
             (9, "older", "new_cbc"),
-            (49, "old", "old_cbc"),
-            (59, "short", "old_cbc"),
-            (60, "old", "old_cbc"),
-            (99, "old", "old_cbc"),
+            (10, "old", "old_cbc"),
+            (89, "old", "old_cbc"),
+            (90, "before", "old_cbc"),
+            (99, "before", "old_cbc"),
             (100, "new", "new_cbc"),
             (9_500, "new", "new_cbc"),
         ] {
@@ -367,9 +365,12 @@ mod tests {
         }
         assert!(app.minting(Format::Token03, 100.into()).is_none(), "the app does not use it");
 
-        // Two rotations in one second, on one node: the active one it is.
-        let app = App::new(settings, sign(), &secret("new", 10, None), &[secret("old", 10, Some(9_000))]);
-        assert_eq!(mints(&app, Format::Token04Gcm, 10).as_deref(), Some("new"));
+        // One before that was made by a clock that ran ahead, and one that has ended.
+        for previous in [secret("ahead", 5_000, Some(9_000)), secret("ended", 5, Some(20))] {
+            let app = App::new(settings.clone(), sign(), &secret("new", 50, None), &[previous]);
+            assert_eq!(mints(&app, Format::Token04Gcm, 40).as_deref(), Some("new"));
+            assert_eq!(mints(&app, Format::Token04Gcm, 6_000).as_deref(), Some("new"));
+        }
     }
 
     #[test]

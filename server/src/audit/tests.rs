@@ -197,6 +197,16 @@ const TAMPERING_WITH_PACKS: &[(&str, &str)] = &[
     ("UPDATE audit_packs SET names = zeroblob(length(names)) WHERE chain = 1", "audit record 1-20 is missing"),
     ("UPDATE audit_packs SET last_at = last_at - 1 WHERE chain = 1", "audit record 1-20 is missing"),
     ("UPDATE audit_packs SET last_hash = zeroblob(32) WHERE chain = 1", "audit record 1-20 is missing"),
+    (
+        "PRAGMA foreign_keys = OFF; UPDATE audit_packs SET last_id = -last_id WHERE chain = 1;
+         UPDATE audit_pack_bodies SET last_id = -last_id WHERE last_id = 20",
+        "audit record 1-20 is missing",
+    ),
+    (
+        "INSERT INTO audit (chain, seq, at, action, result, actor, hash) VALUES (1, 7, 1, 'mint', 'done', 'x', zeroblob(32))",
+        "audit record 1-7 is missing",
+    ),
+    ("UPDATE audit_packs SET last_seq = 9223372036854775807 WHERE chain = 1", "1-1 to 1-20 are missing"),
     ("UPDATE audit_packs SET chain = 3 WHERE chain = 2", "20 audit records are in chains that do not exist"),
 ];
 

@@ -27,7 +27,7 @@ pub(super) enum SecretCommand {
     Rotate {
         /// The app's number
         app_id: AppId,
-        /// How long the present one goes on verifying once the new one mints, which with PostgreSQL is 3 s later, such as
+        /// How long the present one goes on verifying once the new one mints, which with PostgreSQL is 5 s later, such as
         /// 24h; the app's longest lifetime if left out. 0s ends it at once, with the sessions of its tokens
         #[arg(long, value_parser = humantime::parse_duration)]
         overlap: Option<Duration>,

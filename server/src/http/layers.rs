@@ -140,7 +140,7 @@ where
         None => tracing::debug_span!("request", request_id, method = %request.method(), route = path),
         trace_id => tracing::info_span!("request", request_id, method = %request.method(), route = path, trace_id),
     };
-    let answering = pin!(async {
+    async {
         let work = pin!(within(request));
         let response = match AssertUnwindSafe(in_time(work)).catch_unwind().await {
             Ok(Ok(Ok(response))) => response,
@@ -173,8 +173,10 @@ where
         traces::answered(&trace, response.status().as_u16());
         counts.answered(response.status(), begun.elapsed());
         response
-    });
-    answering.instrument(span).instrument(trace.clone()).await
+    }
+    .instrument(span)
+    .instrument(trace.clone())
+    .await
 }
 
 /// Whether a browser may show the answer as a page. Of credentials in this header, it shows none but those of the

@@ -407,7 +407,7 @@ pub struct AppsResponse {
 #[serde(deny_unknown_fields)]
 pub struct RotateRequest {
     /// How long the present one goes on verifying once the new one mints, in seconds; the app's longest lifetime if left
-    /// out. That is at once, and with PostgreSQL after 3 s, when every node knows it. 0 ends the present one at once, and
+    /// out. That is at once, and with PostgreSQL after 5 s, when every node knows it. 0 ends the present one at once, and
     /// with it the sessions of its tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub overlap_secs: Option<u64>,

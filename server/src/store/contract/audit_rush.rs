@@ -142,3 +142,43 @@ pub(super) async fn a_rush_is_forgotten_from_the_old_end(store: &impl Store) {
     let found = store.audit_records(AuditFilter::default(), AuditWalk::Back(None), 1).await.unwrap();
     assert_eq!(found[0].1.seq, 400);
 }
+
+pub(super) async fn what_is_written_while_somebody_searches_is_found_without_a_gap(store: &impl Store) {
+    const NOISE: i64 = 10_000;
+    const STEPS: i64 = 300;
+    let mut end = store.begin_audit_chain(5.into(), start).await.unwrap();
+    let mut append = async |records: Vec<AuditRecord>| {
+        let last = records.last().map(|last| (last.seq, last.hash)).unwrap();
+        store.append_audit_loosely(end.clone(), records.into()).await.unwrap();
+        (end.last_seq, end.last_hash) = last;
+    };
+    let hash = |seq: i64| [u8::try_from(seq % 251).unwrap(); 32];
+    // So that a search takes its time.
+    append((1..=NOISE).map(|seq| AuditRecord { seq, hash: hash(seq), ..record(1, 7) }).collect()).await;
+    // Single ones and rushes by turns.
+    let batch = |step: i64| {
+        let first = NOISE + step / 2 * 17 + step % 2 + 1;
+        (first..first + if step % 2 == 0 { 1 } else { 16 }).map(move |seq| {
+            let said = if step % 2 == 0 { record(1, 7) } else { minted(seq) };
+            AuditRecord { seq, hash: hash(seq), request_id: Some("meanwhile".to_owned()), ..said }
+        })
+    };
+    let last = batch(STEPS - 1).next_back().unwrap().seq;
+    let writing = async {
+        for step in 0..STEPS {
+            append(batch(step).collect()).await;
+        }
+    };
+    let searching = async {
+        let filter = AuditFilter { request_id: Some("meanwhile".to_owned()), ..AuditFilter::default() };
+        loop {
+            let found = store.audit_records(filter.clone(), AuditWalk::Forth(0), 5_000).await.unwrap();
+            let seqs: Vec<i64> = found.into_iter().map(|(_, record)| record.seq).collect();
+            assert_eq!(seqs, (NOISE + 1..).take(seqs.len()).collect::<Vec<_>>());
+            if seqs.last() == Some(&last) {
+                break;
+            }
+        }
+    };
+    futures_util::future::join(writing, searching).await;
+}

@@ -22,7 +22,7 @@ use super::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError};
 /// Every promise, each on a store of its own.
 pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
     an_empty_store_has_nothing_even_before_migration(&empty().await).await;
-    for promise in 0..52 {
+    for promise in 0..53 {
         let store = empty().await;
         store.migrate().await.unwrap();
         store.migrate().await.unwrap();
@@ -78,6 +78,7 @@ pub(crate) async fn run<S: Store>(mut empty: impl AsyncFnMut() -> S) {
             48 => audit_rush::a_rush_is_read_like_anything_else(&store).await,
             49 => audit_rush::in_a_rush_everything_is_found_by_what_it_says(&store).await,
             50 => audit_rush::a_rush_is_forgotten_from_the_old_end(&store).await,
+            51 => audit_rush::what_is_written_while_somebody_searches_is_found_without_a_gap(&store).await,
             _ => used_tokens::a_used_token_is_forgotten_after_its_end_only(&store).await,
         }
     }

@@ -12,8 +12,9 @@ use super::{
 };
 use crate::store::{AppRecord, KeyRecord, Purpose, SecretRecord, Store, StoreError, Timings};
 
-/// A node that follows has a change within two seconds, and times are kept in whole ones.
-const SPREAD: Duration = Duration::from_secs(3);
+/// A node that follows has a change within two seconds; times are kept in whole ones and from before the change is
+/// written, and clocks differ.
+const SPREAD: Duration = Duration::from_secs(5);
 const APP: &str = "SELECT app_id, version, settings, app_sign, previous_app_sign, previous_app_sign_until, created_at,
     updated_at, app_sign_resets FROM apps";
 const SECRET: &str =

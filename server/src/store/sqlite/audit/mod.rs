@@ -196,6 +196,8 @@ fn find(
             conditions.push_str(&format!("{condition} ?{} AND ", parameters.len()));
         }
     }
+    // Both are read as of one moment, or what is written in between would be passed by.
+    let _snapshot = connection.unchecked_transaction()?;
     let query = format!("SELECT id, {RECORD} FROM audit WHERE {conditions}{order} LIMIT ?2");
     let mut found = rows(connection, &query, &*parameters, |row| Ok((row.get(0)?, record_of_row(row, 1)?)))?;
     let limit = limit as usize;
@@ -210,14 +212,26 @@ fn find(
 }
 
 fn of_chain(connection: &Connection, from: (i64, i64), limit: u32) -> Result<Vec<AuditRecord>, StoreError> {
+    let _snapshot = connection.unchecked_transaction()?;
     let query = format!("SELECT {RECORD} FROM audit WHERE chain = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
     let mut found = rows(connection, &query, params![from.0, from.1, limit], |row| record_of_row(row, 0))?;
     let limit = limit as usize;
     let bound = if found.len() < limit { None } else { found.last().map(|record| record.seq) };
     found.extend(packs::of_chain(connection, from, limit, bound)?);
     found.sort_unstable_by_key(|record| record.seq);
+    let mut found = without_doubles(found);
     found.truncate(limit);
     Ok(found)
+}
+
+/// Of two records with one number, somebody has put one in, and nobody knows which: the walk misses both.
+fn without_doubles(records: Vec<AuditRecord>) -> Vec<AuditRecord> {
+    let runs = records.chunk_by(|one, next| one.seq == next.seq);
+    let doubles: Vec<i64> = runs.filter(|run| run.len() > 1).map(|run| run[0].seq).collect();
+    if doubles.is_empty() {
+        return records;
+    }
+    records.into_iter().filter(|record| doubles.binary_search(&record.seq).is_err()).collect()
 }
 
 /// The words `refused` and `leave_out` stand in the queries as they stand in the indexes, so that these serve.
@@ -268,7 +282,7 @@ fn forget(connection: &Connection, what: AuditRetention, limit: u32) -> Result<u
         if count >= limit {
             break;
         }
-        count += piece.count;
+        count = count.saturating_add(piece.count);
         last_id = Some(piece.last_id);
         anchors.insert(piece.chain, piece.end);
     }
@@ -301,7 +315,8 @@ struct Piece {
 
 impl Piece {
     fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
-        let (last_id, count, may_go) = (row.get(0)?, row.get(1)?, row.get(2)?);
+        let (last_id, count, may_go) = (row.get(0)?, row.get::<_, i64>(1)?, row.get(2)?);
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
         Ok(Self { last_id, count, may_go, chain: row.get(3)?, end: (row.get(4)?, row.get(5)?) })
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn encode(records: &[AuditRecord]) -> Result<Vec<u8>, StoreError> {
 pub(super) fn decode(body: &[u8], chain: i64, last_seq: i64) -> Option<Vec<AuditRecord>> {
     let packed: Vec<Packed<'_>> = postcard::from_bytes(body).ok()?;
     let first_seq = last_seq.checked_sub(i64::try_from(packed.len()).ok()?)?.checked_add(1)?;
-    (first_seq..).zip(packed).map(|(seq, packed)| packed.record(chain, seq)).collect()
+    (0..).zip(packed).map(|(place, packed)| packed.record(chain, first_seq.checked_add(place)?)).collect()
 }
 
 impl<'a> Packed<'a> {

@@ -1,6 +1,6 @@
 //! The packs of the trail, in their tables.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use token_gen::UnixSeconds;
 
 use super::{names, pack};
@@ -95,12 +95,16 @@ pub(super) fn put(connection: &Connection, records: &[AuditRecord]) -> Result<()
 fn take_ids(connection: &Connection, count: i64) -> Result<i64, StoreError> {
     // RETURNING would make a temporary table for one number.
     let query = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
-    let last_id: Option<i64> = connection.prepare_cached(query)?.query_row([], |row| row.get(0)).optional()?;
-    let query = match last_id {
+    let sequence: Option<i64> = connection.prepare_cached(query)?.query_row([], |row| row.get(0)).optional()?;
+    // A database that was put together by hand may have lost the sequence.
+    let query =
+        "SELECT max((SELECT coalesce(max(id), 0) FROM audit), (SELECT coalesce(max(last_id), 0) FROM audit_packs))";
+    let newest: i64 = connection.prepare_cached(query)?.query_row([], |row| row.get(0))?;
+    let last_id = sequence.unwrap_or(0).max(newest).checked_add(count).ok_or(StoreError::Conflict)?;
+    let query = match sequence {
         Some(_) => "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'audit'",
         None => "INSERT INTO sqlite_sequence (name, seq) VALUES ('audit', ?1)",
     };
-    let last_id = last_id.unwrap_or(0) + count;
     connection.prepare_cached(query)?.execute([last_id])?;
     Ok(last_id)
 }
@@ -118,7 +122,10 @@ pub(super) fn find(
         return Ok(found);
     }
     let (from, reach) = match walk {
-        AuditWalk::Back(before) => (before.unwrap_or(i64::MAX), "last_id - count + 1 < ?1 ORDER BY last_id DESC"),
+        // The first condition follows from the second, and can be looked up.
+        AuditWalk::Back(before) => {
+            (before.unwrap_or(i64::MAX), "last_id < ?4 AND last_id - count + 1 < ?1 ORDER BY last_id DESC")
+        }
         AuditWalk::Forth(after) => (after, "last_id > ?1 ORDER BY last_id"),
     };
     let is_in_reach = |id: i64| match walk {
@@ -134,13 +141,20 @@ pub(super) fn find(
     let since = filter.since.map_or(i64::MIN, UnixSeconds::get);
     let until = filter.until.map_or(i64::MAX, UnixSeconds::get);
     let searched = names::searched(filter);
-    for header in query.query_map(params![from, since, until], Header::of_row)? {
+    let reach = from.saturating_add(pack::MOST as i64 - 1);
+    let parameters: &[&dyn ToSql] = match walk {
+        AuditWalk::Back(_) => &[&from, &since, &until, &reach],
+        AuditWalk::Forth(_) => &[&from, &since, &until],
+    };
+    for header in query.query_map(parameters, Header::of_row)? {
         let header = header?;
         if found.len() >= limit || is_beyond(&header) {
             break;
         }
         if names::may_hold(&header.names, &searched) {
-            let records = (header.first_id()..).zip(header.read(connection)?);
+            let first_id = header.first_id();
+            let records = (0..).zip(header.read(connection)?);
+            let records = records.map(|(place, record)| (first_id.saturating_add(place), record));
             found.extend(records.filter(|(id, record)| is_in_reach(*id) && filter.takes(record)));
         }
     }
@@ -158,17 +172,19 @@ pub(super) fn of_chain(
 ) -> Result<Vec<AuditRecord>, StoreError> {
     let query = format!("SELECT {HEADER} FROM audit_packs WHERE chain = ?1 AND last_seq > ?2 ORDER BY last_seq");
     let mut query = connection.prepare_cached(&query)?;
-    let mut found = vec![];
+    let (mut found, mut last_id) = (vec![], 0);
     for header in query.query_map([chain, seq], Header::of_row)? {
         let header = header?;
         if found.len() >= limit || bound.is_some_and(|bound| header.first_seq() > bound) {
             break;
         }
         let mut records = header.read(connection)?;
-        if Header::of(&records, header.last_id).is_some_and(|found| found != header) {
+        let is_true = Header::of(&records, header.last_id).is_none_or(|found| found == header);
+        if !is_true || header.first_id() <= last_id {
             header.complain();
             records.pop();
         }
+        last_id = header.last_id;
         found.extend(records.into_iter().filter(|record| record.seq > seq));
     }
     Ok(found)
