@@ -53,7 +53,7 @@ function Deadline({ app, purposes, onClose, onDone }) {
     }
   };
   return html`<${Form} onSend=${rotate} label="Deadline">
-    <p>A new secret seals tokens from now on. The present one goes on opening them until the deadline, so that your backends have time to change over.</p>
+    <p>A new secret seals tokens from now on; where several servers share a database, as soon as all of them know it. The present one goes on opening them until the deadline, so that your backends have time to change over.</p>
     <${Choices} legend="Which secret" value=${purpose} onValue=${setPurpose} options=${[
       ["gcm", "AES-GCM", "Seals the tokens that are authenticated."],
       ["cbc", "AES-CBC", takesCbc ? "Seals tokens for old clients." : "For old clients: there is none yet, so this makes the first."],

@@ -268,10 +268,7 @@ fn count_refusals(connection: &Connection, which: &RefusalSpans) -> Result<Refus
 }
 
 fn forget(connection: &Connection, what: AuditRetention, limit: u32) -> Result<usize, StoreError> {
-    let newest =
-        "SELECT max((SELECT coalesce(max(id), 0) FROM audit), (SELECT coalesce(max(last_id), 0) FROM audit_packs))";
-    let newest: i64 = connection.query_row(newest, [], |row| row.get(0))?;
-    let beyond = newest.saturating_sub(i64::try_from(what.keep).unwrap_or(i64::MAX));
+    let beyond = packs::newest_id(connection)?.saturating_sub(i64::try_from(what.keep).unwrap_or(i64::MAX));
     // A run from the old end: in each chain, what goes is a beginning of it. A pack goes as a whole.
     let oldest = "SELECT id, 1, at < ?1 OR id <= ?2, chain, seq, hash FROM audit
         UNION ALL SELECT last_id, count, last_at < ?1 OR last_id <= ?2, chain, last_seq, last_hash FROM audit_packs

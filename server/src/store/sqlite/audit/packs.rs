@@ -97,16 +97,20 @@ fn take_ids(connection: &Connection, count: i64) -> Result<i64, StoreError> {
     let query = "SELECT seq FROM sqlite_sequence WHERE name = 'audit'";
     let sequence: Option<i64> = connection.prepare_cached(query)?.query_row([], |row| row.get(0)).optional()?;
     // A database that was put together by hand may have lost the sequence.
-    let query =
-        "SELECT max((SELECT coalesce(max(id), 0) FROM audit), (SELECT coalesce(max(last_id), 0) FROM audit_packs))";
-    let newest: i64 = connection.prepare_cached(query)?.query_row([], |row| row.get(0))?;
-    let last_id = sequence.unwrap_or(0).max(newest).checked_add(count).ok_or(StoreError::Conflict)?;
+    let last_id = sequence.unwrap_or(0).max(newest_id(connection)?).checked_add(count).ok_or(StoreError::Conflict)?;
     let query = match sequence {
         Some(_) => "UPDATE sqlite_sequence SET seq = ?1 WHERE name = 'audit'",
         None => "INSERT INTO sqlite_sequence (name, seq) VALUES ('audit', ?1)",
     };
     connection.prepare_cached(query)?.execute([last_id])?;
     Ok(last_id)
+}
+
+/// The place of the newest record, packed or not; 0 if there is none.
+pub(super) fn newest_id(connection: &Connection) -> Result<i64, StoreError> {
+    let query =
+        "SELECT max((SELECT coalesce(max(id), 0) FROM audit), (SELECT coalesce(max(last_id), 0) FROM audit_packs))";
+    Ok(connection.prepare_cached(query)?.query_row([], |row| row.get(0))?)
 }
 
 /// Up to `limit` records in packs with their places in the list; those that lie beyond `bound` are not wanted.
