@@ -248,7 +248,7 @@ impl Admin {
         let active = |purpose| {
             let mut secrets = record.secrets.iter();
             let active = secrets.find(|secret| secret.purpose == purpose && secret.valid_until.is_none());
-            active.map(|secret| open_secret(&self.sealer, app_id, secret)).transpose()
+            active.map(|secret| open_secret(&self.sealer, app_id, &secret.secret_id, &secret.sealed)).transpose()
         };
         let Some(server_secret) = active(Purpose::Gcm)? else { return Ok(None) };
         let app_sign = open_app_sign(&self.sealer, app_sign_place(app_id), &record.app_sign)?;
@@ -270,9 +270,8 @@ impl Admin {
         for record in self.store().apps().await? {
             for stored in &record.secrets {
                 // One that does not open is as good as none.
-                let taken =
-                    open_secret(&self.sealer, record.app_id, stored).is_ok_and(|taken| bool::from(taken.ct_eq(secret)));
-                if taken {
+                let opened = open_secret(&self.sealer, record.app_id, &stored.secret_id, &stored.sealed);
+                if opened.is_ok_and(|taken| bool::from(taken.ct_eq(secret))) {
                     return Err(Error::field(field, "is in use already: a secret is for one app and one purpose"));
                 }
             }

@@ -5,6 +5,7 @@
 mod app_sign;
 mod apps;
 mod check;
+mod closed;
 mod keys;
 mod master_key;
 mod obvious;

@@ -167,7 +167,9 @@ impl Admin {
                     Some(until) if now < until => SecretState::Previous,
                     Some(_) => SecretState::Ended,
                 },
-                fingerprint: fingerprint(open_secret(&self.sealer, app_id, secret)?.expose()),
+                fingerprint: fingerprint(
+                    open_secret(&self.sealer, app_id, &secret.secret_id, &secret.sealed)?.expose(),
+                ),
                 created_at: secret.created_at,
                 valid_until: secret.valid_until,
                 retired_at: secret.retired_at,

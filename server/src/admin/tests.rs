@@ -148,7 +148,8 @@ async fn on_several_nodes_a_new_secret_mints_a_little_later_unless_the_one_befor
     // Whose turn it is so many seconds from now, where five pass until each node knows of a change.
     let mints = async |secs: u64| {
         let record = office.store.app(app_id(7)).await.unwrap().unwrap();
-        let app = seal::open_app(&office.admin.sealer, &record, Duration::from_secs(5)).unwrap();
+        let app =
+            closed::StoredApp::of(record, &[]).unwrap().open(&office.admin.sealer, Duration::from_secs(5)).unwrap();
         let at = office.now().saturating_add(Duration::from_secs(secs));
         app.verify(&minted(&app, Format::Token04Gcm, at), at).unwrap().secret_id
     };

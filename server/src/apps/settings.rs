@@ -127,6 +127,12 @@ impl AppSettings {
     /// # Errors
     /// What is unreadable, with the name of the setting.
     pub fn from_json(app_id: AppId, stored: &str) -> Result<Self, serde_json::Error> {
+        // Where all are there, which a server with many apps should not wait for.
+        let whole = serde_json::from_str(stored).or_else(|_| Self::from_sparse_json(app_id, stored));
+        whole.map(|settings| Self { app_id, ..settings })
+    }
+
+    fn from_sparse_json(app_id: AppId, stored: &str) -> Result<Self, serde_json::Error> {
         let mut settings = serde_json::to_value(Self::new(app_id, ""))?;
         let stored: serde_json::Map<String, serde_json::Value> = serde_json::from_str(stored)?;
         if let Some(settings) = settings.as_object_mut() {
@@ -135,20 +141,9 @@ impl AppSettings {
         serde_json::from_value(settings)
     }
 
-    /// The origins in stored JSON whose pages may log in; none while the app is switched off. For all apps at once this
-    /// is much cheaper than [`AppSettings::from_json`].
-    ///
-    /// # Errors
-    /// What is unreadable of it.
-    pub fn origins_in(stored: &str) -> Result<Vec<String>, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Origins {
-            enabled: Option<bool>,
-            #[serde(default)]
-            allowed_origins: Vec<String>,
-        }
-        let Origins { enabled, allowed_origins } = serde_json::from_str(stored)?;
-        Ok(if enabled.unwrap_or(true) { allowed_origins } else { Vec::new() })
+    /// The origins whose pages may log in; none while the app is switched off.
+    pub fn open_origins(&self) -> &[String] {
+        if self.enabled { &self.allowed_origins } else { &[] }
     }
 
     /// The JSON to store.
@@ -431,6 +426,12 @@ mod tests {
         let newer = AppSettings::from_json(app_id, r#"{"name":"name","a_setting_of_tomorrow":{"x":[1]}}"#).unwrap();
         assert_eq!(newer, sparse, "an app does not vanish from the servers that are upgraded last");
         assert!(AppSettings::from_json(app_id, r#"{"mode":"a_mode_of_tomorrow"}"#).is_err(), "nothing is guessed");
+        let of_another = AppSettings { app_id: AppId::new(8).unwrap(), ..sparse.clone() };
+        assert_eq!(
+            AppSettings::from_json(app_id, &of_another.to_json()).unwrap(),
+            sparse,
+            "the record says whose it is"
+        );
         let unknown = serde_json::Map::from_iter([("nmae".to_owned(), "name".into())]);
         assert_eq!(sparse.with(unknown).unwrap_err().0, "nmae");
     }
