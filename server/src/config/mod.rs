@@ -2,6 +2,7 @@
 //! place that reads the environment or configuration files.
 
 mod fields;
+mod judge;
 mod load;
 mod media;
 mod values;
@@ -15,8 +16,8 @@ pub use fields::{
     AuditSection, BusSection, FIELDS, Field, LimitsSection, LogFormat, LogSection, MasterKeySection, MediaSection,
     MetricsSection, ServerSection, StoreSection, TelemetrySection, TlsSection, WebhooksSection,
 };
+pub(crate) use judge::{parse_origin, read_master_key};
 pub use load::{Overrides, Source, log_section, serve, workers};
-pub(crate) use load::{parse_origin, read_master_key};
 pub use values::Values;
 
 use crate::{

@@ -1,13 +1,19 @@
 //! Request and response bodies of the HTTP API, beside the paths they belong to.
 
+#[macro_use]
+mod words;
+
 mod admins;
 mod apps;
 mod audit;
 mod batch;
 mod introspection;
+mod keys;
 mod list;
+mod mode_preview;
 mod revocations;
 mod rooms;
+mod secrets;
 mod streams;
 mod watch;
 mod webhooks;
@@ -19,9 +25,12 @@ pub use apps::*;
 pub use audit::*;
 pub use batch::*;
 pub use introspection::*;
+pub use keys::*;
 pub use list::*;
+pub use mode_preview::*;
 pub use revocations::*;
 pub use rooms::*;
+pub use secrets::*;
 pub use streams::*;
 pub use watch::*;
 pub use webhooks::*;
