@@ -15,6 +15,7 @@ mod introspection;
 pub(crate) mod keys;
 mod layers;
 mod limits;
+mod linger;
 mod mode_preview;
 pub(crate) mod observe;
 mod openapi;

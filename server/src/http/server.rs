@@ -19,7 +19,10 @@ use hyper_util::{
 use tokio::{net::TcpListener, sync::watch, time::timeout};
 use tower::ServiceExt;
 
-use super::head_timer::HeadTimer;
+use super::{
+    head_timer::HeadTimer,
+    linger::{Lingering, Unread, WatchedBody},
+};
 use crate::{
     limits::{ConnectionPlace, Places},
     metrics::Metrics,
@@ -85,8 +88,11 @@ pub(crate) async fn serve(
         let router = router.clone();
         let asked = Arc::new(AtomicBool::new(false));
         let asks = Arc::clone(&asked);
-        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        let unread = Unread::default();
+        let stream = Lingering::new(stream, unread.clone());
+        let service = service_fn(move |request: hyper::Request<Incoming>| {
             asks.store(true, Ordering::Relaxed);
+            let mut request = request.map(|body| WatchedBody::new(body, &unread));
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(held.clone());
             router.clone().oneshot(request)

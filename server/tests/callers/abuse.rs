@@ -169,6 +169,33 @@ async fn nothing_is_taken_for_a_second_request() {
     }
 }
 
+#[tokio::test]
+async fn whoever_is_refused_while_still_sending_reads_why() {
+    let server = Server::start(Arc::new(SystemClock::new())).await;
+    let key = server.key(KeyKind::Bearer).await;
+    let good = format!("Authorization: Bearer {}\r\n", key.expose());
+    let many = vec![b' '; 64 * 1024];
+    // Far more than the system keeps on the way.
+    let (times, length) = (96, 96 * many.len());
+    let chunk = [format!("{:x}\r\n", many.len()).as_bytes(), &many, b"\r\n"].concat();
+    let announced = format!("Content-Length: {length}\r\n");
+    for (authorization, framing, piece, expected) in [
+        ("", &*announced, &many, 401),
+        (&*good, &*announced, &many, 413),
+        (&*good, "Transfer-Encoding: chunked\r\n", &chunk, 413),
+    ] {
+        let mut stream = server.connect_from([127, 0, 0, 1]).await;
+        let head = format!("POST /v1/apps/{APP_ID}/tokens HTTP/1.1\r\nHost: a\r\n{authorization}{JSON}{framing}\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
+        for _ in 0..times {
+            stream.write_all(piece).await.unwrap();
+        }
+        let answer = read_to_end(&mut stream).await;
+        assert_eq!((status(&answer), answers(&answer)), (expected, 1), "{}", String::from_utf8_lossy(&answer));
+        assert!(String::from_utf8_lossy(&answer).ends_with('}'), "the whole of it");
+    }
+}
+
 // proves T27 (slow heads), F8, W2 (the head of the request)
 #[tokio::test]
 async fn a_client_that_never_finishes_its_head_is_closed() {
