@@ -3,8 +3,10 @@
 //! A key is `rp_<id>_<secret>`. The id finds it, 256 random bits prove it, and only their SHA-256 is kept.
 
 use std::{
-    collections::HashMap,
+    borrow::Borrow,
+    collections::HashSet,
     fmt,
+    hash::{Hash, Hasher},
     str::FromStr,
     sync::{
         Arc,
@@ -274,7 +276,7 @@ pub enum Proof {
     /// By showing it; this is the SHA-256 of its text.
     Bearer([u8; 32]),
     /// By signing requests with it.
-    Signed(SigningKey),
+    Signed(Box<SigningKey>),
 }
 
 impl BackendKey {
@@ -298,14 +300,38 @@ impl BackendKey {
     }
 }
 
+/// A key in a set by its id.
+#[derive(Debug, Clone)]
+struct ById(Arc<BackendKey>);
+
+impl Borrow<str> for ById {
+    fn borrow(&self) -> &str {
+        self.0.holder.key_id()
+    }
+}
+
+impl Hash for ById {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Borrow::<str>::borrow(self).hash(state);
+    }
+}
+
+impl PartialEq for ById {
+    fn eq(&self, other: &Self) -> bool {
+        Borrow::<str>::borrow(self) == Borrow::<str>::borrow(other)
+    }
+}
+
+impl Eq for ById {}
+
 /// Every backend key, in memory. Reading takes no lock.
 #[derive(Debug, Default)]
-pub struct Keyring(ArcSwap<HashMap<String, Arc<BackendKey>>>);
+pub struct Keyring(ArcSwap<HashSet<ById>>);
 
 impl Keyring {
     /// Who holds the key named `key_id`, and when it ends. Proves nothing.
     pub fn named(&self, key_id: &str) -> Option<(Holder, Option<UnixSeconds>)> {
-        self.0.load().get(key_id).map(|key| (key.holder.clone(), key.expire_at))
+        self.0.load().get(key_id).map(|ById(key)| (key.holder.clone(), key.expire_at))
     }
 
     /// Whether there is no key at all.
@@ -319,24 +345,26 @@ impl Keyring {
     }
 
     /// Replaces everything: at start, and when the whole store was read again.
-    pub fn replace_all(&self, keys: impl IntoIterator<Item = BackendKey>) {
-        self.0.store(Arc::new(keys.into_iter().map(|key| (key.holder.key_id().to_owned(), Arc::new(key))).collect()));
+    pub fn replace_all(&self, keys: impl IntoIterator<Item = Arc<BackendKey>>) {
+        self.0.store(Arc::new(keys.into_iter().map(ById).collect()));
     }
 
-    /// Adds one key.
+    /// Adds or replaces one key.
+    #[expect(clippy::mutable_key_type, reason = "what changes in a key is not its id")]
     pub fn put(&self, key: BackendKey) {
-        let key = Arc::new(key);
+        let key = ById(Arc::new(key));
         self.0.rcu(|keys| {
-            let mut keys = HashMap::clone(keys);
-            keys.insert(key.holder.key_id().to_owned(), Arc::clone(&key));
+            let mut keys = HashSet::clone(keys);
+            keys.replace(key.clone());
             keys
         });
     }
 
     /// Removes one key.
+    #[expect(clippy::mutable_key_type, reason = "what changes in a key is not its id")]
     pub fn remove(&self, key_id: &str) {
         self.0.rcu(|keys| {
-            let mut keys = HashMap::clone(keys);
+            let mut keys = HashSet::clone(keys);
             keys.remove(key_id);
             keys
         });
@@ -354,7 +382,7 @@ impl Keyring {
     /// Whoever holds the key `text`. `None` alike for no key, an unknown one, a wrong secret and an ended one.
     pub fn holder(&self, text: &str, now: UnixSeconds) -> Option<Holder> {
         let keys = self.0.load();
-        let key = keys.get(id_in(text)?)?;
+        let ById(key) = keys.get(id_in(text)?)?;
         let Proof::Bearer(hash) = &key.proof else { return None };
         if bool::from(hash_of(text).ct_eq(hash)) { key.used_by_holder(now) } else { None }
     }
@@ -369,7 +397,7 @@ impl Keyring {
         now: UnixSeconds,
     ) -> Option<Arc<Caller>> {
         let keys = self.0.load();
-        let key = keys.get(key_id)?;
+        let ById(key) = keys.get(key_id)?;
         let Proof::Signed(signing_key) = &key.proof else { return None };
         match signing_key.proves(text, signature).then(|| key.used_by_holder(now))?? {
             Holder::App(caller) => Some(caller),
@@ -383,7 +411,7 @@ impl Keyring {
             NEVER => None,
             at => Some((key.holder.key_id().to_owned(), UnixSeconds::new(at))),
         };
-        self.0.load().values().filter_map(|key| used(key)).collect()
+        self.0.load().iter().filter_map(|ById(key)| used(key)).collect()
     }
 }
 

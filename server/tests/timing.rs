@@ -79,7 +79,7 @@ fn no_comparison_of_secrets_tells_by_its_time_how_much_is_right() {
     let keys = [wrong(key.len() - 1), wrong(key.len() - 43)];
     assert!(!leaks("backend key", &|class| keyring.authenticate(&keys[class], NOW).is_some()));
 
-    let (text, keyring) = self::keyring(|text| Proof::Signed(SigningKey::new(text)));
+    let (text, keyring) = self::keyring(|text| Proof::Signed(Box::new(SigningKey::new(text))));
     let mut mac = Hmac::<Sha256>::new_from_slice(text.expose().as_bytes()).unwrap();
     mac.update(b"request");
     let signatures = self::guesses(&mac.finalize().into_bytes()).map(|guess| <[u8; 32]>::try_from(guess).unwrap());

@@ -142,7 +142,7 @@ impl Admin {
             Some(sealed) => {
                 let text = KeyText::parse(&open_text(&self.sealer, place(record.app_id, &key_id), sealed)?);
                 let text = text.ok_or_else(|| StoreError::Unreadable(format!("text of key {key_id}")))?;
-                Proof::Signed(SigningKey::new(&text))
+                Proof::Signed(Box::new(SigningKey::new(&text)))
             }
         };
         let holder = match record.app_id {

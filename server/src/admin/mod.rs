@@ -43,8 +43,8 @@ pub use ring::{Rotated, Rotation, SecretState, SecretView};
 use seal::left_out;
 pub use webhooks::{EndpointChange, EndpointView};
 
-/// How much is read from the store at once.
-const PAGE: u32 = 1000;
+/// How much is read from the store at once. Each page is in memory beside what is made of it.
+const PAGE: u32 = 100;
 
 /// The operators' side of the service, in the name of one of them.
 #[derive(Clone)]
@@ -109,7 +109,7 @@ impl Admin {
             after.clone_from(&last.key_id);
             for record in page {
                 match self.open_key(&record) {
-                    Ok(key) => keys.push(key),
+                    Ok(key) => keys.push(Arc::new(key)),
                     Err(error) => key_left_out(&record.key_id, &error),
                 }
             }

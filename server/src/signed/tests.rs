@@ -32,7 +32,7 @@ impl Bench {
         let keyring = Keyring::default();
         let caller =
             Caller { key_id: key.key_id().to_owned(), app_id: AppId::new(7).unwrap(), scope: Scope::everything() };
-        keyring.put(BackendKey::new(caller, Proof::Signed(SigningKey::new(&key)), None));
+        keyring.put(BackendKey::new(caller, Proof::Signed(Box::new(SigningKey::new(&key))), None));
         Self { key, keyring, store }
     }
 

@@ -28,6 +28,10 @@ use token_gen::AppId;
 
 use super::{StoreError, Timings, group_commit::ConnectionThread, migrations};
 
+/// How much of the file those keep who only read. What is asked often is in our memory, and all of it in the system's.
+const READER_CACHE_KIB: i32 = 512;
+/// How much of it the writer keeps.
+const WRITER_CACHE_KIB: i32 = 2000;
 /// Versions 3.7.0 to 3.51.2 can lose committed writes when the write-ahead log is reset.
 const OLDEST_SOUND_VERSION: i32 = 3_051_003;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -88,6 +92,7 @@ impl SqliteStore {
         if verdict != "ok" {
             return Err(StoreError::Unusable(format!("{} is damaged: {verdict}", path.display())));
         }
+        connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
         let only_reading = || -> Result<Connection, StoreError> {
             let connection = connect(path)?;
             connection.pragma_update(None, "query_only", true)?;
@@ -110,6 +115,7 @@ fn connect(path: &Path) -> Result<Connection, StoreError> {
 
 fn set_up(connection: Connection) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
     connection.pragma_update(None, "foreign_keys", true)?;
