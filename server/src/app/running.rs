@@ -194,7 +194,7 @@ impl Running {
     /// Makes an app with these settings, and a backend key for it with every right.
     ///
     /// # Errors
-    /// As [`Admin::create_app`] and [`Admin::create_key`].
+    /// As [`Admin::create_app`](crate::admin::Admin::create_app) and [`Admin::create_key`](crate::admin::Admin::create_key).
     pub async fn create_app(&self, settings: AppSettings) -> Result<Credentials, Error> {
         let app = self.service.admin.create_app(settings).await?;
         let key = NewKey {
