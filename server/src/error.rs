@@ -86,8 +86,8 @@ pub enum Error {
     /// Our clock is behind the time our data has seen.
     #[error("the clock is behind the time that the data has seen")]
     ClockBehind,
-    /// The revocations in memory may be incomplete.
-    #[error("revocations made on other nodes may be missing here")]
+    /// The revocations or secrets in memory may be incomplete.
+    #[error("what changed on other nodes may be missing here")]
     Stale,
     /// There is no room for another entry.
     #[error("there is no room for another {0}")]

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use token_gen::UnixSeconds;
 use tokio::{
     sync::watch,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 
 use super::Service;
@@ -37,7 +37,7 @@ pub(crate) async fn meet(service: Arc<Service>) {
 }
 
 pub(super) async fn write_down_last_use(service: Arc<Service>, mut stopped: watch::Receiver<bool>) {
-    let mut ticks = interval(LAST_USED_EVERY);
+    let mut ticks = interval_at(Instant::now() + LAST_USED_EVERY, LAST_USED_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         let stopping = tokio::select! {

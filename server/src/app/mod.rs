@@ -159,7 +159,7 @@ impl Service {
         webhooks.load().await?;
         let clock_floor = clock_floor(&*store, &*clock, config.accept_clock).await?;
         let tokens = Tokens::new(directory.clone(), revocations.clone(), bans.clone(), issued, clock_floor);
-        let tokens = Arc::new(tokens.counting_in(metrics.clone()));
+        let tokens = Arc::new(tokens.among_others(store.spread()).counting_in(metrics.clone()));
         let bus = config.bus.join().map_err(|reason| ConfigError::new("bus.ca_file", reason))?;
         let started_at = clock.now();
         let feed = Arc::new(Feed::new(started_at));

@@ -151,6 +151,11 @@ const EXACT: &[(&str, &str, &str)] = &[
         "This node could not be sure to know every revocation",
         "See whether the store answers: nodes follow it, and call nothing good while they cannot.",
     ),
+    (
+        "secrets_stale",
+        "No secret that this node knows opens the token, and another node may have made one just now",
+        "Try again. If it stays so, see whether the store answers: nodes follow it, and this one is seconds behind.",
+    ),
     // What it does not grant.
     ("room", "The token is for another room", "Mint it for the room that the client logs in to."),
     ("login", "The token does not grant login", WITH_RIGHT),

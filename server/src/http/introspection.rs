@@ -44,7 +44,7 @@ pub(super) async fn introspect(
                 IntrospectResponse::Active(Box::new(told(&caller, checked, now)))
             }
             Err(refusal) if refusal.fault == Fault::ClockBehind => return Err(Error::ClockBehind),
-            Err(refusal) if refusal.fault == Fault::Stale => return Err(Error::Stale),
+            Err(refusal) if matches!(refusal.fault, Fault::Stale | Fault::SecretsStale) => return Err(Error::Stale),
             Err(refusal) => {
                 announce_refused(&service, &caller, token, &refusal, now);
                 let of_revoked = matches!(refusal.fault, Fault::Revoked(_));

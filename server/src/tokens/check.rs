@@ -65,6 +65,8 @@ pub enum Fault {
     ClockBehind,
     /// Revocations made on other nodes may be missing here.
     Stale,
+    /// No secret that we know opens it, and another node may have made one that we have not heard of.
+    SecretsStale,
     /// The app is switched off.
     AppDisabled,
     /// There is no token.
@@ -98,7 +100,7 @@ impl Refusal {
         let inside = |code| if self.is_authentic { code } else { ErrorCode::TokenInvalid };
         match &self.fault {
             Fault::ClockBehind => ErrorCode::ClockBehind,
-            Fault::Stale => ErrorCode::Unavailable,
+            Fault::Stale | Fault::SecretsStale => ErrorCode::Unavailable,
             Fault::AppDisabled => ErrorCode::AppDisabled,
             Fault::Missing => ErrorCode::TokenMissing,
             Fault::Refused(refused) if self.is_authentic && refused.class() == RefusalClass::Expired => {
@@ -129,6 +131,7 @@ impl Refusal {
         match &self.fault {
             Fault::ClockBehind => "clock_behind",
             Fault::Stale => "revocations_stale",
+            Fault::SecretsStale => "secrets_stale",
             Fault::AppDisabled => "app_disabled",
             Fault::Missing => "token_missing",
             Fault::Refused(refused) => refused.reason().code(),
@@ -144,7 +147,7 @@ impl Refusal {
 
     /// Whether it says something about us and nothing about the token.
     pub fn is_ours(&self) -> bool {
-        matches!(self.fault, Fault::ClockBehind | Fault::Stale)
+        matches!(self.fault, Fault::ClockBehind | Fault::Stale | Fault::SecretsStale)
     }
 }
 
@@ -189,7 +192,12 @@ impl Tokens {
         }
         // Of CBC tokens, then, only those are read that are as they were minted.
         let is_noted = settings.cbc_policy == CbcPolicy::IssuedOnly;
-        let opened = self.open(app, token, attempt, now).map_err(|fault| Refusal { fault, is_authentic: is_noted })?;
+        let opened = self.open(app, token, attempt, now).map_err(|fault| match &fault {
+            Fault::Refused(refused) if refused.class() == RefusalClass::BadCiphertext && self.may_miss_secrets(now) => {
+                Refusal::of_us(Fault::SecretsStale)
+            }
+            _ => Refusal { fault, is_authentic: is_noted },
+        })?;
         let claims = opened.verified.claims;
         let is_authentic = is_noted || opened.verified.format.cipher() == Cipher::Gcm;
         let refuse = |fault| Err(Refusal { fault, is_authentic });

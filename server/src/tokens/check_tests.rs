@@ -146,6 +146,30 @@ fn what_is_wrong_with_us_comes_before_the_token() {
     assert_eq!(world.outcome(&token, "u", "r", NOW), "app_disabled app_disabled");
 }
 
+// proves C11 (a node that is behind)
+#[test]
+fn a_node_that_may_not_have_heard_of_a_secret_refuses_no_token_for_good() {
+    let mut world = World::new();
+    let other = ServerSecret::new("00112233445566778899aabbccddeeff").unwrap();
+    let request =
+        TokenRequest { user_id: UserId::new("u").unwrap(), ttl: Duration::from_secs(60), payload: Payload::Identity };
+    let minter = Minter::new(world.settings.app_id, &other);
+    let unknown = minter.mint(&request, NOW.into(), &mut SysRng).unwrap().token;
+    let known = world.mint(Payload::Identity, Format::Token04Gcm);
+    let invalid = world.outcome(&unknown, "u", "r", NOW);
+    assert!(invalid.starts_with("token_invalid "), "{invalid}");
+    world.revocations.complete((NOW - 10).into());
+    assert_eq!(world.outcome(&unknown, "u", "r", NOW), invalid, "it is alone");
+    world.tokens = world.tokens.among_others(Duration::from_secs(5));
+    assert_eq!(world.outcome(&unknown, "u", "r", NOW), "unavailable secrets_stale");
+    assert_eq!(world.outcome(&known, "u", "r", NOW), "ok");
+    assert!(world.outcome("04garbage", "u", "r", NOW).starts_with("token_invalid "), "no secret opens that");
+    world.revocations.complete((NOW - 3).into());
+    assert_eq!(world.outcome(&unknown, "u", "r", NOW), "unavailable secrets_stale");
+    world.revocations.complete((NOW - 2).into());
+    assert_eq!(world.outcome(&unknown, "u", "r", NOW), invalid);
+}
+
 #[test]
 fn an_identity_token_has_the_rights_the_app_gives() {
     let mut world = World::new();

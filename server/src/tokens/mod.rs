@@ -40,6 +40,8 @@ pub struct Tokens {
     /// Below this, the clock cannot be right.
     clock_floor: UnixSeconds,
     cbc: cbc::CbcGate,
+    /// How long after it was made a secret mints, so that every node knows it by then; zero where there is one node.
+    spread: Duration,
     metrics: Arc<Metrics>,
 }
 
@@ -74,7 +76,8 @@ impl Tokens {
         clock_floor: UnixSeconds,
     ) -> Self {
         let cbc = cbc::CbcGate::default();
-        Self { directory, revocations, bans, issued, clock_floor, cbc, metrics: Arc::default() }
+        let (spread, metrics) = (Duration::ZERO, Arc::default());
+        Self { directory, revocations, bans, issued, clock_floor, cbc, spread, metrics }
     }
 
     /// Counts in `metrics`.
@@ -82,6 +85,18 @@ impl Tokens {
     pub fn counting_in(mut self, metrics: Arc<Metrics>) -> Self {
         self.metrics = metrics;
         self
+    }
+
+    /// For one of several nodes on a store, where a secret mints only `spread` after it was made, when all know it.
+    #[must_use]
+    pub fn among_others(self, spread: Duration) -> Self {
+        Self { spread, ..self }
+    }
+
+    /// Whether another node may mint with a secret that we have not heard of. That takes a node that has not looked at the
+    /// store for long: of the spread, a part is for the store to take the secret, and for clocks that differ.
+    fn may_miss_secrets(&self, now: UnixSeconds) -> bool {
+        !self.spread.is_zero() && self.revocations.behind(now) > self.spread / 2
     }
 
     /// What ends tokens early.
