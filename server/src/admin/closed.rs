@@ -16,9 +16,6 @@ use crate::{
     store::{AppRecord, Purpose, SecretUseRecord, StoreError},
 };
 
-/// Whoever reads of a secret that was made less long ago may be the first: the store may have taken its time to take it.
-const TAKEN_WITHIN: Duration = Duration::from_secs(15);
-
 /// What an app is made ready from. Packed it takes a quarter of a kilobyte, where the record takes three: a server may have
 /// tens of thousands of apps.
 #[derive(Debug, Serialize, Deserialize)]
@@ -29,7 +26,6 @@ pub(super) struct StoredApp {
     previous_app_sign: Option<(Vec<u8>, i64)>,
     app_sign_ids: Vec<String>,
     secrets: Vec<StoredSecret>,
-    read_at: i64,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -47,7 +43,7 @@ impl Admin {
     /// How the app of a record is made ready once it is asked for. Its secrets are opened here and now as well, so that
     /// damage shows at once.
     pub(super) fn prepare(&self, record: AppRecord, counts: &[SecretUseRecord]) -> Result<ClosedApp, Error> {
-        let stored = StoredApp::of(record, counts, self.clock.now())?;
+        let stored = StoredApp::of(record, counts)?;
         stored.require_sound(&self.sealer)?;
         let (app_id, origins) = (stored.settings.app_id, stored.settings.open_origins().to_vec());
         let packed = stored.pack()?;
@@ -64,8 +60,8 @@ impl Admin {
 }
 
 impl StoredApp {
-    /// Of a record that was read at `read_at`, with what is counted of its secrets.
-    pub(super) fn of(record: AppRecord, counts: &[SecretUseRecord], read_at: UnixSeconds) -> Result<Self, Error> {
+    /// Of a record, with what is counted of its secrets.
+    pub(super) fn of(record: AppRecord, counts: &[SecretUseRecord]) -> Result<Self, Error> {
         let (settings, app_sign_ids) = (settings_of(&record)?, record.app_sign_ids());
         let reserved = |secret_id: &str| Some(counts.iter().find(|count| count.secret_id == secret_id)?.mints_reserved);
         let secrets = record.secrets.into_iter().map(|stored| StoredSecret {
@@ -82,7 +78,6 @@ impl StoredApp {
             previous_app_sign: record.previous_app_sign.map(|(sealed, until)| (sealed, until.get())),
             app_sign_ids,
             secrets: secrets.collect(),
-            read_at: read_at.get(),
         })
     }
 
@@ -125,7 +120,7 @@ impl StoredApp {
             let secret = open_secret(sealer, app_id, &stored.secret_id, sealed)?;
             let before = ring[place + 1..].iter().find(|before| before.is_cbc == stored.is_cbc);
             let mints_from = match before {
-                Some(before) if before.sealed.is_some() => self.known_to_all(stored, spread),
+                Some(before) if before.sealed.is_some() => UnixSeconds::new(stored.created_at).saturating_add(spread),
                 _ => UnixSeconds::new(i64::MIN),
             };
             let valid_until = stored.valid_until.map(UnixSeconds::new);
@@ -141,15 +136,6 @@ impl StoredApp {
         let Some((sealed, until)) = &self.previous_app_sign else { return Ok(app) };
         let previous = open_app_sign(sealer, previous_app_sign_place(app_id), sealed)?;
         Ok(app.with_previous_app_sign(previous, UnixSeconds::new(*until)))
-    }
-
-    /// When all who work on the store know of a secret. Others hear of it no sooner than the store has it, which is when we
-    /// have read of it at the latest.
-    fn known_to_all(&self, stored: &StoredSecret, spread: Duration) -> UnixSeconds {
-        let (made_at, read_at) = (UnixSeconds::new(stored.created_at), UnixSeconds::new(self.read_at));
-        let took = read_at.duration_since(made_at);
-        let in_store_at = if took > spread / 2 && took < TAKEN_WITHIN { read_at } else { made_at };
-        in_store_at.saturating_add(spread)
     }
 
     fn mints_reserved(&self, secret_id: &str) -> Option<u64> {
@@ -208,7 +194,7 @@ mod tests {
     }
 
     fn packed(record: AppRecord) -> Box<[u8]> {
-        StoredApp::of(record, &[], 1_800_000_000.into()).unwrap().pack().unwrap()
+        StoredApp::of(record, &[]).unwrap().pack().unwrap()
     }
 
     #[test]
@@ -245,8 +231,7 @@ mod tests {
             last_used_at: None,
             mints_reserved,
         };
-        let stored =
-            StoredApp::of(record, &[count("previous", 8), count("active", 1 << 20)], 1_800_000_000.into()).unwrap();
+        let stored = StoredApp::of(record, &[count("previous", 8), count("active", 1 << 20)]).unwrap();
         stored.require_sound(&sealer).unwrap();
         let stored = StoredApp::unpack(app_id(), &stored.pack().unwrap()).unwrap();
         assert_eq!(stored.settings, settings);

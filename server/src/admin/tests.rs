@@ -148,10 +148,8 @@ async fn on_several_nodes_a_new_secret_mints_a_little_later_unless_the_one_befor
     // Whose turn it is so many seconds from now, where five pass until each node knows of a change.
     let mints = async |secs: u64| {
         let record = office.store.app(app_id(7)).await.unwrap().unwrap();
-        let app = closed::StoredApp::of(record, &[], office.now())
-            .unwrap()
-            .open(&office.admin.sealer, Duration::from_secs(5))
-            .unwrap();
+        let app =
+            closed::StoredApp::of(record, &[]).unwrap().open(&office.admin.sealer, Duration::from_secs(5)).unwrap();
         let at = office.now().saturating_add(Duration::from_secs(secs));
         app.verify(&minted(&app, Format::Token04Gcm, at), at).unwrap().secret_id
     };
@@ -166,13 +164,6 @@ async fn on_several_nodes_a_new_secret_mints_a_little_later_unless_the_one_befor
     assert_eq!(mints(0).await, third, "though the first still verifies");
     let fourth = rotate(60).await;
     assert_eq!([mints(0).await, mints(4).await, mints(5).await], [&*third, &*third, &*fourth]);
-    // Where it took long until the store had it, others do not know it yet either.
-    office.clock.advance(Duration::from_secs(2));
-    assert_eq!([mints(2).await, mints(3).await], [&*third, &*fourth]);
-    office.clock.advance(Duration::from_secs(4));
-    assert_eq!([mints(0).await, mints(4).await, mints(5).await], [&*third, &*third, &*fourth]);
-    office.clock.advance(Duration::from_secs(9));
-    assert_eq!(mints(0).await, fourth, "all know it long since");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -25,9 +25,6 @@ const LOGIN_EVERY: usize = 4;
 const ENOUGH: u32 = 100;
 /// Long enough for a good many requests on a busy machine.
 const OVERLAP_SECS: i64 = 4;
-/// How much later than the node that rotated another may begin to mint with the new secret, which counts from when it heard
-/// of it: two seconds by the promise, and as much again on a busy machine.
-const HEARD_WITHIN_SECS: i64 = 4;
 
 /// How an overlap ends.
 #[derive(Clone, Copy, PartialEq)]
@@ -213,8 +210,7 @@ impl Rotation {
         }
         self.begun.store(true, Ordering::SeqCst);
         let (rotated, second) = self.ask(0, "secrets/rotate", &json!({ "overlap_secs": overlap_secs }));
-        let others = if self.addresses.len() > 1 { HEARD_WITHIN_SECS } else { 0 };
-        self.new_from.store(second + self.spread_secs + others, Ordering::SeqCst);
+        self.new_from.store(second + self.spread_secs, Ordering::SeqCst);
         self.rotated.store(true, Ordering::SeqCst);
         let until = rotated["previous_valid_until"].as_i64().unwrap();
         self.ends_at.store(until, Ordering::SeqCst);
